@@ -1,0 +1,15 @@
+"""The commands: `python -m spacy crossner ...` and `spacy-crossner ...`. One command a file.
+
+A `<name>_cli` function parses the command line and calls a plain function of the package.
+"""
+
+from spacy.cli._util import app as spacy_app
+
+from ._app import app, main
+
+# Each import registers its command.
+from . import convert, evaluate, package, split, stats  # noqa: F401  # isort: skip
+
+spacy_app.add_typer(app, name="crossner")
+
+__all__ = ["app", "main"]

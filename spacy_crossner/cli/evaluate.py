@@ -1,0 +1,32 @@
+"""`evaluate`: score a pipeline on a DocBin."""
+
+from pathlib import Path
+from typing import Annotated, List, Optional
+
+import typer
+
+from ..evaluation.evaluate import evaluate_files
+from ..evaluation.tables import score_table
+from ._app import app, user_errors
+
+
+@app.command("evaluate")
+def evaluate_cli(
+    model: Annotated[str, typer.Argument(help="Folder of a pipeline, or name of an installed one")],
+    data: Annotated[Path, typer.Argument(help="Annotated DocBin (.spacy)")],
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Write the scores as JSON")] = None,
+    drop_seen: Annotated[
+        Optional[List[Path]],
+        typer.Option(help="DocBin whose sentences are left out of the scoring; may be given several times"),
+    ] = None,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
+    batch_size: Annotated[
+        Optional[int], typer.Option(min=1, help="Sentences in a batch; the pipeline's own if not given")
+    ] = None,
+) -> None:
+    """Score a pipeline on annotated sentences: strict and lenient F1, by type, words per second."""
+    with user_errors():
+        scores = evaluate_files(model, data, output, drop_seen=drop_seen or [], gpu_id=gpu_id, batch_size=batch_size)
+    typer.echo(score_table(scores))
+    if output is not None:
+        typer.echo(f"Scores written to {output}.")

@@ -1,0 +1,1 @@
+"""Data: text files to validated DocBins, seeded splits, and counts."""

@@ -1,0 +1,66 @@
+"""Files on disk: lines with their numbers, and writing that leaves all new files or none."""
+
+import gzip
+import os
+from pathlib import Path
+from typing import BinaryIO, Iterator, Mapping, Tuple, cast
+
+from .faults import NOT_UTF8, NOT_WRITABLE, UNREADABLE, Faults
+
+Line = Tuple[int, str]
+
+
+def reason(error: OSError) -> str:
+    """Quote what the operating system said."""
+    return f"'{error.strerror or error}'"
+
+
+def read_lines(faults: Faults) -> Iterator[Line]:
+    """Read a UTF-8 file, plain or gzipped (`.gz`), line by line.
+
+    Only LF and CRLF end a line: the other line ends of Unicode (U+0085, U+2028 ...) may stand inside a token.
+
+    faults (Faults): names the file.
+    YIELDS (Line): the line's number, counted from 1, and the line without its end and without a byte order mark.
+    RAISES (DataError): the file cannot be read or is not UTF-8.
+    """
+    path, offset = faults.path, 0
+    try:
+        with cast(BinaryIO, gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as handle:
+            for number, raw in enumerate(handle, 1):
+                try:
+                    line = raw.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    found = f"the byte 0x{raw[error.start]:02x} at offset {offset + error.start}, which is not UTF-8"
+                    raise faults.error(NOT_UTF8, number, found) from error
+                offset += len(raw)
+                line = line.removesuffix("\n").removesuffix("\r")
+                yield number, line.removeprefix("\ufeff") if number == 1 else line
+    except (OSError, EOFError) as error:
+        found = reason(error) if isinstance(error, OSError) else "a gzip file that breaks off"
+        raise faults.error(UNREADABLE, None, found) from error
+
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Write files, all or none: each under a temporary name in its folder, then all renamed.
+
+    contents (Mapping[Path, bytes]): what to write where; missing folders are made.
+    RAISES (DataError): a file cannot be written. Files that were there before are then unchanged.
+    """
+    temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in contents}
+    path = Path()
+    try:
+        for path, content in contents.items():
+            if path.is_dir():
+                raise IsADirectoryError(0, "a folder of that name")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary[path].write_bytes(content)
+        for path in contents:
+            os.replace(temporary[path], path)
+    except OSError as error:
+        raise Faults(path).error(NOT_WRITABLE, None, reason(error)) from error
+    finally:
+        for name in temporary.values():
+            # A parent that is no folder has been reported above; `missing_ok` does not cover it.
+            if name.parent.is_dir():
+                name.unlink(missing_ok=True)

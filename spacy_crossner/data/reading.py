@@ -1,0 +1,130 @@
+"""Text files in any of the formats, read as sentences."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Iterable, Iterator, List, Optional, Sequence
+
+from .alignment import Text, Tokenize
+from .columns import DOCUMENT_MARKER, TaggedSentence, has_tag, read_rows, read_tags, split_columns, wrong_columns
+from .faults import COLUMNS, EMPTY_FILE, Faults
+from .files import Line, read_lines
+from .jsonl import read_jsonl
+from .markup import ENTITY, read_markup
+from .schemes import Scheme, detect_scheme
+from .sentences import Sentence
+
+
+class Format(StrEnum):
+    """A file format; `auto` has it told from the file."""
+
+    auto = "auto"
+    conll = "conll"
+    jsonl = "jsonl"
+    markup = "markup"
+
+
+@dataclass
+class Source:
+    """A text file that was opened and is about to be read.
+
+    path (Path): the file.
+    format (Optional[Format]): its format, None for plain text.
+    raw (bool): whether to read it without annotation.
+    faults (Faults): what was mended and noted, complete once the sentences are read.
+    lines (Iterable[Line]): its lines, to be read once.
+    rows (List[TaggedSentence]): its sentences where it has columns.
+    scheme (Scheme): the scheme of its tags where it has columns.
+    """
+
+    path: Path
+    format: Optional[Format]
+    raw: bool
+    faults: Faults
+    lines: Iterable[Line] = ()
+    rows: List[TaggedSentence] = field(default_factory=list)
+    scheme: Scheme = Scheme.bio
+
+    def read(self, tokenize: Tokenize) -> Iterator[Sentence]:
+        """Read the sentences, once.
+
+        tokenize (Tokenize): the tokenizer for running text.
+        YIELDS (Sentence): the sentences, at least one.
+        RAISES (DataError): the file has a fault that is not to be mended, or no sentence.
+        """
+        empty = True
+        for sentence in self._read_annotated(tokenize):
+            if self.raw and sentence.spans is not None:
+                if sentence.spans:
+                    self.faults.note("sentences whose entities were left out (--raw)")
+                sentence.spans = None
+            yield sentence
+            empty = False
+        if empty:
+            raise self.faults.error(EMPTY_FILE, None, "no sentence")
+
+    def _read_annotated(self, tokenize: Tokenize) -> Iterator[Sentence]:
+        """Read the sentences with their annotation."""
+        if self.format is Format.conll:
+            yield from (read_tags(rows, self.scheme, self.faults) for rows in self.rows)
+        elif self.format is Format.jsonl:
+            yield from read_jsonl(self.lines, tokenize, self.faults)
+        elif self.format is Format.markup:
+            yield from read_markup(self.lines, tokenize, self.faults)
+        else:
+            for number, line in self.lines:
+                if line.strip():
+                    yield Text.from_doc(tokenize(line.strip(" \t")), number).sentence(None)
+
+
+def open_files(
+    paths: Sequence[Path],
+    *,
+    format: Format = Format.auto,
+    scheme: Scheme = Scheme.auto,
+    raw: bool = False,
+    repair: bool = False,
+) -> List[Source]:
+    """Open text files that belong together: the splits of one set.
+
+    The scheme of tags is told from all of them, as a small one alone may not show it.
+
+    paths (Sequence[Path]): the files.
+    format (Format): the format of all of them; by default told for each.
+    scheme (Scheme): the scheme of the tags in columns.
+    raw (bool): read without annotation. Files are then plain text, one sentence or paragraph a line, but for JSONL
+        by its name and for another format that `format` asks for.
+    repair (bool): mend and count what can be mended.
+    RETURNS (List[Source]): one for each file.
+    RAISES (DataError): a file cannot be read, its format cannot be told, or its columns have a fault.
+    """
+    sources = [_open_file(Faults(Path(path), repair), format, raw) for path in paths]
+    if scheme is Scheme.auto:
+        scheme = detect_scheme(rows.tags for source in sources for rows in source.rows)
+    for source in sources:
+        source.scheme = scheme
+    return sources
+
+
+def _open_file(faults: Faults, format: Format, raw: bool) -> Source:
+    """Open one file: read its rows where it has columns, make its lines ready where it has none."""
+    is_json = faults.path.name.removesuffix(".gz").endswith((".jsonl", ".json"))
+    lines = read_lines(faults)
+    if format is Format.auto and raw and not is_json:
+        return Source(faults.path, None, raw, faults, lines)
+    listed = list(lines)
+    if format is Format.auto:
+        format = Format.jsonl if is_json else _detect_format(listed, faults)
+    rows = read_rows(listed, faults) if format is Format.conll else []
+    return Source(faults.path, format, raw, faults, listed, rows)
+
+
+def _detect_format(lines: Sequence[Line], faults: Faults) -> Format:
+    """Tell columns from markup by what most lines are, so that a slip in one of them is found as a slip."""
+    content = [(number, text) for number, text in lines if text.strip(" \t") and not text.startswith(DOCUMENT_MARKER)]
+    columns = sum(has_tag(text) for _, text in content)
+    markup = sum(ENTITY.search(text) is not None for _, text in content)
+    if content and not columns and not markup:
+        number, text = content[0]
+        raise faults.error(COLUMNS, number, wrong_columns(text))
+    return Format.markup if markup > columns else Format.conll

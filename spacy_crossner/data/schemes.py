@@ -1,0 +1,98 @@
+"""Tag schemes other than BIO, read as BIO.
+
+* BIO (IOB2): `B-` begins every entity, `I-` goes on with it.
+* IOB1: `I-` begins an entity and goes on with it; `B-` begins one only where an entity of the same type ends just
+  before, as nothing else tells the two apart.
+* BIOES: `S-` is an entity of one token, `E-` the last token of a longer one. BILOU writes `U-` and `L-` for them.
+"""
+
+from enum import StrEnum
+from typing import Callable, Iterable, List, Sequence, Tuple
+
+from ..tags import OUTSIDE, split_tag
+from .faults import EMPTY_LABEL, ILLEGAL_INSIDE, UNFINISHED, UNKNOWN_TAG, Fault
+
+
+class Scheme(StrEnum):
+    """A tag scheme; `auto` has `detect_scheme` find it."""
+
+    auto = "auto"
+    iob1 = "iob1"
+    bio = "bio"
+    bioes = "bioes"
+
+
+PREFIXES = {Scheme.iob1: "BI", Scheme.bio: "BI", Scheme.bioes: "BIESLU"}
+
+ANY_PREFIX = PREFIXES[Scheme.bioes]
+
+# Called with the position of a tag, its fault and the values that the fault's text asks for.
+Report = Callable[..., None]
+
+
+def is_tag(text: str, prefixes: str = ANY_PREFIX) -> bool:
+    """Say whether a text is `O` or one of the prefixes, a hyphen and perhaps a label."""
+    return text == OUTSIDE or (text[:1] in prefixes and text[1:2] == "-")
+
+
+def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
+    """Tell the scheme of tag sequences.
+
+    Any of `E-`, `S-`, `L-`, `U-` means BIOES. IOB1 is a set in which every `B-` follows an entity of its own type,
+    and in which an `I-` begins an entity; a single `I-` that does so, with no `B-` at all, may as well be a slip and
+    proves nothing. Everything else is BIO.
+
+    sentences (Iterable[Sequence[str]]): the tags, sentence by sentence.
+    RETURNS (Scheme): the scheme.
+    """
+    lone_inside = needed_begin = 0
+    needless_begin = False
+    for tags in sentences:
+        before = ""
+        for tag in tags:
+            prefix, label = split_tag(tag) if is_tag(tag) else (OUTSIDE, "")
+            if prefix in "ESLU":
+                return Scheme.bioes
+            lone_inside += prefix == "I" and label != before
+            needed_begin += prefix == "B" and label == before
+            needless_begin |= prefix == "B" and label != before
+            before = label
+    # Two pieces of evidence, one of them an I- tag that begins an entity.
+    return Scheme.iob1 if lone_inside and lone_inside + needed_begin > 1 and not needless_begin else Scheme.bio
+
+
+def to_bio(tags: Sequence[str], scheme: Scheme, report: Report) -> List[str]:
+    """Read the tags of a sentence as BIO, checked.
+
+    tags (Sequence[str]): the tags.
+    scheme (Scheme): their scheme, not `auto`.
+    report (Report): called as `report(position, fault, found, **values)` for every tag that the scheme does not allow
+        there; when it returns, the fault is mended.
+    RETURNS (List[str]): legal BIO tags, one for each tag.
+    """
+    bio: List[str] = []
+    before, is_open = ("O", ""), False
+    for i, tag in enumerate([*tags, OUTSIDE]):
+        tag = _known_tag(i, tag, scheme, report)
+        prefix, label = split_tag(tag)
+        continues = prefix in "IEL" and is_open and label == before[1]
+        if scheme is Scheme.bioes and is_open and not continues:
+            at, found = (i, f"'{tag}'") if i < len(tags) else (i - 1, "the end of the sentence")
+            report(at, UNFINISHED, f"{found} after '{'-'.join(before)}'")
+        if prefix in "IEL" and not continues and scheme is not Scheme.iob1:
+            report(i, ILLEGAL_INSIDE, f"'{tag}' with nothing to continue", opener=f"B-{label}", inside=f"I-{label}")
+        bio.append(OUTSIDE if not label else f"{'I' if continues else 'B'}-{label}")
+        before, is_open = (prefix, label), prefix in "BI"
+    return bio[:-1]
+
+
+def _known_tag(position: int, tag: str, scheme: Scheme, report: Report) -> str:
+    """Return the tag, or `O` for one that was reported."""
+    if not is_tag(tag, PREFIXES[scheme]):
+        known = " ".join(f"{prefix}-X" for prefix in PREFIXES[scheme])
+        report(position, UNKNOWN_TAG, f"the tag '{tag}'", tags=f"{known} ({scheme})")
+        return OUTSIDE
+    if tag != OUTSIDE and not split_tag(tag)[1].strip():
+        report(position, EMPTY_LABEL, f"the tag '{tag}'")
+        return OUTSIDE
+    return tag

@@ -1,0 +1,66 @@
+"""A sentence as every reader yields it, and the Doc made of it."""
+
+from dataclasses import dataclass
+from typing import Iterable, List, Optional
+
+from spacy.tokens import Doc, Span
+from spacy.vocab import Vocab
+
+from ..domains import get_domain, set_domain
+from ..tags import TagSpan
+
+
+@dataclass
+class Sentence:
+    """The words of a sentence and its entities.
+
+    words (List[str]): the tokens.
+    spans (Optional[List[TagSpan]]): the entities, in order and without overlap; None without annotation.
+    line (int): where it begins in its file, counted from 1 (in a DocBin: the number of the doc).
+    spaces (Optional[List[bool]]): whether a blank follows each token; None where that is not known.
+    """
+
+    words: List[str]
+    spans: Optional[List[TagSpan]]
+    line: int
+    spaces: Optional[List[bool]] = None
+
+
+def make_doc(vocab: Vocab, sentence: Sentence, domain: Optional[str]) -> Doc:
+    """Build the gold Doc of a sentence.
+
+    Without known blanks the Doc is built from its words alone: spaCy's `Corpus` then keeps these tokens. Without
+    annotation the entities are never set, so that `get_aligned_ner` gives None for every token.
+
+    vocab (Vocab): the vocabulary.
+    sentence (Sentence): the sentence.
+    domain (Optional[str]): the domain mark.
+    RETURNS (Doc): the doc.
+    """
+    doc = Doc(vocab, words=sentence.words, spaces=sentence.spaces)
+    if sentence.spans is not None:
+        doc.set_ents([Span(doc, start, end, label=label) for start, end, label in sentence.spans])
+    set_domain(doc, domain)
+    return doc
+
+
+def read_doc(doc: Doc, number: int) -> Sentence:
+    """Return a Doc as a sentence, the inverse of `make_doc`.
+
+    doc (Doc): the doc.
+    number (int): its place among the docs of its file, counted from 1.
+    """
+    # One token without annotation is an unlabelled token of a labelled doc, all of them an unlabelled doc.
+    spans = [(ent.start, ent.end, ent.label_) for ent in doc.ents] if doc.has_annotation("ENT_IOB") else None
+    spaces = None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in doc]
+    return Sentence([token.text for token in doc], spans, number, spaces)
+
+
+def without_annotation(docs: Iterable[Doc]) -> List[Doc]:
+    """Return copies of docs that keep the text, the tokens and the domain mark, and nothing else."""
+    copies = []
+    for doc in docs:
+        sentence = read_doc(doc, 1)
+        sentence.spans = None
+        copies.append(make_doc(doc.vocab, sentence, get_domain(doc)))
+    return copies

@@ -1,0 +1,78 @@
+"""A seeded split of one set into named parts."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional
+
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from .docbin import pack_docs, read_docbin
+from .faults import SIZES, Faults
+from .files import write_files
+from .sentences import without_annotation
+
+UNLABELLED = "unlabelled"
+
+
+@dataclass
+class Split:
+    """What a set was split into.
+
+    parts (Dict[str, Path]): the file of each part.
+    sizes (Dict[str, int]): its number of docs.
+    unused (int): docs in no part.
+    shared (int): texts that stand in more than one part, as they were in the set more than once.
+    """
+
+    parts: Dict[str, Path]
+    sizes: Dict[str, int]
+    unused: int
+    shared: int
+
+
+def split(source: Path, output: Path, sizes: Mapping[str, Optional[int]], *, seed: int = 0) -> Split:
+    """Split a DocBin into parts drawn at random, in the order of the names.
+
+    The docs of a part keep the order they have in the set. The part named `unlabelled` keeps text, tokens and domain
+    mark only. All parts are written or none.
+
+    source (Path): the DocBin.
+    output (Path): the folder for `<name>.spacy`.
+    sizes (Mapping[str, Optional[int]]): the number of docs by name; None, for the last one only, takes what is left.
+    seed (int): the same seed gives the same parts.
+    RETURNS (Split): the parts.
+    RAISES (DataError): the set cannot be read or is too small, or a part cannot be written.
+    """
+    source, output = Path(source), Path(output)
+    docs = read_docbin(source, Vocab())
+    counts = _fit_sizes(sizes, len(docs), Faults(source))
+    order = list(range(len(docs)))
+    random.Random(seed).shuffle(order)
+    parts: Dict[str, List[Doc]] = {}
+    for name, count in counts.items():
+        parts[name] = [docs[i] for i in sorted(order[:count])]
+        order = order[count:]
+    paths = {name: output / f"{name}.spacy" for name in parts}
+    packed = {name: without_annotation(part) if name == UNLABELLED else part for name, part in parts.items()}
+    write_files({paths[name]: pack_docs(part) for name, part in packed.items()})
+    return Split(paths, counts, len(order), _count_shared(parts))
+
+
+def _fit_sizes(sizes: Mapping[str, Optional[int]], total: int, faults: Faults) -> Dict[str, int]:
+    """Return the size of every part, that of the rest included."""
+    named = sum(size or 0 for size in sizes.values())
+    given = " + ".join(f"{name} {'rest' if size is None else size}" for name, size in sizes.items())
+    if any(size is not None and size < 1 for size in sizes.values()) or None in list(sizes.values())[:-1]:
+        raise faults.error(SIZES, None, given, form="sizes of 1 and more, and 'rest' for the last part only")
+    least = named + (None in sizes.values())
+    if least > total:
+        raise faults.error(SIZES, None, f"{total} docs", form=f"at least {least} for {given}")
+    return {name: total - named if size is None else size for name, size in sizes.items()}
+
+
+def _count_shared(parts: Mapping[str, List[Doc]]) -> int:
+    """Return the number of texts that stand in more than one part."""
+    texts = [{tuple(token.text for token in doc) for doc in part} for part in parts.values()]
+    return sum(map(len, texts)) - len(set().union(*texts))

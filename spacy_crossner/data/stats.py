@@ -1,0 +1,184 @@
+"""Counts of data sets: sentences, entities, faults, repeated sentences, vocabularies."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
+
+from spacy.language import Language
+
+from ..domains import get_domain
+from .convert import SPLITS, blank_pipeline
+from .docbin import read_docbin
+from .faults import ILLEGAL_INSIDE, NO_SPLITS, UNREADABLE, Faults
+from .overlap import VOCABULARY_SIZE, count_words, vocabulary_overlap
+from .reading import open_files
+from .sentences import Sentence, read_doc
+
+DOCBIN_SUFFIX = ".spacy"
+
+SUFFIXES = (".txt", ".jsonl", DOCBIN_SUFFIX)
+
+Words = Tuple[str, ...]
+
+# A sentence and the domain that it counts for.
+Marked = Tuple[Sentence, str]
+
+
+@dataclass
+class SplitStats:
+    """Counts of one file.
+
+    sentences (int): sentences, one a doc in a DocBin.
+    tokens (int): tokens.
+    entities (int): entities.
+    entity_tokens (int): tokens inside entities.
+    longest (int): tokens of the longest sentence.
+    without_entity (int): annotated sentences that hold no entity.
+    unlabelled (int): sentences without annotation.
+    illegal (int): tags in a text file that continue nothing, each counted as the beginning of an entity.
+    duplicates (int): sentences whose words stood in the file before.
+    per_type (Dict[str, int]): entities by label, the most frequent first.
+    repairs (Dict[str, int]): every other fault that was mended to read the file.
+    shared (Dict[str, int]): sentences that also occur in another split of the folder, by that split.
+    shared_any (int): sentences that also occur in any split before this one (for test: in train or dev).
+    """
+
+    sentences: int = 0
+    tokens: int = 0
+    entities: int = 0
+    entity_tokens: int = 0
+    longest: int = 0
+    without_entity: int = 0
+    unlabelled: int = 0
+    illegal: int = 0
+    duplicates: int = 0
+    per_type: Dict[str, int] = field(default_factory=dict)
+    repairs: Dict[str, int] = field(default_factory=dict)
+    shared: Dict[str, int] = field(default_factory=dict)
+    shared_any: int = 0
+
+
+@dataclass
+class Stats:
+    """Counts of several sets.
+
+    sets (Dict[str, Dict[str, SplitStats]]): counts by set (folder) and split (file).
+    overlap (Dict[Tuple[str, str], float]): vocabulary overlap in percent by pair of domains, see
+        `vocabulary_overlap`.
+    """
+
+    sets: Dict[str, Dict[str, SplitStats]]
+    overlap: Dict[Tuple[str, str], float]
+
+    def to_json(self) -> Dict[str, Any]:
+        """Return the counts in a form that JSON can hold."""
+        overlap = [{"domains": pair, "percent": round(percent, 2)} for pair, percent in self.overlap.items()]
+        return {"sets": asdict(self)["sets"], "vocabulary_overlap": overlap}
+
+
+def stats(paths: Sequence[Path], *, lang: str = "en", vocabulary_size: int = VOCABULARY_SIZE) -> Stats:
+    """Count what files and folders hold. Faults in text files are mended and counted, not raised.
+
+    paths (Sequence[Path]): DocBins or text files in any format, folders of them (the splits of one set), or folders
+        of such folders. Files of one folder are splits of one set.
+    lang (str): the language, for the tokenizer of running text and for the stop words.
+    vocabulary_size (int): the number of words in the vocabulary of a domain.
+    RETURNS (Stats): the counts; domains are told by the marks in DocBins and by the names of sets elsewhere.
+    RAISES (DataError): a file cannot be read at all, or a folder holds none.
+    """
+    nlp = blank_pipeline(lang)
+    sets: Dict[str, Dict[str, SplitStats]] = {}
+    words: Dict[str, "Counter[str]"] = {}
+    for name, files in find_sets(paths).items():
+        sets[name] = {}
+        earlier: Dict[str, Set[Words]] = {}
+        for split, (sentences, repairs) in _read_set(name, files, nlp).items():
+            counted = _count_split([sentence for sentence, _ in sentences])
+            counted.illegal = repairs.pop(ILLEGAL_INSIDE.repair, 0)
+            counted.repairs = dict(repairs)
+            texts = [tuple(sentence.words) for sentence, _ in sentences]
+            counted.shared = {other: sum(text in known for text in texts) for other, known in earlier.items()}
+            seen_before = set().union(*earlier.values())
+            counted.shared_any = sum(text in seen_before for text in texts)
+            earlier[split] = set(texts)
+            sets[name][split] = counted
+            for sentence, domain in sentences:
+                words.setdefault(domain, Counter()).update(count_words(sentence.words, nlp.Defaults.stop_words))
+    return Stats(sets, vocabulary_overlap(words, vocabulary_size))
+
+
+def _read_set(name: str, files: Mapping[str, Path], nlp: Language) -> Dict[str, Tuple[List[Marked], "Counter[str]"]]:
+    """Read the splits of a set: for each its sentences with their domains, and what was mended."""
+    read: Dict[str, Tuple[List[Marked], "Counter[str]"]] = {}
+    texts = [path for path in files.values() if path.suffix != DOCBIN_SUFFIX]
+    sources = {source.path: source for source in open_files(texts, repair=True)}
+    for split, path in files.items():
+        if path in sources:
+            source = sources[path]
+            read[split] = ([(sentence, name) for sentence in source.read(nlp.tokenizer)], source.faults.repairs)
+        else:
+            docs = enumerate(read_docbin(path, nlp.vocab), 1)
+            read[split] = ([(read_doc(doc, number), get_domain(doc) or name) for number, doc in docs], Counter())
+    return read
+
+
+def _count_split(sentences: Sequence[Sentence]) -> SplitStats:
+    """Count the sentences of a split and what they hold."""
+    spans = [span for sentence in sentences for span in sentence.spans or []]
+    lengths = [len(sentence.words) for sentence in sentences]
+    return SplitStats(
+        sentences=len(sentences),
+        tokens=sum(lengths),
+        entities=len(spans),
+        entity_tokens=sum(end - start for start, end, _ in spans),
+        longest=max(lengths, default=0),
+        without_entity=sum(sentence.spans == [] for sentence in sentences),
+        unlabelled=sum(sentence.spans is None for sentence in sentences),
+        duplicates=len(sentences) - len({tuple(sentence.words) for sentence in sentences}),
+        per_type=dict(Counter(label for _, _, label in spans).most_common()),
+    )
+
+
+def find_sets(paths: Iterable[Path]) -> Dict[str, Dict[str, Path]]:
+    """Return the files to count, by set and split.
+
+    A set has the name of its folder, or its whole path where two folders have the same name; a split that of its file
+    without the ending, or with it where two files differ in nothing else. Splits are in the order train, dev, test,
+    others.
+
+    paths (Iterable[Path]): files, folders, folders of folders.
+    RETURNS (Dict[str, Dict[str, Path]]): file by set and split.
+    RAISES (DataError): a path does not exist, or a folder holds no data file.
+    """
+    folders: Dict[Path, List[Path]] = {}
+    for path in paths:
+        if not path.exists():
+            raise Faults(path).error(UNREADABLE, None, "no such file or folder")
+        found = list_data(path) if path.is_dir() else [path]
+        for file in found or [file for folder in sorted(path.iterdir()) for file in list_data(folder)]:
+            folders.setdefault(file.parent, []).append(file)
+            found.append(file)
+        if not found:
+            raise Faults(path).error(NO_SPLITS, None, "no data file", form=f"files ending in {' or '.join(SUFFIXES)}")
+    names = Counter(folder.resolve().name for folder in folders)
+    return {
+        folder.resolve().name if names[folder.resolve().name] == 1 else str(folder): _name_splits(files)
+        for folder, files in folders.items()
+    }
+
+
+def list_data(folder: Path) -> List[Path]:
+    """Return the data files that lie in a folder; none for what is no folder."""
+    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES) if folder.is_dir() else []
+
+
+def _name_splits(files: Iterable[Path]) -> Dict[str, Path]:
+    """Return the files of a set by split, in order."""
+
+    def order(path: Path) -> Tuple[int, str]:
+        return next((i for i, split in enumerate(SPLITS) if path.stem.startswith(split)), len(SPLITS)), path.name
+
+    unique = sorted(set(files), key=order)
+    stems = Counter(path.stem for path in unique)
+    return {path.stem if stems[path.stem] == 1 else path.name: path for path in unique}

@@ -1,0 +1,27 @@
+"""The domain of a Doc: which corpus, and so which kind of text, it comes from."""
+
+from typing import Optional
+
+from spacy.tokens import Doc
+
+# A plain user_data key: `Span.as_doc` keeps it, where it drops the values of custom attributes.
+DOMAIN_KEY = "domain"
+
+
+def get_domain(doc: Doc) -> Optional[str]:
+    """Return the domain of a Doc, None where it has none."""
+    return doc.user_data.get(DOMAIN_KEY)
+
+
+def set_domain(doc: Doc, domain: Optional[str]) -> None:
+    """Mark a Doc with its domain; None takes the mark away."""
+    if domain is None:
+        doc.user_data.pop(DOMAIN_KEY, None)
+    else:
+        doc.user_data[DOMAIN_KEY] = domain
+
+
+def register_domain_extension() -> None:
+    """Expose the domain as `Doc._.domain`, readable and writable."""
+    if not Doc.has_extension("domain"):
+        Doc.set_extension("domain", getter=get_domain, setter=set_domain)

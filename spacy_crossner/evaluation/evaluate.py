@@ -1,0 +1,200 @@
+"""Run a pipeline over annotated sentences and score it: strict, lenient, and words per second."""
+
+import hashlib
+import json
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from .. import __version__
+from ..data.docbin import read_docbin
+from ..data.faults import UNREADABLE, Fault, Faults
+from ..data.files import reason, write_files
+from ..domains import get_domain, set_domain
+from ..errors import CrossnerError
+from ..tags import OUTSIDE, bio_to_spans, spans_to_bio
+from .metrics import RULE, conlleval_scores, count_illegal, strict_scores
+
+# Where a component that may emit illegal tags leaves the tags as it decoded them, one a token: `doc.ents` cannot hold
+# an I- tag that nothing opens, and the strict and the lenient reading differ only there.
+TAGS_KEY = "ner_tags"
+
+PACKAGES = ("spacy", "spacy-crossner", "spacy-transformers", "torch", "transformers")
+
+NO_ANNOTATION = Fault("C201", "entities or a gold 'no entity' on it; text without annotation cannot be scored")
+C202 = "[C202] {source}: no sentence to score: the file holds {found}, {dropped} of them dropped as seen in training."
+C203 = "[C203] Cannot load the pipeline '{model}': {error}"
+C204 = "[C204] Cannot use GPU {gpu_id}: {error}. Use --gpu-id -1 for the CPU."
+C205 = (
+    "[C205] The pipeline changed the tokens of sentence {number} from {gold} to {predicted}. Scores need the gold "
+    "tokens: take out components that merge or split tokens."
+)
+
+
+def evaluate(
+    nlp: Language,
+    gold: Sequence[Doc],
+    *,
+    drop_seen: Iterable[Doc] = (),
+    batch_size: Optional[int] = None,
+    source: str = "data",
+) -> Dict[str, Any]:
+    """Score a pipeline on annotated docs, with the gold tokens and domain marks as its input.
+
+    A predicted entity that touches a token without annotation is neither right nor wrong and is left out, as in
+    spaCy's own scorer.
+
+    nlp (Language): the pipeline.
+    gold (Sequence[Doc]): the annotated docs, a sentence each.
+    drop_seen (Iterable[Doc]): gold docs with the same words as one of these are left out.
+    batch_size (Optional[int]): docs in a batch; `nlp.batch_size` if not given.
+    source (str): the name of the data in error messages.
+    RETURNS (Dict[str, Any]): can be written as JSON. `strict` with `p`, `r`, `f` and `per_type`; `conlleval` with `p`,
+        `r`, `f`, all in [0, 1]; `illegal_tags`, the predicted I- tags that nothing opens; the numbers of `sentences`,
+        `words`, `entities`, `predicted_entities` and `dropped_seen` sentences; `seconds` of prediction after one
+        batch for warming up; `words_per_second`; `batch_size`.
+    RAISES (CrossnerError): a sentence has no annotation, none is left, or the pipeline changes the tokens.
+    """
+    for number, doc in enumerate(gold, 1):
+        if len(doc) and not doc.has_annotation("ENT_IOB"):
+            found = f"no annotation on sentence {number} ('{doc[:8].text} ...')"
+            raise Faults(Path(source)).error(NO_ANNOTATION, None, found)
+    kept = _unseen(gold, drop_seen)
+    if not kept:
+        raise CrossnerError(C202.format(source=source, found=len(gold), dropped=len(gold) - len(kept)))
+    batch_size = batch_size or nlp.batch_size
+    predicted, seconds = _timed_predictions(nlp, kept, batch_size)
+    gold_tags, predicted_tags = _aligned_tags(kept, predicted)
+    words = sum(len(doc) for doc in kept)
+    return {
+        "strict": strict_scores(gold_tags, predicted_tags),
+        "conlleval": conlleval_scores(gold_tags, predicted_tags),
+        "rule": RULE,
+        "illegal_tags": sum(count_illegal(tags) for tags in predicted_tags),
+        "sentences": len(kept),
+        "words": words,
+        "entities": sum(len(bio_to_spans(tags)) for tags in gold_tags),
+        "predicted_entities": sum(len(bio_to_spans(tags)) for tags in predicted_tags),
+        "dropped_seen": len(gold) - len(kept),
+        "seconds": seconds,
+        "words_per_second": words / seconds,
+        "batch_size": batch_size,
+    }
+
+
+def evaluate_files(
+    model: str,
+    data: Path,
+    output: Optional[Path] = None,
+    *,
+    drop_seen: Sequence[Path] = (),
+    gpu_id: int = -1,
+    batch_size: Optional[int] = None,
+) -> Dict[str, Any]:
+    """Load a pipeline, score it on a DocBin and write the scores.
+
+    model (str): the folder of a pipeline or the name of an installed one.
+    data (Path): the annotated DocBin.
+    output (Optional[Path]): where to write the scores as JSON, complete or not at all.
+    drop_seen (Sequence[Path]): DocBins whose sentences are left out of `data`.
+    gpu_id (int): the GPU, -1 for the CPU.
+    batch_size (Optional[int]): docs in a batch; the pipeline's own if not given.
+    RETURNS (Dict[str, Any]): the scores of `evaluate`, and what was scored with what: `model`, `data` with its
+        `sha256`, `drop_seen`, `device`, `versions`.
+    RAISES (CrossnerError): the pipeline, the data or the GPU is not there, or as `evaluate` and `read_docbin` say.
+    """
+    data = Path(data)
+    digest = _sha256(data)
+    if gpu_id >= 0:
+        try:
+            spacy.require_gpu(gpu_id)
+        except ValueError as error:
+            raise CrossnerError(C204.format(gpu_id=gpu_id, error=str(error).rstrip("."))) from error
+    try:
+        nlp = spacy.load(model)
+    except OSError as error:
+        raise CrossnerError(C203.format(model=model, error=error)) from error
+    gold = read_docbin(data, nlp.vocab)
+    seen = [doc for path in drop_seen for doc in read_docbin(Path(path), nlp.vocab)]
+    scores = {
+        "model": {"path": str(model), **{key: nlp.meta[key] for key in ("lang", "name", "version")}},
+        "data": {"path": str(data), "sha256": digest},
+        "drop_seen": [str(path) for path in drop_seen],
+        "device": "cpu" if gpu_id < 0 else f"gpu:{gpu_id}",
+        "versions": _versions(),
+        **evaluate(nlp, gold, drop_seen=seen, batch_size=batch_size, source=str(data)),
+    }
+    if output is not None:
+        write_files({Path(output): (json.dumps(scores, indent=2, ensure_ascii=False) + "\n").encode("utf8")})
+    return scores
+
+
+def _unseen(gold: Sequence[Doc], seen: Iterable[Doc]) -> List[Doc]:
+    known = {_words(doc) for doc in seen}
+    return [doc for doc in gold if _words(doc) not in known]
+
+
+def _words(doc: Doc) -> Tuple[str, ...]:
+    return tuple(token.text for token in doc)
+
+
+def _unannotated(nlp: Language, doc: Doc) -> Doc:
+    """Return the words and the domain of a doc without its annotation."""
+    copy = Doc(nlp.vocab, words=list(_words(doc)), spaces=[bool(token.whitespace_) for token in doc])
+    set_domain(copy, get_domain(doc))
+    return copy
+
+
+def _timed_predictions(nlp: Language, docs: Sequence[Doc], batch_size: int) -> Tuple[List[Doc], float]:
+    """Return the docs as the pipeline annotates them, and the seconds that took once it was warm."""
+    warm_up = [_unannotated(nlp, doc) for doc in docs[:batch_size]]
+    for _ in nlp.pipe(warm_up, batch_size=batch_size):
+        pass
+    inputs = [_unannotated(nlp, doc) for doc in docs]
+    start = time.perf_counter()
+    predicted = list(nlp.pipe(inputs, batch_size=batch_size))
+    return predicted, time.perf_counter() - start
+
+
+def _aligned_tags(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Tuple[List[List[str]], List[List[str]]]:
+    """Return the tags of gold and predicted docs, predictions that cannot be judged left out."""
+    gold_tags, predicted_tags = [], []
+    for number, (expected, doc) in enumerate(zip(gold, predicted, strict=True), 1):
+        if _words(doc) != _words(expected):
+            raise CrossnerError(C205.format(number=number, gold=len(expected), predicted=len(doc)))
+        gold_tags.append(_ents_to_tags(expected))
+        tags = list(doc.user_data.get(TAGS_KEY) or _ents_to_tags(doc))
+        missing = {token.i for token in expected if token.ent_iob == 0}
+        for start, end, _ in bio_to_spans(tags):
+            if not missing.isdisjoint(range(start, end)):
+                tags[start:end] = [OUTSIDE] * (end - start)
+        predicted_tags.append(tags)
+    return gold_tags, predicted_tags
+
+
+def _ents_to_tags(doc: Doc) -> List[str]:
+    return spans_to_bio([(span.start, span.end, span.label_) for span in doc.ents], len(doc))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise Faults(path).error(UNREADABLE, None, reason(error)) from error
+
+
+def _versions() -> Dict[str, Optional[str]]:
+    versions: Dict[str, Optional[str]] = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            # Run from a source tree, our own package is not installed.
+            versions[name] = __version__ if name == "spacy-crossner" else None
+    return versions

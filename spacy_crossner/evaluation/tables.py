@@ -1,0 +1,50 @@
+"""Scores as text for the terminal."""
+
+from typing import Any, Dict, List, Mapping, Union
+
+from wasabi import table
+
+from .metrics import RULE
+
+FIGURES = ("P", "R", "F1", "entities")
+
+
+def score_table(scores: Mapping[str, Any]) -> str:
+    """Lay out the scores that `evaluate` returns: overall, by type, the reading of illegal tags, speed.
+
+    scores (Mapping[str, Any]): see `evaluation.evaluate`.
+    RETURNS (str): figures in percent, types in the order given (the most frequent first).
+    """
+    per_type: Dict[str, Any] = scores["strict"]["per_type"]
+    overall = [
+        _row("strict", scores["strict"], scores["entities"]),
+        _row("lenient", scores["conlleval"], scores["entities"]),
+    ]
+    types = [_row(label, row, row["support"]) for label, row in per_type.items()]
+    # The label column is as wide in both tables, so that the figures stand under one another.
+    width = max(len(row[0]) for row in [*overall, *types, ["by type, strict"]])
+    lines = [_table(overall, "all types", width)]
+    if types:
+        lines.append(_table(types, "by type, strict", width))
+    lines.append(RULE.replace("; ", ";\n") + ".")
+    if scores["illegal_tags"]:
+        lines.append(f"{scores['illegal_tags']} predicted I- tags that nothing opens.")
+    lines.append(_counts(scores))
+    return "\n".join(lines)
+
+
+def _row(name: str, figures: Mapping[str, Union[int, float]], entities: int) -> List[str]:
+    return [name, *(f"{100 * figures[key]:.2f}" for key in ("p", "r", "f")), str(entities)]
+
+
+def _table(rows: List[List[str]], title: str, width: int) -> str:
+    return table(
+        rows, header=(title, *FIGURES), divider=True, widths=(width, 6, 6, 6, 8), aligns=("l", "r", "r", "r", "r")
+    )
+
+
+def _counts(scores: Mapping[str, Any]) -> str:
+    text = f"{scores['sentences']:,} sentences, {scores['words']:,} words"
+    if scores["dropped_seen"]:
+        text += f" ({scores['dropped_seen']:,} sentences dropped as seen in training)"
+    return f"{text}; {scores['words_per_second']:,.0f} words/s at batch size {scores['batch_size']}."

@@ -1,0 +1,6 @@
+"""The terms of a training loss: registered callables over `LossInputs` that return a torch scalar."""
+
+from .base import LossInputs, LossTerm
+from .likelihood import TagLikelihood
+
+__all__ = ["LossInputs", "LossTerm", "TagLikelihood"]

@@ -1,0 +1,1 @@
+"""The thinc side: encoders, the bridge between thinc and torch, one builder a head."""

@@ -1,0 +1,138 @@
+"""The bridge between thinc and torch: docs in, a `HeadOutput` of live torch tensors out, one backward for all."""
+
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union, cast
+
+import numpy as np
+import torch
+from spacy.tokens import Doc
+from thinc.api import ArgsKwargs, Model, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
+from thinc.types import Floats2d
+from torch import Tensor, nn
+
+from ..tags import allowed_starts, allowed_transitions, label_tags
+from .serialization import module_from_bytes, module_to_bytes
+from .torch.head import HeadOutput, SequenceHead
+
+# Docs, and in training their tag indices (rows of docs with tokens, -1 where unknown).
+HeadInput = Union[List[Doc], Tuple[List[Doc], Tensor]]
+HeadModel = Model[HeadInput, HeadOutput]
+# Width of the token vectors, allowed starts, allowed transitions -> torch module.
+MakeHead = Callable[[int, Tensor, Tensor], SequenceHead]
+
+
+def build_head_model(tok2vec: Model[List[Doc], List[Floats2d]], make_head: MakeHead) -> HeadModel:
+    """Put a torch head on a tok2vec layer. The module is made when width and labels are known.
+
+    tok2vec (Model): any sublayer that gives one row a token: a listener, an inline encoder.
+    make_head (MakeHead): makes the torch module.
+    RETURNS (HeadModel): its refs are "tok2vec" and, once there are labels, "head".
+    """
+    model: HeadModel = Model(
+        "sequence_head",
+        forward,
+        init=init,
+        layers=[tok2vec],
+        refs={"tok2vec": tok2vec, "head": None},
+        dims={"nI": None, "nO": None},
+        attrs={"make_head": make_head},
+    )
+    return model
+
+
+def make_module(model: HeadModel, width: int, labels: List[str]) -> None:
+    """Make the torch module for token vectors of a width and some labels."""
+    starts, transitions = bio_constraints(labels)
+    head = model.attrs["make_head"](width, starts, transitions)
+    head.to(get_torch_default_device())
+    shim = PyTorchShim(head, serialize_model=module_to_bytes, deserialize_model=module_from_bytes)
+    layer: Model[Any, Any] = Model("torch_head", head_forward, shims=[shim], dims={"nI": width, "nO": len(starts)})
+    model.layers.append(layer)
+    model.set_ref("head", layer)
+    model.set_dim("nI", width)
+    model.set_dim("nO", len(starts))
+
+
+def grow_module(model: HeadModel, labels: List[str]) -> None:
+    """Take in labels that were appended to the ones there are; these keep their weights."""
+    starts, transitions = bio_constraints(labels)
+    get_module(model).grow(starts, transitions)
+    for layer in (model, model.get_ref("head")):
+        layer.set_dim("nO", len(starts), force=True)
+
+
+def bio_constraints(labels: List[str]) -> Tuple[Tensor, Tensor]:
+    """Return which tags may begin, shape (n_tags,), and which may follow which, shape (n_tags, n_tags)."""
+    tags = label_tags(labels)
+    device = get_torch_default_device()
+    return (
+        torch.from_numpy(allowed_starts(tags)).to(device),
+        torch.from_numpy(allowed_transitions(tags)).to(device),
+    )
+
+
+def has_module(model: HeadModel) -> bool:
+    """Return whether the torch module was made."""
+    return bool(model.has_ref("head"))
+
+
+def get_module(model: HeadModel) -> SequenceHead:
+    """Return the torch module."""
+    return cast(SequenceHead, model.get_ref("head").shims[0]._model)
+
+
+def set_dropout(model: HeadModel, rate: float) -> None:
+    """Set the dropout of the torch module; thinc's `set_dropout_rate` does not reach it."""
+    for layer in get_module(model).modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = rate
+
+
+def init(model: HeadModel, X: Optional[List[Doc]] = None, Y: Optional[List[str]] = None) -> None:
+    """Initialize the tok2vec layer on docs `X` and make the module for the labels `Y`."""
+    tok2vec = model.get_ref("tok2vec")
+    tok2vec.initialize(X=X)
+    if not has_module(model) and Y:
+        width = tok2vec.maybe_get_dim("nO") or tok2vec.predict(X)[0].shape[1]
+        make_module(model, width, Y)
+
+
+def forward(model: HeadModel, X: HeadInput, is_train: bool) -> Tuple[HeadOutput, Callable[[Tensor], List[Doc]]]:
+    """Run the encoder and the head. Docs without tokens have no row in the output; at least one must have some.
+
+    The backprop callback takes the whole loss, a torch scalar, and goes through head and encoder once.
+    """
+    docs, tags = X if isinstance(X, tuple) else (X, None)
+    vectors, backprop_vectors = model.get_ref("tok2vec")(docs, is_train)
+    output, backprop_head = model.get_ref("head")((vectors, tags), is_train)
+
+    def backprop(loss: Tensor) -> List[Doc]:
+        return backprop_vectors(backprop_head(loss))
+
+    return output, backprop
+
+
+def head_forward(
+    layer: Model[Any, Any], X: Tuple[List[Floats2d], Optional[Tensor]], is_train: bool
+) -> Tuple[HeadOutput, Callable[[Tensor], List[Floats2d]]]:
+    """Run the torch module on the token vectors of each doc."""
+    vectors, tags = X
+    shim = layer.shims[0]
+    lengths = [len(rows) for rows in vectors]
+    # Docs without tokens may come with width 0.
+    flat = layer.ops.xp.concatenate([rows for rows in vectors if len(rows)])
+    tokens = xp2torch(flat, requires_grad=is_train, device=shim.device)
+    mask = length_mask([n for n in lengths if n]).to(shim.device)
+    kwargs: Dict[str, Any] = {} if tags is None else {"tags": tags}
+    output, backprop_torch = shim(ArgsKwargs(args=(tokens, mask), kwargs=kwargs), is_train)
+
+    def backprop(loss: Tensor) -> List[Floats2d]:
+        inputs = backprop_torch(ArgsKwargs(args=((loss,),), kwargs={"grad_tensors": [torch.ones_like(loss)]}))
+        d_flat = cast(Floats2d, torch2xp(inputs.args[0]))
+        return layer.ops.unflatten(d_flat, layer.ops.asarray1i(lengths))
+
+    return output, backprop
+
+
+def length_mask(lengths: List[int]) -> Tensor:
+    """Return True at tokens and False at padding, shape (len(lengths), max(lengths))."""
+    return torch.from_numpy(np.arange(max(lengths)) < np.array(lengths)[:, None])

@@ -1,0 +1,40 @@
+"""Torch weights as safetensors bytes: what a saved pipeline holds is never unpickled."""
+
+from typing import Any, Dict
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import nn
+
+from ..errors import CrossnerError, Errors
+
+
+def module_to_bytes(module: nn.Module) -> bytes:
+    """Return the state of a module as safetensors."""
+    # Tied tensors share memory, which the format does not allow.
+    state: Dict[str, Any] = {name: value.detach().clone().contiguous() for name, value in module.state_dict().items()}
+    return save(state)
+
+
+def module_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
+    """Load a state into a module that has its shapes, all of it or nothing.
+
+    RAISES (CrossnerError): the bytes are damaged, or a tensor is missing, surplus or of another shape.
+    """
+    try:
+        state = load(data)
+    except SafetensorError as error:
+        raise CrossnerError(Errors.C003.format(module=type(module).__name__, problem=f"damaged ({error})")) from None
+    own = module.state_dict()
+    problems = [f"'{name}' is missing" for name in own if name not in state]
+    problems += [f"'{name}' is not known" for name in state if name not in own]
+    problems += [
+        f"'{name}' has shape {tuple(value.shape)}, not {tuple(own[name].shape)}"
+        for name, value in state.items()
+        if name in own and value.shape != own[name].shape
+    ]
+    if problems:
+        raise CrossnerError(Errors.C003.format(module=type(module).__name__, problem=", ".join(problems[:5])))
+    module.load_state_dict(state)
+    return module.to(device)

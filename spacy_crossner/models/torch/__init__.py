@@ -1,0 +1,1 @@
+"""The torch modules of the heads. They import neither spaCy nor thinc."""

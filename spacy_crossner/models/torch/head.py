@@ -1,0 +1,77 @@
+"""The contract of all heads: token vectors in, a `HeadOutput` out, a likelihood to train on, tags to decode."""
+
+from dataclasses import dataclass, field
+from typing import Dict, Optional
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass
+class HeadOutput:
+    """What a head makes of a batch: padded tensors with their graph alive.
+
+    emissions (Tensor): tag scores, shape (n_docs, n_tokens, n_tags).
+    mask (Tensor): True at tokens, False at padding, shape (n_docs, n_tokens).
+    tokens (Tensor): token vectors as the encoder gave them, shape (n_docs, n_tokens, width).
+    extras (Dict[str, Tensor]): what a head has besides, by name (a second task's emissions, gate logits).
+    """
+
+    emissions: Tensor
+    mask: Tensor
+    tokens: Tensor
+    extras: Dict[str, Tensor] = field(default_factory=dict)
+
+
+def pad_tokens(flat: Tensor, mask: Tensor) -> Tensor:
+    """Lay token vectors out in rows.
+
+    flat (Tensor): the vectors of all tokens of all docs in order, shape (n_tokens_in_all, width).
+    mask (Tensor): True at tokens, shape (n_docs, n_tokens).
+    RETURNS (Tensor): shape (n_docs, n_tokens, width), 0 at padding.
+    """
+    padded = flat.new_zeros((*mask.shape, flat.shape[1]))
+    padded[mask] = flat
+    return padded
+
+
+class SequenceHead(nn.Module):
+    """Base of the heads. Parameters that a loss needs (transitions, projections) are submodules of the head."""
+
+    def forward(self, tokens: Tensor, mask: Tensor, tags: Optional[Tensor] = None) -> HeadOutput:
+        """Score the tags of each token.
+
+        tokens (Tensor): token vectors, shape (n_docs, n_tokens, width).
+        mask (Tensor): True at tokens, shape (n_docs, n_tokens); every row has a token.
+        tags (Optional[Tensor]): in training the gold tag indices, shape (n_docs, n_tokens), -1 where unknown;
+            an autoregressive head reads its prefix there.
+        """
+        raise NotImplementedError
+
+    def nll(self, output: HeadOutput, tags: Tensor) -> Tensor:
+        """Return the negative log-likelihood of the tags that are known (not -1) per known tag, a scalar."""
+        raise NotImplementedError
+
+    def decode(self, output: HeadOutput, *, constrained: bool) -> Tensor:
+        """Return the best tag indices, shape (n_docs, n_tokens); what stands at padding has no meaning.
+
+        constrained (bool): look at legal BIO sequences only.
+        """
+        raise NotImplementedError
+
+    def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
+        """Take in new tags, appended to the ones there are, which keep their weights.
+
+        allowed_starts (Tensor): which of all tags may begin a sequence, shape (n_tags,).
+        allowed_transitions (Tensor): which tag may follow which, shape (n_tags, n_tags).
+        """
+        raise NotImplementedError
+
+
+def grow_linear(layer: nn.Linear, n_out: int) -> nn.Linear:
+    """Return a layer with `n_out` outputs, the first of them those of `layer`."""
+    grown = nn.Linear(layer.in_features, n_out, device=layer.weight.device, dtype=layer.weight.dtype)
+    with torch.no_grad():
+        grown.weight[: layer.out_features] = layer.weight
+        grown.bias[: layer.out_features] = layer.bias
+    return grown

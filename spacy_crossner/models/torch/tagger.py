@@ -1,0 +1,61 @@
+"""The head of the papers' taggers: one linear layer on the token vectors, with a CRF or a softmax on top."""
+
+from typing import Optional
+
+from torch import Tensor, nn
+
+from .crf import BioCRF
+from .head import HeadOutput, SequenceHead, grow_linear, pad_tokens
+
+
+class LinearTagger(SequenceHead):
+    """Linear layer with a CRF, or with a softmax for each token by itself (the tagger of CrossNER).
+
+    width (int): width of the token vectors.
+    allowed_starts (Tensor): which tags may begin a sequence, shape (n_tags,).
+    allowed_transitions (Tensor): which tag may follow which, shape (n_tags, n_tags).
+    use_crf (bool): CRF or softmax.
+    """
+
+    def __init__(self, width: int, allowed_starts: Tensor, allowed_transitions: Tensor, *, use_crf: bool) -> None:
+        super().__init__()
+        self.use_crf = use_crf
+        self.dropout = nn.Dropout(0.0)
+        self.output = nn.Linear(width, len(allowed_starts))
+        self._set_crf(BioCRF(allowed_starts, allowed_transitions))
+
+    def _set_crf(self, crf: BioCRF) -> None:
+        # A softmax decodes as a CRF whose transitions are 0 and stay 0: only the constraints link its tokens.
+        self.crf = crf
+        if not self.use_crf:
+            for scores in crf.parameters():
+                nn.init.zeros_(scores).requires_grad_(False)
+
+    def forward(self, tokens: Tensor, mask: Tensor, tags: Optional[Tensor] = None) -> HeadOutput:
+        """Score the tags of each token; see `SequenceHead`."""
+        padded = pad_tokens(tokens, mask)
+        return HeadOutput(emissions=self.output(self.dropout(padded)), mask=mask, tokens=padded)
+
+    def nll(self, output: HeadOutput, tags: Tensor) -> Tensor:
+        """Return the negative log-likelihood per annotated token; see `SequenceHead`."""
+        known = (tags >= 0).sum().clamp(min=1)
+        if self.use_crf:
+            # A row without any annotation has likelihood 1: left out, its gradient is exactly 0.
+            rows = (tags >= 0).any(dim=1)
+            if not rows.any():
+                return 0.0 * output.emissions.sum()
+            emissions, tags, mask = output.emissions[rows], tags[rows], output.mask[rows]
+            return -self.crf.log_likelihood(emissions, tags, mask).sum() / known
+        losses = nn.functional.cross_entropy(
+            output.emissions.transpose(1, 2), tags, ignore_index=-1, reduction="sum"
+        )
+        return losses / known
+
+    def decode(self, output: HeadOutput, *, constrained: bool) -> Tensor:
+        """Return the best tag indices; see `SequenceHead`."""
+        return self.crf.best_paths(output.emissions, output.mask, constrained)
+
+    def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
+        """Take in new tags; see `SequenceHead`."""
+        self.output = grow_linear(self.output, len(allowed_starts))
+        self._set_crf(self.crf.grown(allowed_starts, allowed_transitions))

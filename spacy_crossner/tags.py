@@ -1,0 +1,78 @@
+"""BIO tags: tags to spans and back, and which tag may follow which.
+
+A tag is `O`, `B-<label>` or `I-<label>`; it is split at its first hyphen only, as labels may hold hyphens
+(`B-Multi-tissue_structure`). A span is a triple `(start, end, label)` of token positions, the end exclusive.
+"""
+
+from typing import Iterable, List, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+OUTSIDE = "O"
+
+TagSpan = Tuple[int, int, str]
+
+
+def split_tag(tag: str) -> Tuple[str, str]:
+    """Split a tag into its prefix and its label: `B-geo-loc` to `("B", "geo-loc")`, `O` to `("O", "")`."""
+    prefix, _, label = tag.partition("-")
+    return prefix, label
+
+
+def label_tags(labels: Iterable[str]) -> List[str]:
+    """Return the tag inventory of some labels: `O`, then `B-` and `I-` of each label in the order given.
+
+    Appending a label appends its tags, so the indices of the tags before it never change.
+    """
+    return [OUTSIDE, *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
+
+
+def bio_to_spans(tags: Sequence[Optional[str]]) -> List[TagSpan]:
+    """Read the entity spans off a BIO sequence.
+
+    tags (Sequence[Optional[str]]): one tag a token; None (no annotation) ends a span as `O` does.
+    RETURNS (List[TagSpan]): the spans in order. An `I-X` that nothing opens starts a span (the lenient reading).
+    """
+    spans: List[TagSpan] = []
+    start, open_label = 0, ""
+    for i, tag in enumerate([*tags, OUTSIDE]):
+        prefix, label = split_tag(tag or OUTSIDE)
+        if open_label and not (prefix == "I" and label == open_label):
+            spans.append((start, i, open_label))
+            open_label = ""
+        if label and not open_label:
+            start, open_label = i, label
+    return spans
+
+
+def spans_to_bio(spans: Iterable[TagSpan], length: int) -> List[str]:
+    """Write spans as a BIO sequence.
+
+    spans (Iterable[TagSpan]): spans that do not overlap, in any order.
+    length (int): the number of tokens.
+    RETURNS (List[str]): one tag a token.
+    """
+    tags = [OUTSIDE] * length
+    for start, end, label in spans:
+        tags[start] = f"B-{label}"
+        tags[start + 1 : end] = [f"I-{label}"] * (end - start - 1)
+    return tags
+
+
+def allowed_starts(tags: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which tags may begin a sequence: all but the `I-` tags, shape (n_tags,)."""
+    return np.array([split_tag(tag)[0] != "I" for tag in tags], dtype=bool)
+
+
+def allowed_transitions(tags: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which tag may follow which: `I-X` only after `B-X` and `I-X`.
+
+    RETURNS: shape (n_tags, n_tags), row = from, column = to.
+    """
+    allowed = np.ones((len(tags), len(tags)), dtype=bool)
+    for column, tag in enumerate(tags):
+        prefix, label = split_tag(tag)
+        if prefix == "I":
+            allowed[:, column] = [before != OUTSIDE and split_tag(before)[1] == label for before in tags]
+    return allowed
