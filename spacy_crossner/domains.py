@@ -3,6 +3,7 @@
 from typing import Optional
 
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 # A plain user_data key: `Span.as_doc` keeps it, where it drops the values of custom attributes.
 DOMAIN_KEY = "domain"
@@ -19,6 +20,13 @@ def set_domain(doc: Doc, domain: Optional[str]) -> None:
         doc.user_data.pop(DOMAIN_KEY, None)
     else:
         doc.user_data[DOMAIN_KEY] = domain
+
+
+def without_annotation(doc: Doc, vocab: Vocab) -> Doc:
+    """Return a new doc with the tokens and the domain of `doc` and nothing else: a pipeline's input."""
+    copy = Doc(vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc])
+    set_domain(copy, get_domain(doc))
+    return copy
 
 
 def register_domain_extension() -> None:

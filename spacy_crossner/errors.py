@@ -52,3 +52,4 @@ class Errors:
         "more, nothing else."
     )
     C008 = "[C008] There is no component of spacy-crossner named '{name}' to add labels to; the pipeline has {names}."
+    C009 = "[C009] No config file {path}. The configs of this project are in the folder configs/."

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 OUTSIDE = "O"
 
+# Where in `Doc.user_data` a component that may emit illegal tags leaves them as it decoded them, one a token:
+# `doc.ents` cannot hold an I- tag that nothing opens, and the strict and the lenient reading differ only there.
+TAGS_KEY = "ner_tags"
+
 TagSpan = Tuple[int, int, str]
 
 

@@ -39,7 +39,7 @@ class Converted:
     output: Path
     sentences: int = 0
     tokens: int = 0
-    entities: "Counter[str]" = field(default_factory=Counter)
+    entities: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -177,7 +177,7 @@ def find_outputs(source: Path, output: Path) -> Dict[Path, Path]:
         if len(found) > 1:
             names = " and ".join(path.name for path in found)
             raise Faults(source).error(NO_SPLITS, None, names, form=f"one file for {split}")
-        paths.update({path: output / f"{split}.spacy" for path in found})
+        paths.update(dict.fromkeys(found, output / f"{split}.spacy"))
     if not paths:
         form = "a folder with train, dev or test as .txt or .jsonl, or a single file"
         raise Faults(source).error(NO_SPLITS, None, "none of them", form=form)

@@ -43,7 +43,7 @@ UNKNOWN_TAG = Fault(
 )
 ILLEGAL_INSIDE = Fault(
     "C107",
-    "{opener} or {inside} before it (--scheme iob1 if an I- tag may begin an entity, --repair to let this one begin one)",
+    "{opener} or {inside} before it (--scheme iob1 where I- tags begin entities, --repair to let this one do so)",
     "tags with nothing to continue made the beginning of an entity",
 )
 UNFINISHED = Fault(
@@ -93,8 +93,8 @@ class Faults:
     def __init__(self, path: Path, repair: bool = False) -> None:
         self.path = path
         self.repair = repair
-        self.repairs: "Counter[str]" = Counter()
-        self.notes: "Counter[str]" = Counter()
+        self.repairs: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
 
     def error(self, fault: Fault, line: Optional[int], found: str, **values: object) -> DataError:
         """Return the error of a fault; `values` fill the placeholders of what is expected."""

@@ -11,8 +11,8 @@ text that nobody looked at there is the reading without annotation, `raw`.
 import json
 from typing import Any, Dict, Iterable, Iterator, List, Optional
 
-from .alignment import Text, Tokenize, align_spans
-from .faults import BAD_JSON, BAD_RECORD, NO_TEXT, Faults
+from .alignment import CharSpan, Text, Tokenize, align_spans
+from .faults import BAD_JSON, BAD_RECORD, NO_TEXT, OUT_OF_RANGE, Faults
 from .files import Line
 from .sentences import Sentence
 
@@ -37,14 +37,9 @@ def read_jsonl(lines: Iterable[Line], tokenize: Tokenize, faults: Faults) -> Ite
         if record is None:
             continue
         text = _read_text(number, record, tokenize, faults)
-        spans = record.get("spans") or []
-        if text is None:
-            continue
-        if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
-            faults.mend(BAD_RECORD, number, f'"spans": {spans!r:.60}', form=SPANS_FORM)
-        else:
-            triples = [(span.get("start"), span.get("end"), span.get("label")) for span in spans]
-            yield text.sentence(align_spans(text, triples, faults))
+        spans = _read_spans(number, record, faults)
+        if text is not None and spans is not None:
+            yield text.sentence(align_spans(text, spans, faults))
 
 
 def _read_record(number: int, line: str, faults: Faults) -> Optional[Dict[str, Any]]:
@@ -80,6 +75,24 @@ def _read_text(number: int, record: Dict[str, Any], tokenize: Tokenize, faults: 
     return read
 
 
+def _read_spans(number: int, record: Dict[str, Any], faults: Faults) -> Optional[List[CharSpan]]:
+    """Return the spans of a record, None for a record that is left out."""
+    spans = record.get("spans") or []
+    if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
+        faults.mend(BAD_RECORD, number, f'"spans": {spans!r:.60}', form=SPANS_FORM)
+        return None
+    read: List[CharSpan] = []
+    for span in spans:
+        start, end, label = span.get("start"), span.get("end"), span.get("label")
+        # A bool is an int to Python, but no offset.
+        if type(start) is int and type(end) is int:
+            read.append((start, end, label if isinstance(label, str) else ""))
+        else:
+            found = f"a span with the start {start!r} and the end {end!r}"
+            faults.mend(OUT_OF_RANGE, number, found, length=len(str(record.get("text"))))
+    return read
+
+
 def _read_tokens(number: int, text: str, tokens: object) -> Optional[Text]:
     """Return the text with the tokens of its record, None where they do not fit it."""
     read = Text(text, number, [], [], [])
@@ -101,5 +114,9 @@ def _read_tokens(number: int, text: str, tokens: object) -> Optional[Text]:
 
 def _skipped_letters(text: Text) -> bool:
     """Say whether a part of the text other than blanks lies outside its tokens."""
-    edges: List[int] = [0, *(edge for offset in text.offsets for edge in offset), len(text.text)]
-    return any(text.text[a:b].strip() for a, b in zip(edges[::2], edges[1::2]))
+    end = 0
+    for start, next_end in [*text.offsets, (len(text.text), 0)]:
+        if text.text[end:start].strip():
+            return True
+        end = next_end
+    return False

@@ -1,13 +1,13 @@
-"""Inline markup: one sentence a line, each entity written `[words](label)`.
+r"""Inline markup: one sentence a line, each entity written `[words](label)`.
 
-A bracket that is plain text is written `\\[` or `\\]`, a backslash before a bracket or a backslash `\\\\`. Any other
+A bracket that is plain text is written `\[` or `\]`, a backslash before a bracket or a backslash `\\`. Any other
 backslash is plain text. Entities do not nest.
 """
 
 import re
 from typing import Iterable, Iterator, List, Tuple
 
-from .alignment import Text, Tokenize, align_spans
+from .alignment import CharSpan, Text, Tokenize, align_spans
 from .faults import BRACKET, Faults
 from .files import Line
 from .sentences import Sentence
@@ -19,8 +19,6 @@ ENTITY = re.compile(r"\[((?:[^\[\]\\]|\\[\[\]\\]|\\(?![\[\]\\]))*)\]\(([^()\[\]]
 STOP = re.compile(r"\\[\[\]\\]|[\[\]]")
 
 BLANKS = " \t"
-
-CharSpan = Tuple[int, int, str]
 
 
 def parse_markup(line: Line, faults: Faults) -> Tuple[str, List[CharSpan]]:

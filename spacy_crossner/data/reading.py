@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence
 
 from .alignment import Text, Tokenize
-from .columns import DOCUMENT_MARKER, TaggedSentence, has_tag, read_rows, read_tags, split_columns, wrong_columns
+from .columns import DOCUMENT_MARKER, TaggedSentence, has_tag, read_rows, read_tags, wrong_columns
 from .faults import COLUMNS, EMPTY_FILE, Faults
 from .files import Line, read_lines
 from .jsonl import read_jsonl
@@ -82,7 +82,7 @@ def open_files(
     *,
     format: Format = Format.auto,
     scheme: Scheme = Scheme.auto,
-    raw: bool = False,
+    raw: Optional[bool] = False,
     repair: bool = False,
 ) -> List[Source]:
     """Open text files that belong together: the splits of one set.
@@ -92,8 +92,9 @@ def open_files(
     paths (Sequence[Path]): the files.
     format (Format): the format of all of them; by default told for each.
     scheme (Scheme): the scheme of the tags in columns.
-    raw (bool): read without annotation. Files are then plain text, one sentence or paragraph a line, but for JSONL
-        by its name and for another format that `format` asks for.
+    raw (Optional[bool]): read without annotation. Files are then plain text, one sentence or paragraph a line, but
+        for JSONL by its name and for another format that `format` asks for. None takes a file for plain text where
+        it holds neither columns nor markup, and is an error where it is False.
     repair (bool): mend and count what can be mended.
     RETURNS (List[Source]): one for each file.
     RAISES (DataError): a file cannot be read, its format cannot be told, or its columns have a fault.
@@ -106,25 +107,27 @@ def open_files(
     return sources
 
 
-def _open_file(faults: Faults, format: Format, raw: bool) -> Source:
+def _open_file(faults: Faults, format: Format, raw: Optional[bool]) -> Source:
     """Open one file: read its rows where it has columns, make its lines ready where it has none."""
     is_json = faults.path.name.removesuffix(".gz").endswith((".jsonl", ".json"))
     lines = read_lines(faults)
     if format is Format.auto and raw and not is_json:
-        return Source(faults.path, None, raw, faults, lines)
+        return Source(faults.path, None, True, faults, lines)
     listed = list(lines)
+    content = [(number, text) for number, text in listed if text.strip(" \t") and not text.startswith(DOCUMENT_MARKER)]
+    found: Optional[Format] = format
     if format is Format.auto:
-        format = Format.jsonl if is_json else _detect_format(listed, faults)
-    rows = read_rows(listed, faults) if format is Format.conll else []
-    return Source(faults.path, format, raw, faults, listed, rows)
+        found = Format.jsonl if is_json else _detect_format(content)
+    if found is None and raw is False:
+        raise faults.error(COLUMNS, content[0][0], wrong_columns(content[0][1]))
+    rows = read_rows(listed, faults) if found is Format.conll else []
+    return Source(faults.path, found, bool(raw) or found is None, faults, listed, rows)
 
 
-def _detect_format(lines: Sequence[Line], faults: Faults) -> Format:
-    """Tell columns from markup by what most lines are, so that a slip in one of them is found as a slip."""
-    content = [(number, text) for number, text in lines if text.strip(" \t") and not text.startswith(DOCUMENT_MARKER)]
+def _detect_format(content: Sequence[Line]) -> Optional[Format]:
+    """Tell columns from markup by what most lines are, so that a slip in one is found as a slip; None for neither."""
     columns = sum(has_tag(text) for _, text in content)
     markup = sum(ENTITY.search(text) is not None for _, text in content)
-    if content and not columns and not markup:
-        number, text = content[0]
-        raise faults.error(COLUMNS, number, wrong_columns(text))
-    return Format.markup if markup > columns else Format.conll
+    if markup > columns:
+        return Format.markup
+    return Format.conll if columns or not content else None

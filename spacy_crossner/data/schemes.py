@@ -7,10 +7,10 @@
 """
 
 from enum import StrEnum
-from typing import Callable, Iterable, List, Sequence, Tuple
+from typing import Callable, Iterable, List, Sequence
 
 from ..tags import OUTSIDE, split_tag
-from .faults import EMPTY_LABEL, ILLEGAL_INSIDE, UNFINISHED, UNKNOWN_TAG, Fault
+from .faults import EMPTY_LABEL, ILLEGAL_INSIDE, UNFINISHED, UNKNOWN_TAG
 
 
 class Scheme(StrEnum):
@@ -38,25 +38,27 @@ def is_tag(text: str, prefixes: str = ANY_PREFIX) -> bool:
 def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
     """Tell the scheme of tag sequences.
 
-    Any of `E-`, `S-`, `L-`, `U-` means BIOES. IOB1 is a set in which every `B-` follows an entity of its own type,
-    and in which an `I-` begins an entity; a single `I-` that does so, with no `B-` at all, may as well be a slip and
-    proves nothing. Everything else is BIO.
+    BIOES has `E-`, `S-`, `L-` or `U-` tags, at least as many as entities that end without one: a slip in a BIO file
+    does not make it BIOES. IOB1 is a set in which every `B-` follows an entity of its own type and an `I-` begins an
+    entity; a single `I-` that does so, with no `B-` at all, may as well be a slip and proves nothing. Everything else
+    is BIO.
 
     sentences (Iterable[Sequence[str]]): the tags, sentence by sentence.
     RETURNS (Scheme): the scheme.
     """
-    lone_inside = needed_begin = 0
-    needless_begin = False
+    closing = unfinished = lone_inside = needed_begin = needless_begin = 0
     for tags in sentences:
-        before = ""
-        for tag in tags:
-            prefix, label = split_tag(tag) if is_tag(tag) else (OUTSIDE, "")
-            if prefix in "ESLU":
-                return Scheme.bioes
+        parts = [split_tag(tag) if is_tag(tag) else (OUTSIDE, "") for tag in [*tags, OUTSIDE]]
+        last, before = OUTSIDE, ""
+        for prefix, label in parts:
+            closing += prefix in "ESLU"
+            unfinished += last in "BI" and not (prefix in "IEL" and label == before)
             lone_inside += prefix == "I" and label != before
             needed_begin += prefix == "B" and label == before
-            needless_begin |= prefix == "B" and label != before
-            before = label
+            needless_begin += prefix == "B" and label != before
+            last, before = prefix, label
+    if closing and closing >= unfinished:
+        return Scheme.bioes
     # Two pieces of evidence, one of them an I- tag that begins an entity.
     return Scheme.iob1 if lone_inside and lone_inside + needed_begin > 1 and not needless_begin else Scheme.bio
 
@@ -77,10 +79,10 @@ def to_bio(tags: Sequence[str], scheme: Scheme, report: Report) -> List[str]:
         prefix, label = split_tag(tag)
         continues = prefix in "IEL" and is_open and label == before[1]
         if scheme is Scheme.bioes and is_open and not continues:
-            at, found = (i, f"'{tag}'") if i < len(tags) else (i - 1, "the end of the sentence")
-            report(at, UNFINISHED, f"{found} after '{'-'.join(before)}'")
+            at, found = (i, repr(tag)) if i < len(tags) else (i - 1, "the end of the sentence")
+            report(at, UNFINISHED, f"{found} after {'-'.join(before)!r}")
         if prefix in "IEL" and not continues and scheme is not Scheme.iob1:
-            report(i, ILLEGAL_INSIDE, f"'{tag}' with nothing to continue", opener=f"B-{label}", inside=f"I-{label}")
+            report(i, ILLEGAL_INSIDE, f"{tag!r} with nothing to continue", opener=f"B-{label}", inside=f"I-{label}")
         bio.append(OUTSIDE if not label else f"{'I' if continues else 'B'}-{label}")
         before, is_open = (prefix, label), prefix in "BI"
     return bio[:-1]
@@ -90,9 +92,9 @@ def _known_tag(position: int, tag: str, scheme: Scheme, report: Report) -> str:
     """Return the tag, or `O` for one that was reported."""
     if not is_tag(tag, PREFIXES[scheme]):
         known = " ".join(f"{prefix}-X" for prefix in PREFIXES[scheme])
-        report(position, UNKNOWN_TAG, f"the tag '{tag}'", tags=f"{known} ({scheme})")
+        report(position, UNKNOWN_TAG, f"the tag {tag!r}", tags=f"{known} ({scheme})")
         return OUTSIDE
     if tag != OUTSIDE and not split_tag(tag)[1].strip():
-        report(position, EMPTY_LABEL, f"the tag '{tag}'")
+        report(position, EMPTY_LABEL, f"the tag {tag!r}")
         return OUTSIDE
     return tag

@@ -13,7 +13,8 @@ from .faults import SIZES, Faults
 from .files import write_files
 from .sentences import without_annotation
 
-UNLABELLED = "unlabelled"
+# Either spelling: with the wrong one the part would keep its annotation unseen.
+UNLABELLED = ("unlabelled", "unlabeled")
 
 
 @dataclass
@@ -55,7 +56,7 @@ def split(source: Path, output: Path, sizes: Mapping[str, Optional[int]], *, see
         parts[name] = [docs[i] for i in sorted(order[:count])]
         order = order[count:]
     paths = {name: output / f"{name}.spacy" for name in parts}
-    packed = {name: without_annotation(part) if name == UNLABELLED else part for name, part in parts.items()}
+    packed = {name: without_annotation(part) if name in UNLABELLED else part for name, part in parts.items()}
     write_files({paths[name]: pack_docs(part) for name, part in packed.items()})
     return Split(paths, counts, len(order), _count_shared(parts))
 

@@ -80,8 +80,8 @@ class Stats:
 def stats(paths: Sequence[Path], *, lang: str = "en", vocabulary_size: int = VOCABULARY_SIZE) -> Stats:
     """Count what files and folders hold. Faults in text files are mended and counted, not raised.
 
-    paths (Sequence[Path]): DocBins or text files in any format, folders of them (the splits of one set), or folders
-        of such folders. Files of one folder are splits of one set.
+    paths (Sequence[Path]): DocBins, text files in any format (plain text too, as sentences without annotation),
+        folders of them, or folders of such folders. Files of one folder are splits of one set.
     lang (str): the language, for the tokenizer of running text and for the stop words.
     vocabulary_size (int): the number of words in the vocabulary of a domain.
     RETURNS (Stats): the counts; domains are told by the marks in DocBins and by the names of sets elsewhere.
@@ -89,13 +89,13 @@ def stats(paths: Sequence[Path], *, lang: str = "en", vocabulary_size: int = VOC
     """
     nlp = blank_pipeline(lang)
     sets: Dict[str, Dict[str, SplitStats]] = {}
-    words: Dict[str, "Counter[str]"] = {}
+    words: Dict[str, Counter[str]] = {}
     for name, files in find_sets(paths).items():
         sets[name] = {}
         earlier: Dict[str, Set[Words]] = {}
         for split, (sentences, repairs) in _read_set(name, files, nlp).items():
             counted = _count_split([sentence for sentence, _ in sentences])
-            counted.illegal = repairs.pop(ILLEGAL_INSIDE.repair, 0)
+            counted.illegal = repairs.pop(str(ILLEGAL_INSIDE.repair), 0)
             counted.repairs = dict(repairs)
             texts = [tuple(sentence.words) for sentence, _ in sentences]
             counted.shared = {other: sum(text in known for text in texts) for other, known in earlier.items()}
@@ -108,11 +108,11 @@ def stats(paths: Sequence[Path], *, lang: str = "en", vocabulary_size: int = VOC
     return Stats(sets, vocabulary_overlap(words, vocabulary_size))
 
 
-def _read_set(name: str, files: Mapping[str, Path], nlp: Language) -> Dict[str, Tuple[List[Marked], "Counter[str]"]]:
+def _read_set(name: str, files: Mapping[str, Path], nlp: Language) -> Dict[str, Tuple[List[Marked], Counter[str]]]:
     """Read the splits of a set: for each its sentences with their domains, and what was mended."""
-    read: Dict[str, Tuple[List[Marked], "Counter[str]"]] = {}
+    read: Dict[str, Tuple[List[Marked], Counter[str]]] = {}
     texts = [path for path in files.values() if path.suffix != DOCBIN_SUFFIX]
-    sources = {source.path: source for source in open_files(texts, repair=True)}
+    sources = {source.path: source for source in open_files(texts, raw=None, repair=True)}
     for split, path in files.items():
         if path in sources:
             source = sources[path]
@@ -152,15 +152,14 @@ def find_sets(paths: Iterable[Path]) -> Dict[str, Dict[str, Path]]:
     RAISES (DataError): a path does not exist, or a folder holds no data file.
     """
     folders: Dict[Path, List[Path]] = {}
-    for path in paths:
+    for path in map(Path, paths):
         if not path.exists():
             raise Faults(path).error(UNREADABLE, None, "no such file or folder")
-        found = list_data(path) if path.is_dir() else [path]
-        for file in found or [file for folder in sorted(path.iterdir()) for file in list_data(folder)]:
-            folders.setdefault(file.parent, []).append(file)
-            found.append(file)
+        found = _list_data(path)
         if not found:
             raise Faults(path).error(NO_SPLITS, None, "no data file", form=f"files ending in {' or '.join(SUFFIXES)}")
+        for file in found:
+            folders.setdefault(file.parent, []).append(file)
     names = Counter(folder.resolve().name for folder in folders)
     return {
         folder.resolve().name if names[folder.resolve().name] == 1 else str(folder): _name_splits(files)
@@ -168,9 +167,12 @@ def find_sets(paths: Iterable[Path]) -> Dict[str, Dict[str, Path]]:
     }
 
 
-def list_data(folder: Path) -> List[Path]:
-    """Return the data files that lie in a folder; none for what is no folder."""
-    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES) if folder.is_dir() else []
+def _list_data(path: Path) -> List[Path]:
+    """Return the data files in a folder and in the folders in it; a file itself."""
+    if not path.is_dir():
+        return [path]
+    folders = [path, *(folder for folder in sorted(path.iterdir()) if folder.is_dir())]
+    return [file for folder in folders for file in folder.iterdir() if file.is_file() and file.suffix in SUFFIXES]
 
 
 def _name_splits(files: Iterable[Path]) -> Dict[str, Path]:

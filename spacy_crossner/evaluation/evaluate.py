@@ -15,14 +15,10 @@ from .. import __version__
 from ..data.docbin import read_docbin
 from ..data.faults import UNREADABLE, Fault, Faults
 from ..data.files import reason, write_files
-from ..domains import get_domain, set_domain
+from ..domains import without_annotation
 from ..errors import CrossnerError
-from ..tags import OUTSIDE, bio_to_spans, spans_to_bio
+from ..tags import OUTSIDE, TAGS_KEY, bio_to_spans, spans_to_bio
 from .metrics import RULE, conlleval_scores, count_illegal, strict_scores
-
-# Where a component that may emit illegal tags leaves the tags as it decoded them, one a token: `doc.ents` cannot hold
-# an I- tag that nothing opens, and the strict and the lenient reading differ only there.
-TAGS_KEY = "ner_tags"
 
 PACKAGES = ("spacy", "spacy-crossner", "spacy-transformers", "torch", "transformers")
 
@@ -143,19 +139,12 @@ def _words(doc: Doc) -> Tuple[str, ...]:
     return tuple(token.text for token in doc)
 
 
-def _unannotated(nlp: Language, doc: Doc) -> Doc:
-    """Return the words and the domain of a doc without its annotation."""
-    copy = Doc(nlp.vocab, words=list(_words(doc)), spaces=[bool(token.whitespace_) for token in doc])
-    set_domain(copy, get_domain(doc))
-    return copy
-
-
 def _timed_predictions(nlp: Language, docs: Sequence[Doc], batch_size: int) -> Tuple[List[Doc], float]:
     """Return the docs as the pipeline annotates them, and the seconds that took once it was warm."""
-    warm_up = [_unannotated(nlp, doc) for doc in docs[:batch_size]]
+    warm_up = [without_annotation(doc, nlp.vocab) for doc in docs[:batch_size]]
     for _ in nlp.pipe(warm_up, batch_size=batch_size):
         pass
-    inputs = [_unannotated(nlp, doc) for doc in docs]
+    inputs = [without_annotation(doc, nlp.vocab) for doc in docs]
     start = time.perf_counter()
     predicted = list(nlp.pipe(inputs, batch_size=batch_size))
     return predicted, time.perf_counter() - start

@@ -34,6 +34,7 @@ from ..models.bridge import (
     set_dropout,
 )
 from ..models.torch.head import HeadOutput
+from ..tags import TAGS_KEY, label_tags
 from .alignment import UNKNOWN_LABEL, aligned_tags, tags_to_spans
 
 # Enough docs to see a tok2vec layer's widths.
@@ -134,7 +135,10 @@ class SequenceNER(TrainablePipe):
         scores (Sequence[NDArray]): the tag indices that `predict` gave.
         """
         labels = self.labels
+        names = label_tags(labels)
         for doc, tags in zip(docs, scores):
+            if self.decoding != "constrained":
+                doc.user_data[TAGS_KEY] = [names[tag] for tag in tags]
             found = tags_to_spans(tags, strict=self.decoding == "strict")
             spans = [Span(doc, start, end, labels[label]) for start, end, label in found]
             if doc.ents:

@@ -53,7 +53,9 @@ class BioCRF(torchcrf.CRF):
         super().__init__(len(allowed_starts), batch_first=True)
         # Not in the state: they follow from the labels.
         self.register_buffer("forbidden_starts", torch.where(allowed_starts, 0.0, FORBIDDEN), persistent=False)
-        self.register_buffer("forbidden_transitions", torch.where(allowed_transitions, 0.0, FORBIDDEN), persistent=False)
+        self.register_buffer(
+            "forbidden_transitions", torch.where(allowed_transitions, 0.0, FORBIDDEN), persistent=False
+        )
 
     def best_paths(self, emissions: Tensor, mask: Tensor, constrained: bool = True) -> Tensor:
         """Return the tag indices of the best path of every row, shape (n_docs, n_tokens).

@@ -46,9 +46,7 @@ class LinearTagger(SequenceHead):
                 return 0.0 * output.emissions.sum()
             emissions, tags, mask = output.emissions[rows], tags[rows], output.mask[rows]
             return -self.crf.log_likelihood(emissions, tags, mask).sum() / known
-        losses = nn.functional.cross_entropy(
-            output.emissions.transpose(1, 2), tags, ignore_index=-1, reduction="sum"
-        )
+        losses = nn.functional.cross_entropy(output.emissions.transpose(1, 2), tags, ignore_index=-1, reduction="sum")
         return losses / known
 
     def decode(self, output: HeadOutput, *, constrained: bool) -> Tensor:

@@ -1,0 +1,37 @@
+# Every target sets up its own virtual environment, .venv, from constraints.txt.
+PYTHON ?= python3.11
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: run test lint types wheel clean
+
+$(READY): constraints.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[sample,test,dev]"
+	touch $(READY)
+
+# The whole way on the sample: text to an installed package, spacy.load("crossner_ai").
+run: $(READY)
+	$(BIN)/python -m spacy project run all
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+# The wheel, tried out in an environment that has not seen the source tree.
+wheel: $(READY)
+	$(BIN)/python -m build --wheel --outdir dist
+	$(PYTHON) -m venv --clear build/clean
+	build/clean/bin/python -m pip install --quiet --constraint constraints.txt torch
+	build/clean/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd build/clean && bin/python -c 'import spacy; nlp = spacy.blank("en"); nlp.add_pipe("crf_ner"); print(nlp.pipe_names)'
+
+clean:
+	rm -rf .venv build dist corpus training metrics packages project.lock

@@ -1,0 +1,82 @@
+"""`stats`: counts of data sets."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Dict, List, Literal, Optional, Sequence, Tuple
+
+import typer
+from wasabi import msg, table
+
+from ..data.files import write_files
+from ..data.overlap import VOCABULARY_SIZE
+from ..data.stats import SplitStats, Stats, stats
+from ._app import app, user_errors
+
+# Column heads, and the field of `SplitStats` below each.
+COLUMNS = {
+    "sentences": "sentences",
+    "tokens": "tokens",
+    "entities": "entities",
+    "entity tokens": "entity_tokens",
+    "longest": "longest",
+    "without entity": "without_entity",
+    "unlabelled": "unlabelled",
+    "illegal": "illegal",
+    "duplicates": "duplicates",
+}
+
+
+@app.command("stats")
+def stats_cli(
+    paths: Annotated[List[Path], typer.Argument(help="DocBins, text files, folders of them, folders of folders")],
+    output: Annotated[Optional[Path], typer.Option("--json", help="Write the counts as JSON")] = None,
+    lang: Annotated[str, typer.Option("--lang", "-l", help="Language of the tokenizer and the stop words")] = "en",
+) -> None:
+    """Count sentences, entities, faults, repeated sentences and the words that domains share."""
+    with user_errors():
+        result = stats(paths, lang=lang)
+        print_stats(result)
+        if output is not None:
+            text = json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n"
+            write_files({output: text.encode()})
+            msg.good(f"Counts written to {output}")
+
+
+def print_stats(result: Stats) -> None:
+    """Print the counts as tables."""
+    splits = {f"{name}/{split}": counted for name, files in result.sets.items() for split, counted in files.items()}
+    rows = [
+        (name, *(f"{getattr(counted, attribute):,}" for attribute in COLUMNS.values()), len(counted.per_type))
+        for name, counted in splits.items()
+    ]
+    _print_table("Sentences and entities", ["set/split", *COLUMNS, "types"], rows)
+    for name, files in result.sets.items():
+        _print_table(f"Entities per type: {name}", ["type", *files], _type_rows(files))
+    shared = [
+        (name, other, f"{count:,}")
+        for name, counted in splits.items()
+        for other, count in [*counted.shared.items(), ("any of them", counted.shared_any)]
+        if count
+    ]
+    _print_table("Sentences that also occur in an earlier split", ["set/split", "also in", "sentences"], shared)
+    mended = [(name, what, f"{count:,}") for name, counted in splits.items() for what, count in counted.repairs.items()]
+    _print_table("Other faults, mended for counting", ["set/split", "fault", "times"], mended)
+    domains = list(dict.fromkeys(domain for pair in result.overlap for domain in pair))
+    both = {**result.overlap, **{(second, first): percent for (first, second), percent in result.overlap.items()}}
+    overlap = [(row, *(f"{both[row, column]:.1f}" if row != column else "" for column in domains)) for row in domains]
+    title = f"Vocabulary overlap in percent of the smaller vocabulary, top {VOCABULARY_SIZE:,} words without stop words"
+    _print_table(title, ["domain", *domains], overlap)
+
+
+def _type_rows(files: Dict[str, SplitStats]) -> List[Tuple[str, ...]]:
+    """Return a row for each type of a set, the types in the order of its first file."""
+    labels = dict.fromkeys(label for counted in files.values() for label in counted.per_type)
+    return [(label, *(f"{counted.per_type.get(label, 0):,}" for counted in files.values())) for label in labels]
+
+
+def _print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table under its title, or nothing where it has no rows."""
+    if rows:
+        msg.divider(title)
+        aligns: List[Literal["r", "c", "l"]] = ["r" if i else "l" for i in range(len(header))]
+        print(table(rows, header=header, divider=True, aligns=aligns))

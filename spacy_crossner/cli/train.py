@@ -1,0 +1,37 @@
+"""`train`: run a training stage."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from spacy.cli._util import parse_config_overrides
+
+from ..training.train import train
+from ._app import app, user_errors
+
+
+@app.command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def train_cli(
+    ctx: typer.Context,
+    config: Annotated[Path, typer.Argument(help="Config file")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for model-best and model-last")],
+    epochs: Annotated[
+        Optional[float],
+        typer.Option(help="Passes over the training corpus; sets the number of steps and the schedule"),
+    ] = None,
+    min_steps: Annotated[int, typer.Option(help="With --epochs: no fewer steps than this")] = 0,
+    evaluations: Annotated[int, typer.Option(min=1, help="With --epochs: how often dev is scored")] = 4,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
+) -> None:
+    """Train a pipeline. Settings of the config are overridden as with `spacy train`: --training.batcher.size 32."""
+    overrides = parse_config_overrides(ctx.args)
+    with user_errors():
+        train(
+            config,
+            output,
+            epochs=epochs,
+            min_steps=min_steps,
+            evaluations=evaluations,
+            use_gpu=gpu_id,
+            overrides=overrides,
+        )

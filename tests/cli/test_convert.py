@@ -1,0 +1,102 @@
+import json
+
+import pytest
+from spacy.vocab import Vocab
+from typer.testing import CliRunner
+
+from spacy_crossner.cli import app
+from spacy_crossner.data.docbin import read_docbin
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, ["convert", *map(str, arguments)])
+    # Messages are wrapped to the terminal.
+    return result.exit_code, " ".join(result.output.split())
+
+
+@pytest.fixture
+def columns(tmp_path):
+    path = tmp_path / "train.txt"
+    path.write_text("Ada\tB-PER\nmet\tO\n\nBob\tI-PER\nin\tO\nRome\tB-LOC\n", encoding="utf8")
+    return path
+
+
+def test_an_error_is_one_message_and_a_failure(columns, tmp_path):
+    code, output = run(columns, tmp_path / "out.spacy", "--domain", "news")
+    assert code == 1
+    assert "[C107]" in output
+    assert "line 4: found 'I-PER' with nothing to continue; expected B-PER or I-PER before it" in output
+    assert "Traceback" not in output
+    assert [path.name for path in tmp_path.iterdir()] == ["train.txt"]
+
+
+def test_every_option(columns, tmp_path):
+    code, output = run(
+        *[columns, tmp_path / "out.spacy", "-d", "news", "--repair", "--format", "conll", "--scheme", "bio"],
+        *["--map", "PER=person", "--map", "ORG=organisation", "--drop", "LOC", "--lang", "de"],
+        *["--labels-out", tmp_path / "labels.json"],
+    )
+    assert code == 0, output
+    assert "2 sentences, 5 tokens, 2 entities of 1 types (train.txt: columns, BIO tags)" in output
+    assert "repaired 1: tags with nothing to continue made the beginning of an entity" in output
+    assert "--map or --drop names labels that no file holds: ORG. Labels found: LOC, PER" in output
+    assert json.loads((tmp_path / "labels.json").read_text(encoding="utf8")) == ["person"]
+    docs = read_docbin(tmp_path / "out.spacy", Vocab())
+    assert [[ent.label_ for ent in doc.ents] for doc in docs] == [["person"], ["person"]]
+
+
+def test_the_scheme_detected_is_printed(tmp_path):
+    (tmp_path / "x.txt").write_text("Ada I-PER\nBob B-PER\n", encoding="utf8")
+    code, output = run(tmp_path / "x.txt", tmp_path / "x.spacy", "-d", "news")
+    assert code == 0
+    assert "columns, IOB1 tags (detected)" in output
+    assert "If that is wrong: --scheme bio" in output
+    assert "(detected)" not in run(tmp_path / "x.txt", tmp_path / "x.spacy", "-d", "news", "-s", "iob1")[1]
+
+
+def test_raw(tmp_path):
+    (tmp_path / "raw.txt").write_text("Nets learn.\n", encoding="utf8")
+    code, output = run(tmp_path / "raw.txt", tmp_path / "raw.spacy", "-d", "ai", "--raw")
+    assert code == 0
+    assert "1 sentences, 3 tokens, no annotation (raw.txt: plain text)" in output
+    code, output = run(tmp_path / "raw.txt", tmp_path / "raw.spacy", "-d", "ai")
+    assert code == 1
+    assert "--raw" in output
+
+
+def test_folder_of_jsonl(tmp_path):
+    (tmp_path / "in").mkdir()
+    records = [{"text": "Ada", "answer": "accept"}, {"text": "Bob", "answer": "ignore"}]
+    (tmp_path / "in" / "dev.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf8")
+    code, output = run(tmp_path / "in", tmp_path / "out", "-d", "ai")
+    assert code == 0
+    assert "dev.spacy: 1 sentences" in output
+    assert "dev.jsonl: 1 records left out for their answer, 'ignore'" in output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--map", "PER"], "'PER' is not of the form OLD=NEW"),
+        (["--map", "=person"], "is not of the form OLD=NEW"),
+        (["--map", "PER=a", "--map", "PER=b"], "'PER' gets two names, 'a' and 'b'"),
+        (["--scheme", "iob3"], "iob3"),
+        (["--format", "xml"], "xml"),
+    ],
+)
+def test_wrong_options(columns, tmp_path, options, message):
+    code, output = run(columns, tmp_path / "out.spacy", "--domain", "news", *options)
+    assert code == 2
+    assert message in output
+
+
+def test_the_domain_must_be_given(columns, tmp_path):
+    assert run(columns, tmp_path / "out.spacy")[0] == 2
+
+
+def test_the_same_command_stands_under_spacy(columns, tmp_path):
+    from spacy.cli._util import app as spacy_app
+
+    arguments = ["crossner", "convert", str(columns), str(tmp_path / "out.spacy"), "-d", "news", "--repair"]
+    assert CliRunner().invoke(spacy_app, arguments).exit_code == 0
+    assert len(read_docbin(tmp_path / "out.spacy", Vocab())) == 2

@@ -1,0 +1,90 @@
+"""Fixtures for all tests: a tiny encoder, a few annotated docs, the folder of real data."""
+
+import os
+from pathlib import Path
+
+# Before anything imports the Hugging Face libraries, which read it once: no test asks the network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+import torch
+from spacy.tokens import Doc
+
+DATA = Path(__file__).parents[1] / "../shared/data"
+
+WORDS = ["the", "of", "in", "ada", "paris", "met", "lab", "works", "##ing", "##land", "##ton"]
+CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()-/&%$"
+
+# Each sentence as tokens, a tagged one as token|tag.
+SENTENCES = """
+Ada|B-person Lovelace|I-person wrote notes in London|B-place .
+The Analytical|B-thing Engine|I-thing was never built .
+Grace|B-person Hopper|I-person found a moth in the Mark|B-thing II|I-thing .
+It rained all day .
+Alan|B-person Turing|I-person went to Manchester|B-place .
+Paris|B-place and Rome|B-place keep old copies of it .
+Who fixed the Colossus|B-thing ?
+Tommy|B-person Flowers|I-person did , in Dollis|B-place Hill|I-place .
+Nobody came .
+Konrad|B-person Zuse|I-person showed the Z3|B-thing in Berlin|B-place .
+The lamp was still on .
+Edsger|B-person taught in Eindhoven|B-place and Austin|B-place .
+A letter from New|B-place York|I-place arrived late .
+Radia|B-person Perlman|I-person drew the tree by hand .
+They sold the last PDP|B-thing - 11|I-thing in spring .
+Yes , really !
+Barbara|B-person Liskov|I-person named it CLU|B-thing .
+From Oslo|B-place came Simula|B-thing 67|I-thing .
+Wait for me at the station .
+Margaret|B-person keeps a Lisp|B-thing Machine|I-thing in Boston|B-place .
+"""
+
+
+@pytest.fixture(scope="session")
+def annotated_docs():
+    """Give a function that makes 20 gold docs on the vocabulary of a pipeline: labels person, place and thing."""
+
+    def make(nlp):
+        docs = []
+        for line in SENTENCES.strip().splitlines():
+            pairs = [token.partition("|") for token in line.split()]
+            docs.append(Doc(nlp.vocab, words=[word for word, _, _ in pairs], ents=[tag or "O" for _, _, tag in pairs]))
+        return docs
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory):
+    """Give the folder of a BERT with random weights, 16 wide, that takes any text."""
+    # Here, as it takes seconds and most tests do without.
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny_encoder")
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces += [*CHARACTERS, *(f"##{character}" for character in CHARACTERS), *WORDS]
+    vocab = folder / "vocab.txt"
+    vocab.write_text("\n".join(pieces) + "\n", encoding="utf8")
+    tokenizer = BertTokenizerFast(vocab_file=str(vocab), do_lower_case=True, model_max_length=64)
+    config = BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = BertModel(config)
+    tokenizer.save_pretrained(folder)
+    model.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def crossner_data():
+    """Give the folder of real data beside the repository; where there is none, the test is skipped."""
+    if not DATA.is_dir():
+        pytest.skip("no folder ../shared/data beside the repository")
+    return DATA.resolve()

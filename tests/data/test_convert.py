@@ -1,0 +1,174 @@
+import json
+
+import pytest
+import spacy
+from spacy.vocab import Vocab
+
+from spacy_crossner.data.convert import convert
+from spacy_crossner.data.docbin import read_docbin
+from spacy_crossner.data.faults import ILLEGAL_INSIDE
+from spacy_crossner.data.reading import Format
+from spacy_crossner.data.schemes import Scheme
+from spacy_crossner.domains import get_domain
+from spacy_crossner.errors import CrossnerError, DataError
+
+COLUMNS = "Ada\tB-PER\nmet\tO\nBob\tB-PER\n\nIn\tO\nNew\tB-LOC\nYork\tI-LOC\nMay\tB-DATE\n"
+MARKUP = "[Ada](PER) met [Bob](PER)\nIn [New York](LOC) [May](DATE)\n"
+JSONL = [
+    {"text": "Ada met Bob", "spans": [{"start": 0, "end": 3, "label": "PER"}, {"start": 8, "end": 11, "label": "PER"}]},
+    {
+        "text": "In New York May",
+        "spans": [{"start": 3, "end": 11, "label": "LOC"}, {"start": 12, "end": 15, "label": "DATE"}],
+    },
+]
+FILES = {
+    "train.txt": COLUMNS,
+    "markup.txt": MARKUP,
+    "lines.jsonl": "".join(json.dumps(record) + "\n" for record in JSONL),
+    "iob1.txt": "Ada I-PER\nmet O\nBob I-PER\n\nIn O\nNew I-LOC\nYork I-LOC\nMay I-DATE\n",
+    "bioes.txt": "Ada S-PER\nmet O\nBob S-PER\n\nIn O\nNew B-LOC\nYork E-LOC\nMay S-DATE\n",
+    "bilou.txt": "Ada x U-PER\nmet x O\nBob x U-PER\n\nIn x O\nNew x B-LOC\nYork x L-LOC\nMay x U-DATE\n",
+}
+ENTITIES = [[("Ada", "PER"), ("Bob", "PER")], [("New York", "LOC"), ("May", "DATE")]]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf8")
+    return tmp_path
+
+
+def entities(path):
+    docs = read_docbin(path, Vocab())
+    return [[(ent.text.strip(), ent.label_) for ent in doc.ents] for doc in docs]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_all_forms_of_one_text_agree(folder, name):
+    result = convert(folder / name, folder / "out.spacy", "news")
+    docs = read_docbin(folder / "out.spacy", Vocab())
+    assert entities(folder / "out.spacy") == ENTITIES
+    assert [get_domain(doc) for doc in docs] == ["news", "news"]
+    assert [[token.text for token in doc] for doc in docs] == [["Ada", "met", "Bob"], ["In", "New", "York", "May"]]
+    assert [doc.has_unknown_spaces for doc in docs] == [name not in ("markup.txt", "lines.jsonl")] * 2
+    (file,) = result.files
+    assert (file.sentences, file.tokens, file.entities) == (2, 7, {"PER": 2, "LOC": 1, "DATE": 1})
+    assert (result.labels, result.changes.unknown()) == (["DATE", "LOC", "PER"], [])
+
+
+def test_map_and_drop(folder):
+    result = convert(
+        folder / "train.txt",
+        folder / "out.spacy",
+        "news",
+        label_map={"PER": "name", "LOC": "name", "ORG": "name"},
+        drop=["DATE", "name"],
+    )
+    assert entities(folder / "out.spacy") == [[("Ada", "name"), ("Bob", "name")], [("New York", "name")]]
+    assert result.changes.unknown() == ["ORG", "name"]
+    assert sorted(result.changes.seen) == ["DATE", "LOC", "PER"]
+
+
+def test_merged_neighbours_stay_two(tmp_path):
+    (tmp_path / "x.txt").write_text("Ada\tB-PER\nParis\tB-LOC\n", encoding="utf8")
+    convert(tmp_path / "x.txt", tmp_path / "x.spacy", "news", label_map={"LOC": "PER"})
+    assert entities(tmp_path / "x.spacy") == [[("Ada", "PER"), ("Paris", "PER")]]
+
+
+def test_folder_and_labels(tmp_path):
+    source, output = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    (source / "train.txt").write_text("Ada\tB-PER\n", encoding="utf8")
+    (source / "dev.jsonl").write_text(json.dumps(JSONL[1]) + "\n", encoding="utf8")
+    (source / "other.txt").write_text("broken", encoding="utf8")
+    labels = output / "labels.json"
+    result = convert(source, output, "ai", drop=["DATE"], labels_out=labels)
+    assert sorted(path.name for path in output.iterdir()) == ["dev.spacy", "labels.json", "train.spacy"]
+    assert [file.output.name for file in result.files] == ["train.spacy", "dev.spacy"]
+    assert entities(output / "dev.spacy") == [[("New York", "LOC")]]
+    assert spacy.registry.readers.get("spacy.read_labels.v1")(labels) == ["LOC", "PER"]
+
+
+def test_raw_text_has_no_annotation(tmp_path):
+    (tmp_path / "raw.txt").write_text("\ufeffAda [met] Bob.\r\n\n \u2028\n Two  blanks \u00a0here\n", encoding="utf8")
+    convert(tmp_path / "raw.txt", tmp_path / "raw.spacy", "ai", raw=True)
+    docs = read_docbin(tmp_path / "raw.spacy", Vocab())
+    assert [doc.text for doc in docs] == ["Ada [met] Bob.", "Two  blanks \u00a0here"]
+    assert not any(doc.has_annotation("ENT_IOB") for doc in docs)
+    assert [get_domain(doc) for doc in docs] == ["ai", "ai"]
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("lines.jsonl", "auto"), ("markup.txt", "markup"), ("train.txt", "conll")]
+)
+def test_raw_leaves_annotation_out_and_says_so(folder, name, format):
+    result = convert(folder / name, folder / "out.spacy", "ai", raw=True, format=Format(format))
+    docs = read_docbin(folder / "out.spacy", Vocab())
+    assert [[token.text for token in doc] for doc in docs] == [["Ada", "met", "Bob"], ["In", "New", "York", "May"]]
+    assert not any(doc.has_annotation("ENT_IOB") for doc in docs)
+    assert list(result.files[0].source.faults.notes.values()) == [2]
+    assert result.labels == []
+
+
+def test_language(tmp_path):
+    (tmp_path / "x.txt").write_text("[z.B.](x) geht's", encoding="utf8")
+    convert(tmp_path / "x.txt", tmp_path / "x.spacy", "ai", lang="de")
+    (doc,) = read_docbin(tmp_path / "x.spacy", Vocab())
+    assert [token.text for token in doc] == [token.text for token in spacy.blank("de")("z.B. geht's")]
+    with pytest.raises(CrossnerError, match="'nope'"):
+        convert(tmp_path / "x.txt", tmp_path / "x.spacy", "ai", lang="nope")
+
+
+def test_an_explicit_scheme_decides(tmp_path):
+    (tmp_path / "x.txt").write_text("Ada I-PER\nBob I-PER\n\nCy I-PER\n", encoding="utf8")
+    with pytest.raises(DataError, match=r"C107.*line 1.*--scheme iob1"):
+        convert(tmp_path / "x.txt", tmp_path / "x.spacy", "ai", scheme=Scheme.bio)
+    convert(tmp_path / "x.txt", tmp_path / "x.spacy", "ai", scheme=Scheme.iob1)
+    assert [len(doc_entities) for doc_entities in entities(tmp_path / "x.spacy")] == [1, 1]
+
+
+def test_repair_is_counted(tmp_path):
+    (tmp_path / "x.txt").write_text("Ada I-PER\nBob B-PER\nand O\nCy I-PER\nDi B-LOC\n", encoding="utf8")
+    result = convert(tmp_path / "x.txt", tmp_path / "x.spacy", "ai", repair=True)
+    assert entities(tmp_path / "x.spacy") == [[("Ada", "PER"), ("Bob", "PER"), ("Cy", "PER"), ("Di", "LOC")]]
+    assert result.files[0].source.faults.repairs == {ILLEGAL_INSIDE.repair: 2}
+
+
+@pytest.mark.parametrize("name", ["dev.txt", "train.txt"])
+def test_an_error_leaves_everything_as_it_was(tmp_path, name):
+    source, output = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for split in ("train", "dev", "test"):
+        (source / f"{split}.txt").write_text(COLUMNS, encoding="utf8")
+    (source / name).write_text(COLUMNS + "\nBob I-PER\n", encoding="utf8")
+    with pytest.raises(DataError, match=rf"C107.*{name}, line 10"):
+        convert(source, output, "ai", labels_out=tmp_path / "labels.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    output.mkdir()
+    (output / "train.spacy").write_bytes(b"old")
+    with pytest.raises(DataError):
+        convert(source, output, "ai")
+    assert [(path.name, path.read_bytes()) for path in output.iterdir()] == [("train.spacy", b"old")]
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "message"),
+    [
+        ("none", "out", r"C101.*none: found no such file or folder"),
+        ("train.txt", "out", r"C121.*out: .*expected a file name ending in .spacy"),
+        ("empty", "out", r"C120.*empty: found none of them; expected a folder with train, dev or test"),
+        ("twice", "out", r"C120.*twice: found dev.txt and dev.jsonl; expected one file for dev"),
+        ("good", "out.spacy", r"C121.*out.spacy: .*expected a folder"),
+        ("good", "train.txt", r"C121.*train.txt: .*expected a folder"),
+    ],
+)
+def test_sources_and_outputs_that_do_not_fit(folder, source, output, message):
+    for name in ("empty", "twice", "good"):
+        (folder / name).mkdir()
+    for path in ("twice/dev.txt", "twice/dev.jsonl", "good/test.txt"):
+        (folder / path).write_text(COLUMNS, encoding="utf8")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(DataError, match=message):
+        convert(folder / source, folder / output, "ai")
+    assert sorted(folder.rglob("*")) == before

@@ -1,0 +1,178 @@
+import re
+
+import pytest
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from spacy_crossner.data.convert import convert
+from spacy_crossner.data.docbin import write_docbin
+from spacy_crossner.data.faults import EMPTY_TOKEN
+from spacy_crossner.data.stats import SplitStats, find_sets, stats
+from spacy_crossner.domains import set_domain
+from spacy_crossner.errors import DataError
+
+TRAIN = "Ada B-PER\nmet O\nNew B-LOC\nYork I-LOC\n\nIt O\nrained O\n\nIt O\nrained O\n"
+TEST = "It O\nrained O\n\nBob I-PER\nleft O\nBob B-PER\nCy I-LOC\n O\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for domain, splits in {"news": {"train": TRAIN, "test": TEST}, "ai": {"dev": "Nets B-field\nlearn O\n"}}.items():
+        (tmp_path / domain).mkdir()
+        for split, text in splits.items():
+            (tmp_path / domain / f"{split}.txt").write_text(text, encoding="utf8")
+    return tmp_path
+
+
+def test_counts_by_hand(folder):
+    result = stats([folder / "news"])
+    train, test = result.sets["news"].values()
+    assert train == SplitStats(
+        sentences=3,
+        tokens=8,
+        entities=2,
+        entity_tokens=3,
+        longest=4,
+        without_entity=2,
+        duplicates=1,
+        per_type={"PER": 1, "LOC": 1},
+    )
+    assert test == SplitStats(
+        sentences=2,
+        tokens=6,
+        entities=3,
+        entity_tokens=3,
+        longest=4,
+        without_entity=1,
+        illegal=2,
+        per_type={"PER": 2, "LOC": 1},
+        repairs={EMPTY_TOKEN.repair: 1},
+        shared={"train": 1},
+        shared_any=1,
+    )
+
+
+def test_docbins_give_the_same_counts(folder):
+    convert(folder / "news", folder / "packed", "news", repair=True)
+    text = stats([folder / "news"]).sets["news"]
+    packed = stats([folder / "packed"]).sets["packed"]
+    for split in ("train", "test"):
+        text[split].illegal, text[split].repairs = 0, {}  # gone in a DocBin
+    assert packed == text
+
+
+def test_unlabelled_sentences_are_told_from_those_without_entity(tmp_path):
+    (tmp_path / "raw.txt").write_text("Nets learn from a great many examples.\nYes.\n", encoding="utf8")
+    convert(tmp_path / "raw.txt", tmp_path / "packed.spacy", "ai", raw=True)
+    result = stats([tmp_path]).sets[tmp_path.name]
+    assert [result[name] for name in ("packed", "raw")] == [
+        SplitStats(sentences=2, tokens=10, longest=8, unlabelled=2),
+        SplitStats(sentences=2, tokens=10, longest=8, unlabelled=2, shared={"packed": 2}, shared_any=2),
+    ]
+
+
+def test_overlap_goes_by_domain_marks(tmp_path):
+    docs = []
+    for words, domain in [(["nets", "learn"], "ai"), (["nets", "fish"], "sea"), (["learn"], None)]:
+        doc = Doc(Vocab(), words=words)
+        set_domain(doc, domain)
+        docs.append(doc)
+    write_docbin(docs, tmp_path / "mixed.spacy")
+    assert stats([tmp_path / "mixed.spacy"]).overlap == {
+        ("ai", "sea"): 50.0,
+        ("ai", tmp_path.name): 100.0,
+        ("sea", tmp_path.name): 0.0,
+    }
+
+
+def test_json_form(folder):
+    form = stats([folder]).to_json()
+    assert form["vocabulary_overlap"] == [{"domains": ("ai", "news"), "percent": 0.0}]
+    assert form["sets"]["news"]["test"]["per_type"] == {"PER": 2, "LOC": 1}
+
+
+def test_sets_and_splits(folder):
+    for name in ("news/dev_small.jsonl", "news/train.spacy", "news/notes.md", "one/train.txt", "two/one/test.txt"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    news = folder / "news"
+    assert find_sets([news]) == {
+        "news": {
+            "train.spacy": news / "train.spacy",
+            "train.txt": news / "train.txt",
+            "dev_small": news / "dev_small.jsonl",
+            "test": news / "test.txt",
+        }
+    }
+    assert list(find_sets([news])["news"]) == ["train.spacy", "train.txt", "dev_small", "test"]
+    assert find_sets([news / "test.txt", news / "train.txt", news / "test.txt"]) == {
+        "news": {"train": news / "train.txt", "test": news / "test.txt"}
+    }
+    assert list(find_sets([folder])) == ["ai", "news", "one"]
+    assert list(find_sets([folder / "one", folder / "two"])) == [str(folder / "one"), str(folder / "two" / "one")]
+
+
+def test_nothing_to_count(tmp_path):
+    with pytest.raises(DataError, match=r"C120.*no data file"):
+        stats([tmp_path])
+    with pytest.raises(DataError, match=r"C101.*none.txt"):
+        stats([tmp_path / "none.txt"])
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(DataError, match=r"C103.*empty.txt"):
+        stats([tmp_path])
+
+
+def number(cell):
+    return int(cell.replace(",", ""))
+
+
+def test_real_data_equals_the_tables_beside_it(crossner_data):
+    readme = (crossner_data / "README.md").read_text(encoding="utf8")
+    tables, per_type = readme.split("### Entities per type")
+    rows = re.findall(r"^\| (\S+)/(\w+) \|(.+)\|$", tables, re.MULTILINE)
+    assert len(rows) > 25
+    expected = {(name, split): cells.split("|") for name, split, cells in rows}
+    result = stats([crossner_data / name for name in dict.fromkeys(name for name, _, _ in rows)])
+    # Sets are named by folder, or by path where two folders have one name.
+    sets = {
+        name: result.sets.get(name.split("/")[-1]) or result.sets[str(crossner_data / name)] for name, _ in expected
+    }
+    for (name, split), cells in expected.items():
+        found = sets[name][split]
+        sentences, _, tokens, entities, types, entity_tokens, longest, without_entity, illegal = cells
+        assert found.sentences == number(sentences), (name, split)
+        assert found.tokens == number(tokens), (name, split)
+        assert found.entities == number(entities), (name, split)
+        assert len(found.per_type) == number(types), (name, split)
+        assert found.entity_tokens == number(entity_tokens), (name, split)
+        assert found.longest == number(longest), (name, split)
+        assert found.without_entity == number(without_entity), (name, split)
+        assert found.illegal == number(illegal), (name, split)
+        assert found.repairs == {}, (name, split)
+    assert {(name, split) for name, splits in sets.items() for split in splits} == set(expected)
+
+    lines = re.findall(r"^\| (\S+) \| (.+) \| (.+) \| (.+) \|$", per_type.split("## Sources")[0], re.MULTILINE)
+    rows_of_types = [(name, cells) for name, *cells in lines if name != "set"]
+    assert len(rows_of_types) == len(sets)
+    for name, cells in rows_of_types:
+        for split, cell in zip(("train", "dev", "test"), cells, strict=True):
+            counts = {label: int(count) for label, count in re.findall(r"([\w-]+) (\d+)", cell)}
+            if counts:
+                found = next(value for key, value in sets[name].items() if key.startswith(split))
+                assert found.per_type == counts, (name, split)
+
+    def told(pattern):
+        (match,) = re.findall(pattern, readme)
+        return [number(count) for count in match]
+
+    def duplicates(name):
+        return [split.duplicates for split in sets[f"crossner/{name}"].values()]
+
+    assert duplicates("conll2003") == told(r"conll2003 ([\d,]+) / ([\d,]+) / ([\d,]+), politics")
+    assert duplicates("science") == told(r"science (\d+) / (\d+) / (\d+), music")
+    assert duplicates("music") == told(r"music (\d+) / (\d+) / (\d+), ai test")
+    leaks = [sets[f"crossner/{name}"]["test"].shared_any for name in ("science", "music", "ai", "politics")]
+    assert leaks == told(r"science (\d+) \(.*?music (\d+) \(.*?\n?\s+ai (\d+), politics (\d+);")
+    conll = sets["crossner/conll2003"]["test"].shared
+    assert [conll["train"], conll["dev"]] == told(r"conll2003 test shares (\d+) with train and (\d+) with dev")
