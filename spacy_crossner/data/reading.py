@@ -10,7 +10,7 @@ from .columns import DOCUMENT_MARKER, TaggedSentence, has_tag, read_rows, read_t
 from .faults import COLUMNS, EMPTY_FILE, Faults
 from .files import Line, read_lines
 from .jsonl import read_jsonl
-from .markup import ENTITY, read_markup
+from .markup import read_markup
 from .schemes import Scheme, detect_scheme
 from .sentences import Sentence
 
@@ -127,7 +127,7 @@ def _open_file(faults: Faults, format: Format, raw: Optional[bool]) -> Source:
 def _detect_format(content: Sequence[Line]) -> Optional[Format]:
     """Tell columns from markup by what most lines are, so that a slip in one is found as a slip; None for neither."""
     columns = sum(has_tag(text) for _, text in content)
-    markup = sum(ENTITY.search(text) is not None for _, text in content)
+    markup = sum("](" in text for _, text in content)  # what a broken entity holds too
     if markup > columns:
         return Format.markup
     return Format.conll if columns or not content else None

@@ -40,16 +40,18 @@ def build_head_model(tok2vec: Model[List[Doc], List[Floats2d]], make_head: MakeH
 
 
 def make_module(model: HeadModel, width: int, labels: List[str]) -> None:
-    """Make the torch module for token vectors of a width and some labels."""
+    """Make the torch module for token vectors of a width and some labels, in place of the one there is."""
     starts, transitions = bio_constraints(labels)
     head = model.attrs["make_head"](width, starts, transitions)
     head.to(get_torch_default_device())
     shim = PyTorchShim(head, serialize_model=module_to_bytes, deserialize_model=module_from_bytes)
     layer: Model[Any, Any] = Model("torch_head", head_forward, shims=[shim], dims={"nI": width, "nO": len(starts)})
+    if has_module(model):
+        model.layers.remove(model.get_ref("head"))
     model.layers.append(layer)
     model.set_ref("head", layer)
-    model.set_dim("nI", width)
-    model.set_dim("nO", len(starts))
+    model.set_dim("nI", width, force=True)
+    model.set_dim("nO", len(starts), force=True)
 
 
 def grow_module(model: HeadModel, labels: List[str]) -> None:
@@ -91,7 +93,7 @@ def init(model: HeadModel, X: Optional[List[Doc]] = None, Y: Optional[List[str]]
     """Initialize the tok2vec layer on docs `X` and make the module for the labels `Y`."""
     tok2vec = model.get_ref("tok2vec")
     tok2vec.initialize(X=X)
-    if not has_module(model) and Y:
+    if Y:
         width = tok2vec.maybe_get_dim("nO") or tok2vec.predict(X)[0].shape[1]
         make_module(model, width, Y)
 

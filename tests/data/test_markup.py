@@ -5,6 +5,7 @@ from spacy.lang.en import English
 
 from spacy_crossner.data.faults import BRACKET, CUTS_TOKEN, EMPTY_LABEL, Faults
 from spacy_crossner.data.markup import parse_markup, read_markup
+from spacy_crossner.data.reading import open_files
 from spacy_crossner.errors import DataError
 
 TOKENIZER = English().tokenizer
@@ -104,3 +105,18 @@ def test_repair():
     assert " ".join(sentences[0].words) == "See [ 1 ] of Swedish Ada and [ 2 ] Rome"
     assert sentences[0].spans == [(5, 6, "misc"), (11, 12, "location")]
     assert faults.repairs == {BRACKET.repair: 2, CUTS_TOKEN.repair: 2, EMPTY_LABEL.repair: 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "format"),
+    [
+        ("[Ada](person) left\n", "markup"),
+        ("[Ada](person left\n", "markup"),
+        ("Bob left.\n[Ada](person) O\nCy [a](b)\n", "markup"),
+        ("Ada B-person\n[x](y) O\nleft O\n", "conll"),
+    ],
+)
+def test_markup_is_told_from_columns_by_what_most_lines_are(tmp_path, text, format):
+    path = tmp_path / "x.txt"
+    path.write_text(text, encoding="utf8")
+    assert open_files([path])[0].format == format

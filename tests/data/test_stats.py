@@ -52,6 +52,17 @@ def test_counts_by_hand(folder):
     )
 
 
+def test_shared_sentences_of_three_splits(tmp_path):
+    # dev shares b with train; test shares a with train, c with dev, and b, twice, with both.
+    for split, words in {"test": "abbcx", "dev": "bc", "train": "aab"}.items():
+        text = "".join(f"{word} O\n\n" for word in words)
+        (tmp_path / f"{split}.txt").write_text(text, encoding="utf8")
+    train, dev, test = stats([tmp_path]).sets[tmp_path.name].values()
+    assert (train.shared, train.shared_any) == ({}, 0)
+    assert (dev.shared, dev.shared_any) == ({"train": 1}, 1)
+    assert (test.shared, test.shared_any) == ({"train": 3, "dev": 3}, 4)
+
+
 def test_docbins_give_the_same_counts(folder):
     convert(folder / "news", folder / "packed", "news", repair=True)
     text = stats([folder / "news"]).sets["news"]
