@@ -24,7 +24,8 @@ def set_domain(doc: Doc, domain: Optional[str]) -> None:
 
 def without_annotation(doc: Doc, vocab: Vocab) -> Doc:
     """Return a new doc with the tokens and the domain of `doc` and nothing else: a pipeline's input."""
-    copy = Doc(vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc])
+    spaces = None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in doc]
+    copy = Doc(vocab, words=[token.text for token in doc], spaces=spaces)
     set_domain(copy, get_domain(doc))
     return copy
 

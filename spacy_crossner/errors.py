@@ -31,7 +31,8 @@ class Errors:
 
     C001 = (
         "[C001] Component '{name}' met the label '{label}', which it does not know. Its labels: {labels}. "
-        "Add it before training: `add_label`, or the callback 'spacy_crossner.add_labels.v1' in [initialize.after_init]."
+        "Add it before training: `add_label`, or the callback 'spacy_crossner.add_labels.v1' in "
+        "[initialize.after_init]."
     )
     C002 = (
         "[C002] Component '{name}' has no labels: none were given and the training data holds no entity. "

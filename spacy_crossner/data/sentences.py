@@ -1,12 +1,12 @@
 """A sentence as every reader yields it, and the Doc made of it."""
 
 from dataclasses import dataclass
-from typing import Iterable, List, Optional
+from typing import List, Optional
 
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
-from ..domains import get_domain, set_domain
+from ..domains import set_domain
 from ..tags import TagSpan
 
 
@@ -54,13 +54,3 @@ def read_doc(doc: Doc, number: int) -> Sentence:
     spans = [(ent.start, ent.end, ent.label_) for ent in doc.ents] if doc.has_annotation("ENT_IOB") else None
     spaces = None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in doc]
     return Sentence([token.text for token in doc], spans, number, spaces)
-
-
-def without_annotation(docs: Iterable[Doc]) -> List[Doc]:
-    """Return copies of docs that keep the text, the tokens and the domain mark, and nothing else."""
-    copies = []
-    for doc in docs:
-        sentence = read_doc(doc, 1)
-        sentence.spans = None
-        copies.append(make_doc(doc.vocab, sentence, get_domain(doc)))
-    return copies

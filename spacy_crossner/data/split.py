@@ -8,10 +8,10 @@ from typing import Dict, List, Mapping, Optional
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from ..domains import without_annotation
 from .docbin import pack_docs, read_docbin
 from .faults import SIZES, Faults
 from .files import write_files
-from .sentences import without_annotation
 
 # Either spelling: with the wrong one the part would keep its annotation unseen.
 UNLABELLED = ("unlabelled", "unlabeled")
@@ -56,8 +56,10 @@ def split(source: Path, output: Path, sizes: Mapping[str, Optional[int]], *, see
         parts[name] = [docs[i] for i in sorted(order[:count])]
         order = order[count:]
     paths = {name: output / f"{name}.spacy" for name in parts}
-    packed = {name: without_annotation(part) if name in UNLABELLED else part for name, part in parts.items()}
-    write_files({paths[name]: pack_docs(part) for name, part in packed.items()})
+    unlabelled = {
+        name: [without_annotation(doc, doc.vocab) for doc in part] for name, part in parts.items() if name in UNLABELLED
+    }
+    write_files({paths[name]: pack_docs(part) for name, part in {**parts, **unlabelled}.items()})
     return Split(paths, counts, len(order), _count_shared(parts))
 
 

@@ -118,7 +118,7 @@ def head_forward(
 ) -> Tuple[HeadOutput, Callable[[Tensor], List[Floats2d]]]:
     """Run the torch module on the token vectors of each doc."""
     vectors, tags = X
-    shim = layer.shims[0]
+    shim = cast(PyTorchShim, layer.shims[0])
     lengths = [len(rows) for rows in vectors]
     # Docs without tokens may come with width 0.
     flat = layer.ops.xp.concatenate([rows for rows in vectors if len(rows)])

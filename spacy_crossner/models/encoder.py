@@ -20,6 +20,8 @@ from .serialization import module_from_bytes, module_to_bytes
 
 SpanGetter = Callable[[List[Doc]], List[List[Span]]]
 
+NO_SETTINGS: Dict[str, Any] = SimpleFrozenDict()
+
 
 class SafeTransformerModel(TransformerModel):
     """spacy-transformers' encoder layer, saved as safetensors. See `build_transformer_model`."""
@@ -133,10 +135,10 @@ def replace_listener_config(encoder_config: Dict[str, Any], listener_config: Dic
 def build_transformer_model(
     name: str,
     get_spans: SpanGetter,
-    tokenizer_config: Dict[str, Any] = SimpleFrozenDict(),
-    transformer_config: Dict[str, Any] = SimpleFrozenDict(),
+    tokenizer_config: Dict[str, Any] = NO_SETTINGS,
+    transformer_config: Dict[str, Any] = NO_SETTINGS,
     mixed_precision: bool = False,
-    grad_scaler_config: Dict[str, Any] = SimpleFrozenDict(),
+    grad_scaler_config: Dict[str, Any] = NO_SETTINGS,
 ) -> Model[List[Doc], FullTransformerBatch]:
     """Build the encoder of a `transformer` component: spacy-transformers' TransformerModel.v3 with safe files.
 
@@ -157,10 +159,10 @@ def build_tok2vec_transformer(
     get_spans: SpanGetter,
     pooling: Model[Ragged, Floats2d],
     grad_factor: float = 1.0,
-    tokenizer_config: Dict[str, Any] = SimpleFrozenDict(),
-    transformer_config: Dict[str, Any] = SimpleFrozenDict(),
+    tokenizer_config: Dict[str, Any] = NO_SETTINGS,
+    transformer_config: Dict[str, Any] = NO_SETTINGS,
     mixed_precision: bool = False,
-    grad_scaler_config: Dict[str, Any] = SimpleFrozenDict(),
+    grad_scaler_config: Dict[str, Any] = NO_SETTINGS,
 ) -> Model[List[Doc], List[Floats2d]]:
     """Build an encoder inside a component, shared with no other; see `build_transformer_model`.
 

@@ -68,7 +68,7 @@ def tags_to_spans(tags: NDArray[np.int64], *, strict: bool = False) -> List[Tupl
     continues = inside & (before > 0) & ((before - 1) // 2 == label)
     starts = np.flatnonzero((tags > 0) & ~continues)
     ends = np.flatnonzero((tags > 0) & ~np.concatenate([continues[1:], [False]])) + 1
-    spans = zip(starts.tolist(), ends.tolist(), label[starts].tolist())
+    spans = zip(starts.tolist(), ends.tolist(), label[starts].tolist(), strict=True)
     if strict:
         return [span for span in spans if not inside[span[0]]]
     return list(spans)

@@ -136,7 +136,7 @@ class SequenceNER(TrainablePipe):
         """
         labels = self.labels
         names = label_tags(labels)
-        for doc, tags in zip(docs, scores):
+        for doc, tags in zip(docs, scores, strict=True):
             if self.decoding != "constrained":
                 doc.user_data[TAGS_KEY] = [names[tag] for tag in tags]
             found = tags_to_spans(tags, strict=self.decoding == "strict")

@@ -164,11 +164,13 @@ def test_the_module_is_made_when_width_and_labels_are_known():
     model.initialize(X=docs)
     assert not has_module(model)
     model.initialize(X=docs, Y=LABELS)
-    module = get_module(model)
+    first = get_module(model)
     assert (model.get_dim("nI"), model.get_dim("nO")) == (WIDTH, 5)
-    # Not made again, which would lose what it has learned.
-    model.initialize(X=docs, Y=LABELS)
-    assert get_module(model) is module
+    # Initialized again: a new one, for other labels, in its place.
+    model.initialize(X=docs, Y=["thing"])
+    assert get_module(model) is not first
+    assert [shim._model for node in model.walk() for shim in node.shims] == [get_module(model)]
+    assert model.predict(docs).emissions.shape == (2, 3, model.get_dim("nO")) == (2, 3, 3)
 
 
 def test_grown_module_keeps_the_scores_of_old_tags():

@@ -1,0 +1,73 @@
+"""project.yml: its commands exist, and the way from text to a package works with a tiny encoder."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+import yaml
+from typer.main import get_command
+
+from spacy_crossner.cli import app
+
+ROOT = Path(__file__).parents[1]
+PROJECT = yaml.safe_load((ROOT / "project.yml").read_text(encoding="utf8"))
+
+
+def test_workflows_name_commands_that_exist():
+    names = {command["name"] for command in PROJECT["commands"]}
+    assert all(set(steps) <= names for steps in PROJECT["workflows"].values())
+    ours = get_command(app).commands
+    scripts = [script.split() for command in PROJECT["commands"] for script in command["script"]]
+    assert {words[4] for words in scripts if words[2:4] == ["spacy", "crossner"]} <= set(ours)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, tiny_encoder):
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copy(ROOT / "project.yml", folder)
+    for name in ("configs", "assets"):
+        shutil.copytree(ROOT / name, folder / name)
+
+    def run(step, **variables):
+        variables = {"encoder": tiny_encoder, "source_epochs": 1, "target_epochs": 1, **variables}
+        words = [word for name, value in variables.items() for word in (f"--vars.{name}", str(value))]
+        command = [sys.executable, "-W", "ignore", "-m", "spacy", "project", "run", step, str(folder), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    run.folder = folder
+    return run
+
+
+def test_from_text_to_a_package(project):
+    for step in ("convert", "pretrain", "finetune", "evaluate", "package"):
+        done = project(step)
+        assert done.returncode == 0, done.stdout + done.stderr
+    metrics = json.loads((project.folder / "metrics" / "crf-ai.json").read_text(encoding="utf8"))
+    assert metrics["sentences"] == 80
+    assert len(metrics["strict"]["per_type"]) == 14
+    labels = spacy.load(project.folder / "training" / "crf" / "ai" / "model-best").get_pipe("ner").labels
+    assert labels[:4] == ("location", "misc", "organisation", "person")
+    assert len(labels) == 14
+    assert (project.folder / "packages" / "crossner_ai-0.1.0-py3-none-any.whl").is_file()
+
+    again = project("pretrain")
+    assert "nothing changed" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"corpus": "assets/nowhere"}, "assets/nowhere"),
+        ({"encoder": "no/such-encoder"}, "No encoder 'no/such-encoder'"),
+        ({"method": "magic"}, "configs/magic.cfg"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_sentence(project, variables, message):
+    done = project("convert" if "corpus" in variables else "pretrain", **variables)
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
