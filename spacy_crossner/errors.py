@@ -53,4 +53,18 @@ class Errors:
         "more, nothing else."
     )
     C008 = "[C008] There is no component of spacy-crossner named '{name}' to add labels to; the pipeline has {names}."
+    C010 = (
+        "[C010] No labels for component '{name}': the label file of [initialize.after_init] is missing. "
+        "`spacy crossner convert ... --labels-out` writes it."
+    )
+    C011 = "[C011] The saved tokenizer holds a file named '{name}', which would be written outside its folder."
+    C012 = (
+        "[C012] Component '{name}' has an empty block [losses]; it needs a term, such as "
+        "spacy_crossner.TagLikelihood.v1."
+    )
+    C013 = "[C013] Training over {epochs} epochs with {evaluations} evaluations: both must be above 0."
+    C014 = (
+        "[C014] A second gradient for the same weights before the step. HeadAdamW takes its step in "
+        "`step_schedules`: in a loop of your own call it after each `nlp.update(..., sgd=optimizer)`."
+    )
     C009 = "[C009] No config file {path}. The configs of this project are in the folder configs/."

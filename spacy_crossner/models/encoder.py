@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import srsly
+from safetensors import SafetensorError
 from spacy.tokens import Doc, Span
 from spacy.util import SimpleFrozenDict, make_tempdir
 from spacy_transformers.data_classes import FullTransformerBatch, HFObjects
 from spacy_transformers.layers import TransformerModel, split_trf_batch, trfs2arrays
 from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.layers.transformer_model import init as init_transformer
-from thinc.api import Model, chain, get_torch_default_device
+from thinc.api import Model, Shim, chain, get_torch_default_device
 from thinc.types import Floats2d, Ragged
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
@@ -45,6 +46,17 @@ class SafeTransformerModel(TransformerModel):
         wrapper.shims[0] = SafetensorsShim(objects, mixed_precision=mixed_precision, grad_scaler_config=grad_scaler)
         self.attrs["replace_listener_cfg"] = replace_listener_config
         self.init = init_encoder
+
+    def copy(self) -> TransformerModel:
+        """Return a copy with weights of its own, as `replace_listeners` makes it."""
+        copied = super().copy()
+        for name in ("name", "has_transformer"):
+            copied.attrs[name] = self.attrs[name]
+        # A deep copy keeps the number, by which an optimizer would take the two encoders for one.
+        shim = copied.layers[0].shims[0]
+        Shim.global_id += 1
+        shim.id = Shim.global_id
+        return copied
 
 
 class SafetensorsShim(HFShim):
@@ -85,6 +97,8 @@ class SafetensorsShim(HFShim):
             srsly.write_json(folder / "config.json", saved["config"])
             config = AutoConfig.from_pretrained(str(folder / "config.json"))
             for name, content in saved["tokenizer"].items():
+                if Path(name).name != name:
+                    raise CrossnerError(Errors.C011.format(name=name))
                 (folder / name).write_bytes(content)
             tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=saved["use_fast"])
         transformer = AutoModel.from_config(config)
@@ -120,8 +134,9 @@ def init_encoder(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any 
     model.attrs["name"] = find_encoder(name)
     try:
         init_transformer(model, X, Y)
-    except (OSError, ValueError) as error:
-        raise CrossnerError(Errors.C005.format(name=name, problem=str(error).splitlines()[0])) from error
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        problem = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CrossnerError(Errors.C005.format(name=name, problem=problem)) from error
     finally:
         model.attrs["name"] = name
 

@@ -67,6 +67,8 @@ class SequenceNER(TrainablePipe):
     ) -> None:
         if decoding not in DECODING:
             raise CrossnerError(Errors.C004.format(name=name, decoding=decoding, known=", ".join(DECODING)))
+        if not losses:
+            raise CrossnerError(Errors.C012.format(name=name))
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -213,7 +215,8 @@ class SequenceNER(TrainablePipe):
     def finish_update(self, sgd: Optimizer) -> None:
         """Update the weights. An optimizer with a rate of its own for heads is told which weights these are."""
         if hasattr(sgd, "mark_head"):
-            sgd.mark_head(self.model.get_ref("head").shims[0].id)
+            shim = self.model.get_ref("head").shims[0]
+            sgd.mark_head((shim.id, name) for name, _ in shim._model.named_parameters())
         super().finish_update(sgd)
 
     def initialize(

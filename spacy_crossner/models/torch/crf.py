@@ -92,7 +92,7 @@ class BioCRF(torchcrf.CRF):
 
     def grown(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> "BioCRF":
         """Return a CRF over more tags; the scores between the tags there are stay."""
-        crf = BioCRF(allowed_starts, allowed_transitions).to(self.transitions.device)
+        crf = BioCRF(allowed_starts, allowed_transitions).to(self.transitions)
         n = self.num_tags
         with torch.no_grad():
             crf.start_transitions[:n] = self.start_transitions

@@ -1,0 +1,1 @@
+"""What a training config refers to: readers, batchers, optimizers, loggers, callbacks."""

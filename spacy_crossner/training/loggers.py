@@ -1,0 +1,82 @@
+"""A training logger that shows every loss term by name."""
+
+import sys
+from pathlib import Path
+from typing import IO, Any, Callable, Dict, List, Optional, Tuple
+
+import srsly
+import tqdm
+from spacy.language import Language
+from spacy.training.loggers import setup_table
+from wasabi import Printer
+
+LogStep = Callable[[Optional[Dict[str, Any]]], None]
+
+
+def create_term_logger(
+    output_file: Optional[str] = None, progress_bar: bool = True
+) -> Callable[[Language, IO, IO], Tuple[LogStep, Callable[[], None]]]:
+    """Make a logger for `[training.logger]`: a table row and a JSON line an evaluation.
+
+    Columns are epoch, step, each component's loss, each of its terms (`ner.nll`), the scores that have a weight, the
+    weighted score, and training words per second.
+
+    output_file (Optional[str]): the file of JSON lines, written anew; None for none.
+    progress_bar (bool): between evaluations, a bar with steps done and time left on a terminal.
+    """
+
+    def setup(nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr) -> Tuple[LogStep, Callable[[], None]]:
+        printer = Printer(no_print=True)
+        stream: Optional[IO] = None
+        if output_file:
+            Path(output_file).parent.mkdir(parents=True, exist_ok=True)
+            stream = open(output_file, "w", encoding="utf8")  # noqa: SIM115
+        weights = nlp.config["training"]["score_weights"]
+        score_names = [name for name, weight in weights.items() if weight]
+        max_steps = nlp.config["training"]["max_steps"]
+        bar = tqdm.tqdm(
+            total=max_steps or None, file=stderr, leave=False, unit="step", disable=None if progress_bar else True
+        )
+        table: Optional[Dict[str, List[Any]]] = None
+
+        def write(text: str) -> None:
+            bar.clear()
+            print(text, file=stdout, flush=True)
+
+        def log_step(info: Optional[Dict[str, Any]]) -> None:
+            nonlocal table
+            bar.update(1)
+            if info is None:
+                return
+            losses = {name: float(value) for name, value in info["losses"].items()}
+            scores = {name: float(info["other_scores"].get(name) or 0.0) for name in score_names}
+            speed = info["words"] / max(1, info["seconds"])
+            if table is None:
+                columns = ["E", "#", *(f"Loss {name}" for name in losses), *score_names, "Score", "words/s"]
+                header, widths, aligns = setup_table(cols=columns, widths=[6] * len(columns), max_width=40)
+                table = {"header": header, "widths": widths, "aligns": aligns}
+                write(printer.row(table["header"], widths=table["widths"], aligns=table["aligns"], spacing=2))
+                write(printer.row(["-" * width for width in table["widths"]], spacing=2))
+            cells = [
+                str(info["epoch"]),
+                str(info["step"]),
+                *(f"{value:.2f}" for value in losses.values()),
+                *(f"{100 * value:.2f}" for value in scores.values()),
+                f"{float(info['score']):.4f}",
+                f"{speed:.0f}",
+            ]
+            write(printer.row(cells, widths=table["widths"], aligns=table["aligns"], spacing=2))
+            if stream:
+                line = {"epoch": info["epoch"], "step": info["step"], "losses": losses, "scores": scores}
+                line.update(score=float(info["score"]), seconds=info["seconds"], words=info["words"])
+                stream.write(srsly.json_dumps(line) + "\n")
+                stream.flush()
+
+        def finalize() -> None:
+            bar.close()
+            if stream:
+                stream.close()
+
+        return log_step, finalize
+
+    return setup

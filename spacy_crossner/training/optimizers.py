@@ -1,0 +1,136 @@
+"""AdamW as in torch: one rate for encoders and one for heads, warm-up and decay, clipping over all gradients."""
+
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+
+import torch
+from thinc.api import Optimizer, xp2torch
+from thinc.types import FloatsXd
+
+from ..errors import CrossnerError, Errors
+
+Key = Tuple[int, str]
+
+
+class HeadAdamW(Optimizer):
+    """AdamW with separate rates for encoder and head (registered as an optimizer for `[training.optimizer]`).
+
+    It collects the gradients of a batch and takes one fused step at the batch's end, in `step_schedules`, which
+    `spacy train` calls. In a training loop of your own, call it after `finish_update` of each component.
+
+    encoder_rate (float): peak learning rate of everything that is not a head.
+    head_rate (float): peak learning rate of heads. Our components mark theirs.
+    total_steps (int): length of the schedule: a linear rise from 0, then a linear fall to 0; 0 for constant rates.
+    warmup (float): share of the steps over which the rates rise.
+    weight_decay (float): decoupled weight decay of matrices; biases and norms have none.
+    grad_clip (float): bound on the norm of all gradients together; 0 for none.
+    beta1 (float): decay of the first moment.
+    beta2 (float): decay of the second moment.
+    eps (float): term added to the denominator.
+    """
+
+    def __init__(
+        self,
+        encoder_rate: float = 5e-5,
+        head_rate: float = 1e-3,
+        total_steps: int = 0,
+        warmup: float = 0.1,
+        weight_decay: float = 0.01,
+        grad_clip: float = 1.0,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(encoder_rate, use_averages=False, grad_clip=grad_clip)
+        self.peaks = {False: encoder_rate, True: head_rate}
+        self.total_steps = total_steps
+        self.warmup_steps = max(1.0, warmup * total_steps)
+        self.weight_decay = weight_decay
+        self.settings: Dict[str, Any] = {"betas": (beta1, beta2), "eps": eps}
+        self.step = 0
+        self.heads: Set[Key] = set()
+        self.parameters: Dict[Key, torch.nn.Parameter] = {}
+        self.arrays: Dict[Key, FloatsXd] = {}
+        self.scales: Dict[Key, float] = {}
+        self.adamw: Optional[torch.optim.AdamW] = None
+        self.regroup = False
+
+    def mark_head(self, keys: Iterable[Key]) -> None:
+        """Give parameters the head's rate. Keys are whole: thinc numbers shims and layers each from 1."""
+        self.heads.update(keys)
+
+    def __call__(
+        self, key: Key, weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
+    ) -> Tuple[FloatsXd, FloatsXd]:
+        """Take in a parameter's gradient. The weights are returned as they are; the step changes them in place.
+
+        RAISES (CrossnerError): no step was taken since the parameter's last gradient.
+        """
+        parameter = self.parameters.get(key)
+        tensor = xp2torch(weights)
+        if parameter is None or parameter.shape != weights.shape:
+            # A head that has grown has new shapes; the moments of the old ones mean nothing to it.
+            parameter = self.parameters[key] = torch.nn.Parameter(tensor)
+            self.arrays[key] = weights
+            self.regroup = True
+        elif parameter.grad is not None:
+            raise CrossnerError(Errors.C014)
+        elif parameter.data_ptr() != tensor.data_ptr():
+            # The owner has laid its weights out anew since the last step.
+            parameter.data = tensor
+            self.arrays[key] = weights
+        if self.scales.get(key) != lr_scale:
+            self.scales[key] = lr_scale
+            self.regroup = True
+        # A copy, as the owner zeroes its gradient.
+        parameter.grad = xp2torch(gradient).clone()
+        gradient *= 0
+        # Always the first view of this memory: the shim wraps what it gets, so that views of views would pile up, a
+        # few hundred small objects a step, and keep the heap from ever shrinking.
+        return self.arrays[key], gradient
+
+    def step_schedules(self) -> None:
+        """Take the step for the gradients that came in, then move the schedule on."""
+        super().step_schedules()
+        if self.adamw is None or self.regroup:
+            if not self.parameters:
+                return
+            self.adamw = self._make_adamw()
+            self.regroup = False
+        factor = self.rate_factor(self.step)
+        for group in self.adamw.param_groups:
+            group["lr"] = group["peak"] * factor
+        if self.grad_clip:
+            torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.grad_clip)
+        self.adamw.step()
+        self.adamw.zero_grad(set_to_none=True)
+        self.step += 1
+        self.learn_rate = self.peaks[False] * self.rate_factor(self.step)
+
+    def rate_factor(self, step: int) -> float:
+        """Return the share of the peak rate at a step, counted from 0: never 0 within `total_steps`."""
+        if not self.total_steps:
+            return 1.0
+        rise = (step + 1) / self.warmup_steps
+        fall = (self.total_steps - step) / max(1.0, self.total_steps - self.warmup_steps)
+        return max(0.0, min(1.0, rise, fall))
+
+    def _make_adamw(self) -> torch.optim.AdamW:
+        """Return an optimizer over all parameters, with the moments of the one before."""
+        groups: Dict[Tuple[float, float], List[torch.nn.Parameter]] = {}
+        for key, parameter in self.parameters.items():
+            peak = self.peaks[key in self.heads] * self.scales[key]
+            # thinc's biases are called "b" and may have two dimensions (Maxout).
+            decay = self.weight_decay if parameter.dim() > 1 and key[1] != "b" else 0.0
+            groups.setdefault((peak, decay), []).append(parameter)
+        adamw = torch.optim.AdamW(
+            [
+                {"params": parameters, "peak": peak, "weight_decay": decay}
+                for (peak, decay), parameters in groups.items()
+            ],
+            fused=True,
+            **self.settings,
+        )
+        if self.adamw is not None:
+            kept = set(self.parameters.values())
+            adamw.state.update({p: state for p, state in self.adamw.state.items() if p in kept})
+        return adamw

@@ -1,0 +1,116 @@
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from spacy_crossner.domains import get_domain, set_domain
+from spacy_crossner.training.batchers import PaddedBatcher
+
+VOCAB = spacy.blank("en").vocab
+lengths_of_docs = st.lists(st.integers(0, 12), max_size=40)
+
+
+def make_examples(lengths, domains=None):
+    examples = []
+    for i, length in enumerate(lengths):
+        doc = Doc(VOCAB, words=["w"] * length)
+        set_domain(doc, domains[i] if domains else None)
+        examples.append(Example(doc, doc))
+    return examples
+
+
+def ids(batches):
+    return [[id(example) for example in batch] for batch in batches]
+
+
+@settings(deadline=None)
+@given(lengths_of_docs, st.integers(1, 7), st.integers(0, 30), st.integers(1, 4))
+def test_every_example_comes_once_within_the_limits(lengths, size, max_padded, pool):
+    examples = make_examples(lengths)
+    batches = list(PaddedBatcher(size, max_padded=max_padded, pool=pool)(examples))
+    assert Counter(i for batch in ids(batches) for i in batch) == Counter(map(id, examples))
+    for batch in batches:
+        assert 1 <= len(batch) <= size
+        padded = len(batch) * max(len(example) for example in batch)
+        # A doc that is over the limit by itself is a batch by itself.
+        assert not max_padded or padded <= max_padded or len(batch) == 1
+
+
+@settings(deadline=None)
+@given(lengths_of_docs, st.integers(1, 7))
+def test_batches_of_a_pool_waste_no_padding(lengths, size):
+    examples = make_examples(lengths)
+    batches = list(PaddedBatcher(size)(examples))
+    # As few as there can be, and none reaches into the lengths of another.
+    assert len(batches) == -(-len(examples) // size)
+    spans = sorted((min(map(len, batch)), max(map(len, batch))) for batch in batches)
+    assert all(longest <= shortest for (_, longest), (shortest, _) in pairwise(spans))
+
+
+def test_one_long_doc_is_alone():
+    batches = list(PaddedBatcher(8, max_padded=10)(make_examples([2, 2, 50, 3])))
+    assert sorted(sorted(map(len, batch)) for batch in batches) == [[2, 2, 3], [50]]
+
+
+def test_examples_are_taken_a_pool_at_a_time():
+    examples = make_examples([5, 1, 4, 2, 3, 6, 9, 8, 7])
+    batches = list(PaddedBatcher(2, pool=2)(examples))
+    assert sorted(len(example) for batch in batches[:2] for example in batch) == [1, 2, 4, 5]
+    assert sorted(len(example) for batch in batches[2:4] for example in batch) == [3, 6, 8, 9]
+    assert [len(example) for example in batches[4]] == [7]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["a", "b", "c"])), min_size=1, max_size=40), st.data())
+def test_balanced_batches_hold_like_shares_and_lose_nothing(drawn, data):
+    size = data.draw(st.integers(3, 9))
+    lengths, domains = [length for length, _ in drawn], [domain for _, domain in drawn]
+    examples = make_examples(lengths, domains)
+    max_padded = data.draw(st.sampled_from([0, 40]))
+    batches = list(PaddedBatcher(size, max_padded=max_padded, balance=True, pool=40)(examples))
+    seen = Counter(i for batch in ids(batches) for i in batch)
+    assert set(seen) == set(map(id, examples))
+    for batch in batches:
+        shares = Counter(get_domain(example.predicted) for example in batch)
+        counts = [shares[domain] for domain in set(domains)]
+        assert max(counts) - min(counts) <= 1
+        assert len(batch) <= size
+    # The largest domain comes once, the docs of another about equally often.
+    by_domain = Counter(domains)
+    for domain, n in by_domain.items():
+        times = [seen[id(e)] for e in examples if get_domain(e.predicted) == domain]
+        assert sum(times) == max(by_domain.values())
+        assert max(times) - min(times) <= 1, n
+
+
+def test_balanced_batches_hold_docs_of_like_length():
+    # A small domain with the same range of lengths as a large one.
+    examples = make_examples([*range(1, 41), *range(4, 41, 4)], ["large"] * 40 + ["small"] * 10)
+    for batch in PaddedBatcher(8, balance=True)(examples):
+        assert max(map(len, batch)) - min(map(len, batch)) <= 8
+
+
+@pytest.mark.parametrize("balance", [False, True])
+def test_the_order_follows_the_seed(balance):
+    examples = make_examples(list(range(1, 41)), ["a", "b"] * 20)
+
+    def passes(seed):
+        batcher = PaddedBatcher(4, balance=balance, seed=seed)
+        return [ids(batcher(examples)) for _ in range(2)]
+
+    first = passes(1)
+    assert first == passes(1)
+    assert first != passes(2)
+    # Another order in the second pass, of the same batches.
+    assert first[0] != first[1]
+    assert sorted(first[0]) == sorted(first[1])
+
+
+def test_nothing_gives_nothing():
+    assert list(PaddedBatcher(4)([])) == []
+    assert list(PaddedBatcher(4, balance=True)([])) == []

@@ -1,0 +1,141 @@
+import pytest
+import spacy
+import srsly
+import torch
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.training.initialize import init_nlp
+from spacy.util import load_config_from_str
+from spacy.vocab import Vocab
+from thinc.api import fix_random_seed
+
+from spacy_crossner.data.docbin import write_docbin
+from spacy_crossner.errors import CrossnerError
+from spacy_crossner.models.bridge import get_module
+from spacy_crossner.training.callbacks import create_add_labels
+
+CONFIG = """
+[nlp]
+lang = "en"
+pipeline = ["ner"]
+
+[components]
+
+[components.ner]
+source = "{source}"
+
+[corpora]
+
+[corpora.train]
+@readers = "spacy_crossner.DomainReader.v1"
+
+[corpora.train.domains]
+
+[corpora.train.domains.target]
+path = "{data}"
+
+[corpora.dev]
+@readers = "spacy.Corpus.v1"
+path = "{data}"
+
+[training]
+seed = 0
+gpu_allocator = null
+train_corpus = "corpora.train"
+dev_corpus = "corpora.dev"
+
+[initialize]
+
+[initialize.after_init]
+@callbacks = "spacy_crossner.add_labels.v1"
+component = "{component}"
+
+[initialize.after_init.labels]
+@readers = "spacy.read_labels.v1"
+path = "{labels}"
+"""
+
+
+@pytest.fixture
+def source(annotated_docs, tmp_path):
+    """Save a trained pipeline with the labels person, place and thing."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("crf_ner", name="ner")
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in annotated_docs(nlp)]
+    fix_random_seed(0)
+    optimizer = nlp.initialize(lambda: examples)
+    nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(tmp_path / "source")
+    return nlp
+
+
+def sourced(tmp_path, component="ner", labels=("thing", "robot", "person", "theory")):
+    """Initialize a pipeline that sources the saved one and gets labels."""
+    if labels is not None:
+        srsly.write_json(tmp_path / "labels.json", list(labels))
+    write_docbin([Doc(Vocab(), words=["R2", "waits"], ents=["B-robot", "O"])], tmp_path / "data.spacy")
+    files = {"source": "source", "labels": "labels.json", "data": "data.spacy"}
+    paths = {name: tmp_path / file for name, file in files.items()}
+    return init_nlp(load_config_from_str(CONFIG.format(component=component, **paths)))
+
+
+def test_a_sourced_component_gets_the_new_labels_and_keeps_its_weights(source, tmp_path):
+    nlp = sourced(tmp_path)
+    ner = nlp.get_pipe("ner")
+    # New ones at the end, in the order of the file.
+    assert ner.labels == ("person", "place", "thing", "robot", "theory")
+    old, new = (get_module(pipe.get_pipe("ner").model).state_dict() for pipe in (source, nlp))
+    assert old.keys() == new.keys()
+    for name, value in old.items():
+        kept = new[name][tuple(slice(n) for n in value.shape)]
+        assert new[name].shape[0] == 11
+        assert torch.equal(kept, value), name
+    # The encoder's weights too: shared types are scored as before.
+    text = "Ada met the Z3 in Paris ."
+    before = source.get_pipe("ner").model.predict([source.make_doc(text)]).emissions
+    after = ner.model.predict([nlp.make_doc(text)]).emissions
+    torch.testing.assert_close(after[:, :, :7], before)
+
+
+def test_the_new_labels_can_be_learned_and_saved(source, tmp_path):
+    nlp = sourced(tmp_path)
+    doc = Doc(nlp.vocab, words=["R2", "waits"], ents=["B-robot", "O"])
+    examples = [Example(nlp.make_doc(doc.text), doc)]
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.01
+    for _ in range(15):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(tmp_path / "target")
+    (ent,) = spacy.load(tmp_path / "target")("R2 waits").ents
+    assert (ent.text, ent.label_) == ("R2", "robot")
+
+
+def test_labels_that_are_there_change_nothing(source, tmp_path):
+    nlp = sourced(tmp_path, labels=["place", "person"])
+    assert nlp.get_pipe("ner").labels == source.get_pipe("ner").labels
+    old, new = (get_module(pipe.get_pipe("ner").model).state_dict() for pipe in (source, nlp))
+    assert all(torch.equal(new[name], value) for name, value in old.items())
+
+
+@pytest.mark.usefixtures("source")
+def test_a_missing_label_file_is_an_error_that_says_so(tmp_path):
+    with pytest.raises(CrossnerError, match="label") as caught:
+        sourced(tmp_path, labels=None)
+    # It is not the component that is missing.
+    assert "C008" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("source")
+@pytest.mark.parametrize("component", ["nre", "NER"])
+def test_a_component_that_is_not_there_is_named(tmp_path, component):
+    with pytest.raises(CrossnerError, match=f"C008.*'{component}'.*has ner"):
+        sourced(tmp_path, component=component)
+
+
+def test_a_component_that_is_not_ours_is_refused():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    nlp.add_pipe("ner")
+    for name in ("ner", "sentencizer"):
+        with pytest.raises(CrossnerError, match=f"C008.*'{name}'.*sentencizer, ner"):
+            create_add_labels(name, ["person"])(nlp)

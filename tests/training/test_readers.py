@@ -1,0 +1,158 @@
+from collections import Counter
+
+import pytest
+import spacy
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from spacy_crossner.data.docbin import write_docbin
+from spacy_crossner.domains import get_domain, set_domain
+from spacy_crossner.errors import CrossnerError, DataError
+from spacy_crossner.training.readers import DomainReader
+
+
+@pytest.fixture
+def nlp():
+    return spacy.blank("en")
+
+
+@pytest.fixture
+def paths(nlp, annotated_docs, tmp_path):
+    """Write the docs as two domains: 14 of news, marked, and 6 of ai, not marked."""
+    docs = annotated_docs(nlp)
+    for doc in docs[:14]:
+        set_domain(doc, "news")
+    paths = {"source": tmp_path / "news.spacy", "target": tmp_path / "ai.spacy"}
+    write_docbin(docs[:14], paths["source"])
+    write_docbin(docs[14:], paths["target"])
+    return paths
+
+
+def texts(examples):
+    return [example.reference.text for example in examples]
+
+
+def blocks(paths, **target):
+    return {"source": {"path": paths["source"]}, "target": {"path": paths["target"], **target}}
+
+
+def test_all_docs_come_in_order_with_gold_tokens_and_annotation(nlp, paths, annotated_docs):
+    examples = list(DomainReader(blocks(paths))(nlp))
+    docs = annotated_docs(nlp)
+    assert texts(examples) == [doc.text for doc in docs]
+    for example, doc in zip(examples, docs, strict=True):
+        assert [t.text for t in example.predicted] == [t.text for t in doc]
+        assert not example.predicted.ents
+        assert not example.predicted.has_annotation("ENT_IOB")
+        gold = [(ent.start, ent.end, ent.label_) for ent in example.reference.ents]
+        assert gold == [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+
+
+def test_the_mark_is_that_of_the_file_else_the_name_of_the_block(nlp, paths):
+    examples = list(DomainReader(blocks(paths))(nlp))
+    expected = ["news"] * 14 + ["target"] * 6
+    assert [get_domain(example.reference) for example in examples] == expected
+    assert [get_domain(example.predicted) for example in examples] == expected
+    # As `Language.update` copies examples.
+    copies = [Example(example.predicted.copy(), example.reference) for example in examples]
+    assert [get_domain(example.predicted) for example in copies] == expected
+
+
+def test_the_mark_reaches_a_component_in_training(nlp, paths):
+    seen = []
+
+    @spacy.Language.component("see_domains")
+    def see_domains(doc):
+        seen.append((get_domain(doc), doc._.domain))
+        return doc
+
+    nlp.add_pipe("see_domains")
+    nlp.update(list(DomainReader(blocks(paths))(nlp)), annotates=["see_domains"])
+    assert seen == [("news", "news")] * 14 + [("target", "target")] * 6
+
+
+def test_unlabelled_text_has_a_mark_and_no_annotation(nlp, paths):
+    examples = list(DomainReader(blocks(paths, role="unlabelled"))(nlp))
+    assert [example.reference.has_annotation("ENT_IOB") for example in examples] == [True] * 14 + [False] * 6
+    for example in examples[14:]:
+        assert example.get_aligned_ner() == [None] * len(example)
+        assert get_domain(example.reference) == get_domain(example.predicted) == "target"
+    assert texts(examples) == texts(DomainReader(blocks(paths))(nlp))
+
+
+def test_spaces_are_kept(nlp, tmp_path):
+    write_docbin([Doc(nlp.vocab, words=["it", "'s", "here"], spaces=[False, True, False])], tmp_path / "one.spacy")
+    (example,) = DomainReader({"a": {"path": tmp_path / "one.spacy", "role": "unlabelled"}})(nlp)
+    assert example.predicted.text == example.reference.text == "it's here"
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_upsampled_docs_come_so_often(nlp, paths, shuffle):
+    examples = list(DomainReader(blocks(paths, upsample=3), shuffle=shuffle)(nlp))
+    assert len(examples) == 14 + 3 * 6
+    seen = Counter((domain_of(example), example.reference.text) for example in examples)
+    assert len(seen) == 20
+    assert all(n == (3 if domain == "target" else 1) for (domain, _), n in seen.items())
+    # The pipeline writes into predicted docs: no two examples share one.
+    assert len({id(example.predicted) for example in examples}) == len(examples)
+
+
+def domain_of(example):
+    return get_domain(example.predicted)
+
+
+def test_shuffle_mixes_anew_in_each_pass_and_repeats_with_the_seed(nlp, paths):
+    def passes(seed, n=3):
+        reader = DomainReader(blocks(paths), shuffle=True, seed=seed)
+        return [texts(reader(nlp)) for _ in range(n)]
+
+    found = passes(1)
+    assert found == passes(1)
+    assert found != passes(2)
+    assert len({tuple(order) for order in found}) == 3
+    plain = texts(DomainReader(blocks(paths))(nlp))
+    assert all(sorted(order) == sorted(plain) and order != plain for order in found)
+
+
+def test_limit_is_for_each_domain(nlp, paths):
+    examples = list(DomainReader(blocks(paths, upsample=2), limit=4)(nlp))
+    assert Counter(map(domain_of, examples)) == {"news": 4, "target": 8}
+    assert texts(examples)[:4] == texts(DomainReader(blocks(paths))(nlp))[:4]
+
+
+@pytest.mark.parametrize("path", [None, ""])
+def test_a_block_without_a_path_is_passed_over(nlp, paths, path):
+    reader = DomainReader({"source": {"path": path}, "target": {"path": paths["target"]}, "empty": {}})
+    assert [domain_of(example) for example in reader(nlp)] == ["target"] * 6
+
+
+@pytest.mark.parametrize("domains", [{"source": {"path": None}, "target": {"path": ""}}, {"source": {}, "target": {}}])
+def test_nothing_to_read_is_an_error(domains):
+    with pytest.raises(CrossnerError, match=r"C006.*source, target"):
+        DomainReader(domains)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rolle": "labelled"},
+        {"role": "half-labelled"},
+        {"role": None},
+        {"upsample": 0},
+        {"upsample": -1},
+        {"upsample": 2.5},
+        {"upsample": "often"},
+    ],
+)
+def test_a_wrong_setting_is_an_error(paths, wrong):
+    with pytest.raises(CrossnerError, match=r"C007.*'target'"):
+        DomainReader(blocks(paths, **wrong))
+
+
+@pytest.mark.parametrize("content", [None, b"not a DocBin"])
+def test_a_missing_or_foreign_file_is_named(nlp, paths, content):
+    paths["target"].unlink()
+    if content is not None:
+        paths["target"].write_bytes(content)
+    with pytest.raises(DataError, match=r"ai\.spacy"):
+        list(DomainReader(blocks(paths))(nlp))
