@@ -30,7 +30,7 @@ def module_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> n
     problems = [f"'{name}' is missing" for name in own if name not in state]
     problems += [f"'{name}' is not known" for name in state if name not in own]
     problems += [
-        f"'{name}' is {value.dtype} {tuple(value.shape)}, not {own[name].dtype} {tuple(own[name].shape)}"
+        f"'{name}' has shape {tuple(value.shape)} of {value.dtype}, not {tuple(own[name].shape)} of {own[name].dtype}"
         for name, value in state.items()
         if name in own and (value.shape, value.dtype) != (own[name].shape, own[name].dtype)
     ]
