@@ -15,7 +15,8 @@ from .torch.head import HeadOutput, SequenceHead
 
 # Docs, and in training their tag indices (rows of docs with tokens, -1 where unknown).
 HeadInput = Union[List[Doc], Tuple[List[Doc], Tensor]]
-HeadModel = Model[HeadInput, HeadOutput]
+# Gives a HeadOutput, and takes the loss back, a torch scalar, in place of that output's gradient.
+HeadModel = Model[HeadInput, Any]
 # Width of the token vectors, allowed starts, allowed transitions -> torch module.
 MakeHead = Callable[[int, Tensor, Tensor], SequenceHead]
 

@@ -2,7 +2,7 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, cast
 
 import srsly
 from safetensors import SafetensorError
@@ -42,12 +42,12 @@ class SafeTransformerModel(TransformerModel):
             name, get_spans, dict(tokenizer_config), dict(transformer_config), mixed_precision, grad_scaler
         )
         wrapper = self.layers[0]
-        objects = wrapper.shims[0]._hfmodel
+        objects = cast(HFShim, wrapper.shims[0])._hfmodel
         wrapper.shims[0] = SafetensorsShim(objects, mixed_precision=mixed_precision, grad_scaler_config=grad_scaler)
         self.attrs["replace_listener_cfg"] = replace_listener_config
         self.init = init_encoder
 
-    def copy(self) -> TransformerModel:
+    def copy(self) -> Any:
         """Return a copy with weights of its own, as `replace_listeners` makes it."""
         copied = super().copy()
         for name in ("name", "has_transformer"):
@@ -143,7 +143,7 @@ def init_encoder(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any 
 
 def replace_listener_config(encoder_config: Dict[str, Any], listener_config: Dict[str, Any]) -> Dict[str, Any]:
     """Return the config of the inline encoder that takes a listener's place."""
-    inline = {key: listener_config[key] for key in ("pooling", "grad_factor") if key in listener_config}
+    inline: Dict[str, Any] = {key: listener_config[key] for key in ("pooling", "grad_factor") if key in listener_config}
     return {**encoder_config, **inline, "@architectures": "spacy_crossner.Tok2VecTransformer.v1"}
 
 

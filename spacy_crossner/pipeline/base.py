@@ -263,7 +263,7 @@ class SequenceNER(TrainablePipe):
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "SequenceNER":
         """Load the component from bytes; see spaCy's `TrainablePipe.from_bytes`."""
-        deserialize = {
+        deserialize: Dict[str, Callable[[Any], Any]] = {
             # The labels come first: the module is made for them.
             "cfg": lambda data: self.cfg.update(srsly.json_loads(data)),
             "vocab": lambda data: self.vocab.from_bytes(data, exclude=exclude),
@@ -274,7 +274,7 @@ class SequenceNER(TrainablePipe):
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "SequenceNER":
         """Load the component from a folder; see spaCy's `TrainablePipe.from_disk`."""
-        deserialize = {
+        deserialize: Dict[str, Callable[[Any], Any]] = {
             "cfg": lambda file: self.cfg.update(deserialize_config(file)),
             "vocab": lambda folder: self.vocab.from_disk(folder, exclude=exclude),
             "model": lambda file: self._load_model(file.read_bytes()),
