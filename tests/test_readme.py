@@ -1,0 +1,28 @@
+"""The README's Python runs as it stands, and its tables name files that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf8")
+SNIPPETS = [code for code in re.findall(r"```python\n(.*?)```", README, re.S) if "spacy.load" not in code]
+
+
+@pytest.mark.parametrize("code", SNIPPETS)
+def test_snippet_runs_and_learns(code, capsys):
+    exec(compile(code, "README.md", "exec"), {})
+    assert "Ada" in capsys.readouterr().out
+
+
+def test_snippets_are_found():
+    assert SNIPPETS
+
+
+def test_the_architecture_table_is_true():
+    rows = [line.split("|")[2:5] for line in README.split("## Architecture")[1].splitlines() if line.startswith("| ")]
+    files = {name for row in rows[1:] for cell in row for name in re.findall(r"`([\w./]+(?:/|\.\w+))`", cell)}
+    assert len(files) > 20
+    for name in files:
+        assert (ROOT / name).exists() or (ROOT / "spacy_crossner" / name).exists(), name
