@@ -27,6 +27,7 @@ types: $(READY)
 
 # The wheel, tried out in an environment that has not seen the source tree.
 wheel: $(READY)
+	rm -rf build dist
 	$(BIN)/python -m build --wheel --outdir dist
 	$(PYTHON) -m venv --clear build/clean
 	build/clean/bin/python -m pip install --quiet --constraint constraints.txt torch

@@ -27,7 +27,7 @@ class DataError(CrossnerError):
 
 
 class Errors:
-    """Message templates of the components and of training, C0xx; the data readers use C1xx, see `data`."""
+    """Messages of components and training, C0xx. Beside their code: C1xx of `data`, C2xx and C3xx of the rest."""
 
     C001 = (
         "[C001] Component '{name}' met the label '{label}', which it does not know. Its labels: {labels}. "
@@ -53,6 +53,7 @@ class Errors:
         "more, nothing else."
     )
     C008 = "[C008] There is no component of spacy-crossner named '{name}' to add labels to; the pipeline has {names}."
+    C009 = "[C009] No config file {path}. The configs of this project are in the folder configs/."
     C010 = (
         "[C010] No labels for component '{name}': the label file of [initialize.after_init] is missing. "
         "`spacy crossner convert ... --labels-out` writes it."
@@ -67,4 +68,12 @@ class Errors:
         "[C014] A second gradient for the same weights before the step. HeadAdamW takes its step in "
         "`step_schedules`: in a loop of your own call it after each `nlp.update(..., sgd=optimizer)`."
     )
-    C009 = "[C009] No config file {path}. The configs of this project are in the folder configs/."
+    C015 = (
+        "[C015] A batcher with size {size}, pool {pool}, max_padded {max_padded}: size and pool are 1 or more, "
+        "max_padded 0 or more."
+    )
+    C016 = "[C016] A reader with limit {limit}: it is 0, for all docs, or the number of docs of each domain to take."
+    C017 = (
+        "[C017] Cannot fetch the data, the network does not answer ({error}). The sample in assets/sample needs none; "
+        "a folder of your own is given with --vars.corpus."
+    )

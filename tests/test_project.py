@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import spacy
-import yaml
+import srsly
 from typer.main import get_command
 
 from spacy_crossner.cli import app
 
 ROOT = Path(__file__).parents[1]
-PROJECT = yaml.safe_load((ROOT / "project.yml").read_text(encoding="utf8"))
+PROJECT = srsly.read_yaml(ROOT / "project.yml")
 
 
 def test_workflows_name_commands_that_exist():

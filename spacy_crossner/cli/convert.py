@@ -96,6 +96,10 @@ def report(result: Conversion, scheme: Scheme) -> None:
             msg.warn(f"{source.path.name}: repaired {count:,}: {what}")
         for what, count in source.faults.notes.items():
             msg.info(f"{source.path.name}: {count:,} {what}")
+    for path in result.removed:
+        msg.warn(f"{path}: taken away, it was of another corpus")
+    if result.unread:
+        msg.info(f"Not read: {', '.join(result.unread)}")
     if any(file.source.rows and file.source.scheme is Scheme.iob1 for file in result.files) and scheme is Scheme.auto:
         msg.info("I- tags begin entities here, so they were read as IOB1. If that is wrong: --scheme bio")
     if result.changes.unknown():

@@ -76,10 +76,14 @@ class Conversion:
 
     files (List[Converted]): each file.
     changes (LabelChanges): the labels renamed and dropped.
+    removed (List[Path]): splits of an earlier corpus in the output folder, taken away.
+    unread (List[str]): other files in the source folder.
     """
 
     files: List[Converted]
     changes: LabelChanges
+    removed: List[Path] = field(default_factory=list)
+    unread: List[str] = field(default_factory=list)
 
     @property
     def labels(self) -> List[str]:
@@ -131,6 +135,15 @@ def convert(
     if labels_out is not None:
         contents[Path(labels_out)] = (json.dumps(result.labels, indent=2, ensure_ascii=False) + "\n").encode()
     write_files(contents)
+    if Path(source).is_dir():
+        # What an earlier corpus left in the folder would be trained and selected on unseen.
+        for split in SPLITS:
+            stale = Path(output) / f"{split}.spacy"
+            if stale not in contents and stale.is_file():
+                stale.unlink()
+                result.removed.append(stale)
+        read = {path.name for path in paths}
+        result.unread = sorted(path.name for path in Path(source).iterdir() if path.is_file() and path.name not in read)
     return result
 
 

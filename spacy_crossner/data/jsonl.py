@@ -20,6 +20,8 @@ TOKENS_FORM = (
     '"tokens" as a list of objects with "text", "start" and "end" where text[start:end] is the token, '
     "one after the other"
 )
+# Where other tools keep entities: without "spans" such a record would pass for one without an entity.
+OTHER_FORMS = ("entities", "label", "labels")
 SPANS_FORM = '"spans" as a list of objects with "start", "end" and "label"'
 
 
@@ -77,6 +79,12 @@ def _read_text(number: int, record: Dict[str, Any], tokenize: Tokenize, faults: 
 
 def _read_spans(number: int, record: Dict[str, Any], faults: Faults) -> Optional[List[CharSpan]]:
     """Return the spans of a record, None for a record that is left out."""
+    if "spans" not in record:
+        others = [key for key in OTHER_FORMS if key in record]
+        if others:
+            faults.mend(BAD_RECORD, number, f'"{others[0]}" and no "spans"', form=SPANS_FORM)
+            return None
+        faults.note('records without "spans", read as text without an entity')
     spans = record.get("spans") or []
     if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
         faults.mend(BAD_RECORD, number, f'"spans": {spans!r:.60}', form=SPANS_FORM)

@@ -283,6 +283,6 @@ class SequenceNER(TrainablePipe):
         return self
 
     def _load_model(self, data: bytes) -> None:
-        if self.cfg["width"] is not None and not has_module(self.model):
+        if self.cfg["width"] is not None:
             make_module(self.model, self.cfg["width"], list(self.labels))
         self.model.from_bytes(data)

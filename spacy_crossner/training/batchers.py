@@ -7,6 +7,7 @@ from typing import Dict, Iterable, Iterator, List, Optional
 from spacy.training import Example
 
 from ..domains import get_domain
+from ..errors import CrossnerError, Errors
 
 
 class PaddedBatcher:
@@ -16,13 +17,16 @@ class PaddedBatcher:
 
     size (int): examples in a batch at most.
     max_padded (int): tokens in a batch at most, padding included; 0 for no limit. A longer doc is a batch by itself.
-    balance (bool): every batch holds the same share of each domain that its pool holds; a domain with fewer docs in
-        the pool than the others is gone through again.
+    balance (bool): every batch holds as many docs of one domain as of any other in its pool, at least one of each; a
+        domain with fewer docs in the pool than the others is gone through again.
     pool (int): batches that are sorted together.
     seed (int): seed of the order of the batches.
+    RAISES (CrossnerError): a number is out of its range.
     """
 
     def __init__(self, size: int, max_padded: int = 0, balance: bool = False, pool: int = 20, seed: int = 0) -> None:
+        if size < 1 or pool < 1 or max_padded < 0:
+            raise CrossnerError(Errors.C015.format(size=size, pool=pool, max_padded=max_padded))
         self.size = size
         self.max_padded = max_padded
         self.balance = balance
@@ -33,36 +37,37 @@ class PaddedBatcher:
         """Yield the batches of one pass."""
         stream = iter(examples)
         while pool := list(islice(stream, self.size * self.pool)):
-            batches = self._cut(self._interleave(pool) if self.balance else _by_length(pool))
+            batches = self._cut(_interleave(pool) if self.balance else [[example] for example in _by_length(pool)])
             self.random.shuffle(batches)
             yield from batches
 
-    def _cut(self, examples: Iterable[Example]) -> List[List[Example]]:
+    def _cut(self, rows: Iterable[List[Example]]) -> List[List[Example]]:
+        """Return batches of whole rows."""
         batches: List[List[Example]] = []
         batch: List[Example] = []
-        longest = 0
-        for example in examples:
-            padded = max(longest, len(example)) * (len(batch) + 1)
-            if batch and (len(batch) == self.size or (self.max_padded and padded > self.max_padded)):
+        for row in rows:
+            n = len(batch) + len(row)
+            padded = n * max(len(example) for example in [*batch, *row])
+            if batch and (n > self.size or (self.max_padded and padded > self.max_padded)):
                 batches.append(batch)
-                batch, longest = [], 0
-            batch.append(example)
-            longest = max(longest, len(example))
+                batch = []
+            batch = [*batch, *row]
         if batch:
             batches.append(batch)
         return batches
 
-    def _interleave(self, pool: List[Example]) -> List[Example]:
-        """Return the pool with its domains in turn, each sorted by length and stretched to the longest of them."""
-        domains: Dict[Optional[str], List[Example]] = {}
-        for example in pool:
-            domains.setdefault(get_domain(example.predicted), []).append(example)
-        longest = max(len(docs) for docs in domains.values())
-        columns = []
-        for docs in domains.values():
-            docs = _by_length(docs)
-            columns.append([docs[i * len(docs) // longest] for i in range(longest)])
-        return [example for row in zip(*columns, strict=True) for example in row]
+
+def _interleave(pool: List[Example]) -> List[List[Example]]:
+    """Return rows with one example of each domain, of like lengths; small domains are stretched to the largest."""
+    domains: Dict[Optional[str], List[Example]] = {}
+    for example in pool:
+        domains.setdefault(get_domain(example.predicted), []).append(example)
+    longest = max(len(docs) for docs in domains.values())
+    columns = []
+    for docs in domains.values():
+        docs = _by_length(docs)
+        columns.append([docs[i * len(docs) // longest] for i in range(longest)])
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _by_length(examples: List[Example]) -> List[Example]:

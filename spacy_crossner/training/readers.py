@@ -33,6 +33,8 @@ class DomainReader:
         self, domains: Dict[str, Dict[str, Any]], shuffle: bool = False, seed: int = 0, limit: int = 0
     ) -> None:
         self.domains = {name: block for name, block in domains.items() if block.get("path")}
+        if limit < 0:
+            raise CrossnerError(Errors.C016.format(limit=limit))
         if not self.domains:
             raise CrossnerError(Errors.C006.format(names=", ".join(domains)))
         for name, block in self.domains.items():

@@ -1,15 +1,17 @@
 """A training stage: spaCy's `train`, with its length given in passes over the data."""
 
 import math
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterable, Iterator, Optional
 
 import spacy
 from spacy import util
 from spacy.cli.train import train as spacy_train
 from spacy.language import DEFAULT_CONFIG
+from spacy.training import Example
 from spacy.util import registry
-from thinc.api import Config
+from thinc.api import Config, ConfigValidationError
 
 from ..errors import CrossnerError, Errors
 
@@ -41,17 +43,42 @@ def train(
         raise CrossnerError(Errors.C013.format(epochs=epochs, evaluations=evaluations))
     if not config_path.is_file():
         raise CrossnerError(Errors.C009.format(path=config_path))
+    with _named_errors():
+        config = DEFAULT_CONFIG.merge(util.load_config(config_path, overrides=overrides)).interpolate()
+        # Before any work: spaCy would meet a missing dev set only once all is initialized.
+        next(iter(resolve_corpus(config, "dev_corpus")), None)
+        batches = count_batches(config)
     if epochs is not None:
-        batches = count_batches(util.load_config(config_path, overrides=overrides, interpolate=True))
         frequency = math.ceil(max(epochs * batches, min_steps) / evaluations)
         overrides["training.eval_frequency"] = frequency
         overrides["training.max_steps"] = frequency * evaluations
-    spacy_train(config_path, output, use_gpu=use_gpu, overrides=overrides)
+    with _named_errors():
+        spacy_train(config_path, output, use_gpu=use_gpu, overrides=overrides)
 
 
 def count_batches(config: Config) -> int:
-    """Return how many batches one pass over the training corpus of a config has."""
-    filled = DEFAULT_CONFIG.merge(config).interpolate()
-    (corpus,) = util.resolve_dot_names(filled, [filled["training"]["train_corpus"]])
-    batcher = registry.resolve({"batcher": filled["training"]["batcher"]})["batcher"]
-    return sum(1 for _ in batcher(corpus(spacy.blank(config["nlp"]["lang"]))))
+    """Return how many batches one pass over the training corpus of a complete config has."""
+    batcher = registry.resolve({"batcher": config["training"]["batcher"]})["batcher"]
+    return sum(1 for _ in batcher(resolve_corpus(config, "train_corpus")))
+
+
+def resolve_corpus(config: Config, name: str) -> Iterable[Example]:
+    """Return the examples of one pass over the `train_corpus` or `dev_corpus` of a complete config."""
+    (corpus,) = util.resolve_dot_names(config, [config["training"][name]])
+    return corpus(spacy.blank(config["nlp"]["lang"]))
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """Pass on what spaCy says of a setting or a file as an error that the user can mend."""
+    try:
+        yield
+    except CrossnerError:
+        raise
+    except (ConfigValidationError, OSError) as error:
+        raise CrossnerError(str(error).strip()) from error
+    except ValueError as error:
+        # spaCy's own errors have codes; any other may be a fault of ours and keeps its traceback.
+        if not str(error).startswith("[E") and "GPU" not in str(error):
+            raise
+        raise CrossnerError(str(error)) from error

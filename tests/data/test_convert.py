@@ -172,3 +172,16 @@ def test_sources_and_outputs_that_do_not_fit(folder, source, output, message):
     with pytest.raises(DataError, match=message):
         convert(folder / source, folder / output, "ai")
     assert sorted(folder.rglob("*")) == before
+
+
+def test_a_split_of_an_earlier_corpus_does_not_stay(folder):
+    source, output = folder / "in", folder / "out"
+    source.mkdir()
+    for split in ("train", "dev"):
+        (source / f"{split}.txt").write_text(MARKUP, encoding="utf8")
+    convert(source, output, "news")
+    (source / "dev.txt").rename(source / "valid.txt")
+    result = convert(source, output, "news")
+    assert sorted(path.name for path in output.iterdir()) == ["train.spacy"]
+    assert [path.name for path in result.removed] == ["dev.spacy"]
+    assert result.unread == ["valid.txt"]

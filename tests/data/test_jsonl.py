@@ -50,8 +50,11 @@ def test_no_spans_is_no_entity(spans):
 
 
 def test_answers():
-    records = [{"text": f"Ada {i}", "answer": a} for i, a in enumerate(["accept", "reject", "ignore", "reject", None])]
-    sentences, faults = read(*records, {"text": "Ada 5"})
+    records = [
+        {"text": f"Ada {i}", "spans": [], "answer": a}
+        for i, a in enumerate(["accept", "reject", "ignore", "reject", None])
+    ]
+    sentences, faults = read(*records, {"text": "Ada 5", "spans": []})
     assert [sentence.words[1] for sentence in sentences] == ["0", "4", "5"]
     assert sorted((what.split()[-1], count) for what, count in faults.notes.items()) == [
         ("'ignore'", 1),
@@ -74,6 +77,8 @@ def test_answers():
         ({"text": "Ada", "tokens": [{"text": "Bob", "start": 0, "end": 3}]}, "C116", '"tokens" that do not fit'),
         ({"text": "Ada", "tokens": ["Ada"]}, "C116", '"tokens" that do not fit'),
         ({"text": "Ada", "spans": {"start": 0}}, "C116", '"spans": {'),
+        ({"text": "Ada", "entities": [[0, 3, "x"]]}, "C116", '"entities" and no "spans"'),
+        ({"text": "Ada", "label": [[0, 3, "x"]]}, "C116", '"label" and no "spans"'),
         ({"text": "Ada", "spans": ["x"]}, "C116", '"spans": ['),
         ({"text": "Ada", "spans": [{**ADA, "label": ""}]}, "C109", "no label for the span 0-3"),
         ({"text": "Ada", "spans": [{"start": 0, "end": 3}]}, "C109", "no label"),

@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_crossner.domains import get_domain, set_domain
+from spacy_crossner.errors import CrossnerError
 from spacy_crossner.training.batchers import PaddedBatcher
 
 VOCAB = spacy.blank("en").vocab
@@ -114,3 +115,16 @@ def test_the_order_follows_the_seed(balance):
 def test_nothing_gives_nothing():
     assert list(PaddedBatcher(4)([])) == []
     assert list(PaddedBatcher(4, balance=True)([])) == []
+
+
+@pytest.mark.parametrize("setting", [{"size": 0}, {"size": 4, "pool": 0}, {"size": 4, "max_padded": -1}])
+def test_numbers_out_of_range_are_refused(setting):
+    with pytest.raises(CrossnerError, match="C015"):
+        PaddedBatcher(**setting)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_a_balanced_batch_holds_every_domain_whatever_its_size(size):
+    examples = make_examples([5] * 12, ["a", "b"] * 6)
+    for batch in PaddedBatcher(size, balance=True)(examples):
+        assert {get_domain(example.predicted) for example in batch} == {"a", "b"}

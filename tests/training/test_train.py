@@ -166,3 +166,17 @@ def test_a_missing_corpus_is_named_before_training(config, called, tmp_path):
     with pytest.raises(CrossnerError, match=r"nothing\.spacy"):
         train(config, tmp_path / "out", epochs=1, overrides={"paths.train": "nothing.spacy"})
     assert not called
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"corpora.dev.domains.target.path": "no-dev.spacy"}, r"no-dev\.spacy"),
+        ({"training.batcher.size": 0}, "C015"),
+        ({"training.batcher.@batchers": "nothing.v1"}, "nothing.v1"),
+    ],
+)
+def test_what_the_user_can_mend_is_named_before_training(config, called, tmp_path, overrides, message):
+    with pytest.raises(CrossnerError, match=message):
+        train(config, tmp_path / "out", overrides=overrides)
+    assert not called

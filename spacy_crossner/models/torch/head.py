@@ -41,7 +41,7 @@ class SequenceHead(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor, tags: Optional[Tensor] = None) -> HeadOutput:
         """Score the tags of each token.
 
-        tokens (Tensor): token vectors, shape (n_docs, n_tokens, width).
+        tokens (Tensor): the vectors of all tokens of all docs in order, shape (n_tokens_in_all, width).
         mask (Tensor): True at tokens, shape (n_docs, n_tokens); every row has a token.
         tags (Optional[Tensor]): in training the gold tag indices, shape (n_docs, n_tokens), -1 where unknown;
             an autoregressive head reads its prefix there.
