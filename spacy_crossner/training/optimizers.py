@@ -50,6 +50,7 @@ class HeadAdamW(Optimizer):
         self.heads: Set[Key] = set()
         self.parameters: Dict[Key, torch.nn.Parameter] = {}
         self.arrays: Dict[Key, FloatsXd] = {}
+        self.gradients: Dict[Key, torch.Tensor] = {}
         self.scales: Dict[Key, float] = {}
         self.adamw: Optional[torch.optim.AdamW] = None
         self.regroup = False
@@ -71,6 +72,7 @@ class HeadAdamW(Optimizer):
             # A head that has grown has new shapes; the moments of the old ones mean nothing to it.
             parameter = self.parameters[key] = torch.nn.Parameter(tensor)
             self.arrays[key] = weights
+            self.gradients[key] = torch.empty_like(tensor)
             self.regroup = True
         elif parameter.grad is not None:
             raise CrossnerError(Errors.C014)
@@ -81,8 +83,8 @@ class HeadAdamW(Optimizer):
         if self.scales.get(key) != lr_scale:
             self.scales[key] = lr_scale
             self.regroup = True
-        # A copy, as the owner zeroes its gradient.
-        parameter.grad = xp2torch(gradient).clone()
+        # A copy, as the owner zeroes its gradient; into memory that stays, as fresh pages are dear.
+        parameter.grad = self.gradients[key].copy_(xp2torch(gradient))
         gradient *= 0
         # Always the first view of this memory: the shim wraps what it gets, so that views of views would pile up, a
         # few hundred small objects a step, and keep the heap from ever shrinking.
