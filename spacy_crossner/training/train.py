@@ -47,7 +47,7 @@ def train(
         config = DEFAULT_CONFIG.merge(util.load_config(config_path, overrides=overrides)).interpolate()
         # Before any work: spaCy would meet a missing dev set only once all is initialized.
         next(iter(resolve_corpus(config, "dev_corpus")), None)
-        batches = count_batches(config)
+        batches = count_batches(config) if epochs is not None else 0
     if epochs is not None:
         frequency = math.ceil(max(epochs * batches, min_steps) / evaluations)
         overrides["training.eval_frequency"] = frequency

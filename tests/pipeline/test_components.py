@@ -135,7 +135,7 @@ def test_missing_annotation_leaves_the_weights_alone(trained, ents):
     nlp, _ = trained
     before = weights(nlp)
     docs = [Doc(nlp.vocab, words=["Ada", "met", "old", "Grace"], ents=ents)]
-    losses = nlp.update(examples_of(nlp, docs), sgd=torch_free_sgd())
+    losses = nlp.update(examples_of(nlp, docs), sgd=plain_sgd())
     assert losses["ner"] == 0.0
     assert all((before[name] == value).all() for name, value in weights(nlp).items())
 
@@ -149,7 +149,7 @@ def test_partial_annotation_teaches_what_is_there(untrained):
     assert entities(untrained(without_annotation(partial, untrained.vocab)))[0][:1] == (0,)
 
 
-def torch_free_sgd():
+def plain_sgd():
     from thinc.api import SGD
 
     return SGD(0.5)
@@ -168,7 +168,7 @@ def test_empty_docs_amid_a_batch(trained):
     mixed = [Doc(nlp.vocab), docs[0], Doc(nlp.vocab), docs[1], Doc(nlp.vocab)]
     found = predict_all(nlp, mixed)
     assert found == [[], entities(docs[0]), [], entities(docs[1]), []]
-    nlp.update(examples_of(nlp, mixed), sgd=torch_free_sgd())
+    nlp.update(examples_of(nlp, mixed), sgd=plain_sgd())
     assert predict_all(nlp, [Doc(nlp.vocab)]) == [[]]
 
 
@@ -256,7 +256,7 @@ def test_a_sourced_component_goes_on_in_another_pipeline(trained, tmp_path):
 def test_a_frozen_component_annotates_and_does_not_change(trained):
     nlp, docs = trained
     before = weights(nlp)
-    nlp.update(examples_of(nlp, docs), sgd=torch_free_sgd(), exclude=["ner"], annotates=["ner"])
+    nlp.update(examples_of(nlp, docs), sgd=plain_sgd(), exclude=["ner"], annotates=["ner"])
     assert all(torch.equal(before[name], value) for name, value in weights(nlp).items())
 
 
@@ -266,7 +266,7 @@ def test_the_gradient_reaches_the_tok2vec_layer(untrained, annotated_docs):
     ner = untrained.get_pipe("ner")
     embeddings = {node.id: node for node in ner.model.walk() if node.name == "hashembed"}
     before = {key: node.get_param("E").copy() for key, node in embeddings.items()}
-    untrained.update(examples, sgd=torch_free_sgd())
+    untrained.update(examples, sgd=plain_sgd())
     assert before
     assert all(not np.array_equal(before[key], node.get_param("E")) for key, node in embeddings.items())
 

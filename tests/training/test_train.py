@@ -178,5 +178,5 @@ def test_a_missing_corpus_is_named_before_training(config, called, tmp_path):
 )
 def test_what_the_user_can_mend_is_named_before_training(config, called, tmp_path, overrides, message):
     with pytest.raises(CrossnerError, match=message):
-        train(config, tmp_path / "out", overrides=overrides)
+        train(config, tmp_path / "out", epochs=1, overrides=overrides)
     assert not called
