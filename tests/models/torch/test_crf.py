@@ -6,6 +6,7 @@ import torchcrf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spacy_crossner.models.torch import crf as crf_module
 from spacy_crossner.models.torch.crf import BioCRF, viterbi
 from spacy_crossner.tags import allowed_starts, allowed_transitions, label_tags
 
@@ -96,6 +97,75 @@ def test_unconstrained_paths_are_those_of_pytorch_crf(drawn):
     assert [path.tolist() for (path,) in unpadded(mask, found)] == crf.decode(emissions, mask)
     scores = (crf.start_transitions, crf.transitions, crf.end_transitions)
     assert torch.equal(viterbi(emissions, mask, *scores), found)
+
+
+@settings(deadline=None, max_examples=40)
+@given(batches(), st.booleans(), st.sampled_from([0.3, 0.6, 0.9]), st.integers(0, 2**31))
+def test_best_paths_take_allowed_tags_or_break_the_fewest_rules(drawn, constrained, share, seed):
+    crf, emissions, _, mask = drawn
+    starts, transitions = constraints((crf.num_tags - 1) // 2)
+    allowed = torch.rand(emissions.shape, generator=torch.Generator().manual_seed(seed)) < share
+    found = crf.best_paths(emissions, mask, constrained, allowed)
+    for row, row_allowed, best in unpadded(mask, emissions, allowed, found):
+        paths, scores = paths_and_scores(crf, row)
+        broken = torch.stack([~row_allowed[i, paths[:, i]] for i in range(len(row))]).sum(dim=0)
+        if constrained:
+            illegal = [[not starts[path[0]], *(not transitions[pair] for pair in pairwise(path))] for path in paths]
+            broken = broken + torch.tensor(illegal).sum(dim=1)
+        fewest = broken == broken.min()
+        assert best.tolist() == paths[fewest][scores[fewest].argmax()].tolist()
+
+
+@settings(deadline=None, max_examples=40)
+@given(batches(), st.booleans())
+def test_of_equally_good_paths_the_one_with_the_first_tags_from_the_end_is_taken(drawn, constrained):
+    crf, emissions, _, mask = drawn
+    starts, transitions = constraints((crf.num_tags - 1) // 2)
+    with torch.no_grad():
+        for scores in crf.parameters():
+            scores.copy_(scores.sign())
+    for row, best in unpadded(mask, emissions.sign(), crf.best_paths(emissions.sign(), mask, constrained)):
+        paths, scores = paths_and_scores(crf, row)
+        if constrained:
+            legal = torch.tensor([is_legal(path, starts, transitions) for path in paths.tolist()])
+            paths, scores = paths[legal], scores[legal]
+        assert best.tolist() == min(paths[scores == scores.max()].tolist(), key=lambda path: path[::-1])
+
+
+@settings(deadline=None, max_examples=40)
+@given(batches(), st.booleans(), st.sampled_from([1, 10, 40, 32768]))
+def test_threads_and_blocks_change_no_path(drawn, ties, threaded_from):
+    crf, emissions, _, mask = drawn
+    emissions = emissions.sign() if ties else emissions
+    emissions[~mask] = torch.nan
+    with torch.no_grad():
+        for scores in crf.parameters():
+            scores.copy_(scores.sign() if ties else scores)
+    found = {}
+    for threads in (1, 2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch, "get_num_threads", lambda n=threads: n)
+            patch.setattr(crf_module, "THREADED_FROM", threaded_from)
+            found[threads] = crf.best_paths(emissions, mask)
+    assert torch.equal(found[1], found[2])
+    # A broken model (not a number at a token too) gets some path.
+    emissions[0, 0] = torch.nan
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "get_num_threads", lambda: 2)
+        assert (crf.best_paths(emissions, mask) < crf.num_tags).all()
+
+
+@pytest.mark.parametrize("n_docs", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_best_paths_leave_the_emissions_as_they_are(n_docs, dtype):
+    generator = torch.Generator().manual_seed(0)
+    crf = make_crf(2, generator)
+    emissions = torch.randn(n_docs, 4, 5, generator=generator, dtype=torch.float64).to(dtype)
+    before, mask = emissions.clone(), torch.ones(n_docs, 4, dtype=torch.bool)
+    found = crf.best_paths(emissions, mask, constrained=False)
+    assert torch.equal(emissions, before)
+    # Scores of a wider type than the emissions are not rounded.
+    assert found.tolist() == crf.decode(emissions.double(), mask)
 
 
 def test_constrained_paths_are_legal_where_every_score_favours_illegal_ones():

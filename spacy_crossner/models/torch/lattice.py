@@ -1,0 +1,208 @@
+"""The distribution of a linear-chain CRF over the BIO paths of a batch: marginals, probabilities of spans.
+
+A chain given its emissions is a Markov chain. So one backward recursion gives the probability of each next tag given
+the tag before it (Rabiner 1989, scaled as there), and all else is a product of such probabilities, each between 0
+and 1: nothing is a difference of large sums, however long the row.
+"""
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import torch
+from torch import Tensor
+
+# Below this a message is computed anew in log space. The square of it is still a normal number in float64.
+SMALLEST_MESSAGE = 1e-150
+# Keeps a division by zero out of rows without a legal path.
+TINY = 1e-300
+
+
+@dataclass
+class Lattice:
+    """Probabilities of a batch of rows, all float64. In a row without a legal path every probability is 0.
+
+    log_partition (Tensor): log of the sum over the legal paths, -inf where there is none, shape (n_docs,).
+    tag_marginals (Tensor): probability of each tag at each token, shape (n_docs, n_tokens, n_tags).
+    after_begin (Tensor): probability that I-X comes next, given B-X at this token, shape (n_docs, n_tokens, n_labels).
+    after_inside (Tensor): the same given I-X at this token.
+    lengths (Tensor): number of tokens of each row, shape (n_docs,).
+    """
+
+    log_partition: Tensor
+    tag_marginals: Tensor
+    after_begin: Tensor
+    after_inside: Tensor
+    lengths: Tensor
+
+    def marginals(self) -> Tensor:
+        """Return the probability of each tag at each token, 0 at padding, shape (n_docs, n_tokens, n_tags)."""
+        return self.tag_marginals
+
+    def span_probabilities(self, spans: Tensor) -> Tensor:
+        """Return the probability of spans: B-X at the start, I-X up to the end, and not I-X at the end.
+
+        This is the confidence of Culotta and McCallum (2004), Confidence Estimation for Information Extraction.
+
+        spans (Tensor): row, start, end (exclusive) and label index of each, int64, shape (n_spans, 4).
+        RETURNS (Tensor): shape (n_spans,); 0 for a span that is empty or does not lie within its row.
+        RAISES (IndexError): on CPU, there is no such row or label.
+        """
+        row, start, end, label = spans.unbind(1)
+        legal = (start >= 0) & (start < end) & (end <= self.lengths[row])
+        start, last = torch.where(legal, start, 0), torch.where(legal, end - 1, 0)
+        longer = last > start
+        onward = self.after_begin[row, start, label]
+        stop = 1 - torch.where(longer, self.after_inside[row, last, label], onward)
+        found = self.tag_marginals[row, start, 1 + 2 * label] * stop * torch.where(longer, onward, 1.0)
+        # The product of `after_inside` from the second token up to the last but one, by powers of two.
+        position, steps = start + 1, (last - start - 1).clamp(min=0)
+        product, size = self.after_inside, 1
+        while steps.any():
+            odd = steps % 2 == 1
+            factor = product[row, position.clamp(max=product.shape[1] - 1), label]
+            found = found * torch.where(odd, factor, 1.0)
+            position, steps = position + size * odd, steps // 2
+            # `product` holds at each token the product of `size` factors from there on.
+            product, size = product[:, :-size] * product[:, size:], 2 * size
+        return torch.where(legal, found, 0.0)
+
+    def candidates(self, floor: float) -> Tuple[Tensor, Tensor]:
+        """Find all spans that are at least so probable.
+
+        No span is more probable than its B- tag with the I- tags after it, and that falls with the length: what is
+        below the floor is dropped with all that is longer.
+
+        floor (float): the least probability. With 0 these are all spans there are.
+        RETURNS (Tuple[Tensor, Tensor]): the spans as in `span_probabilities`, shape (n_spans, 4), sorted, and their
+            probabilities, shape (n_spans,).
+        """
+        n_tokens, n_labels = self.after_begin.shape[1:]
+        inside = torch.arange(n_tokens, device=self.lengths.device) < self.lengths.unsqueeze(1)
+        begins = self.tag_marginals[:, :, 1::2]
+        row, start, label = ((begins >= floor) & inside.unsqueeze(2)).nonzero(as_tuple=True)
+        prefix, end = begins[row, start, label], start + 1
+        onward = self.after_begin[row, start, label]
+        # Start with none of either, so that there is something to join.
+        spans, found = [row.new_empty(0, 4)], [prefix.new_empty(0)]
+        while len(row):
+            probability = prefix * (1 - onward)
+            enough = probability >= floor
+            spans.append(torch.stack([row, start, end, label], dim=1)[enough])
+            found.append(probability[enough])
+            prefix = prefix * onward
+            alive = (prefix >= floor) & (end < self.lengths[row])
+            row, start, end, label, prefix = row[alive], start[alive], end[alive] + 1, label[alive], prefix[alive]
+            onward = self.after_inside[row, end - 1, label]
+        joined = torch.cat(spans)
+        weights = torch.tensor([(n_tokens + 1) ** 2 * n_labels, (n_tokens + 1) * n_labels, n_labels, 1])
+        order = (joined * weights.to(joined)).sum(dim=1).argsort()
+        return joined[order], torch.cat(found)[order]
+
+
+@torch.no_grad()
+def build_lattice(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Lattice:
+    """Sum over all paths of every row, all rows at once, in float64.
+
+    The scores are those of `viterbi`, but what is forbidden is -inf. One matrix product a token in probability space,
+    the messages scaled to sum to 1. That is exact unless the scores of one token lie further apart than float64
+    reaches (some 340): a message that is too small to be trusted, though a legal path passes, is found afterwards, and
+    its row is summed again in log space, at some ten times the cost.
+
+    The end of a row is one more state, at which every row arrives and stays: it is reached by the end scores.
+    """
+    n_docs, n_tokens, n_tags = emissions.shape
+    # shape: (n_tokens + 1, n_docs, n_tags + 1)
+    scores = torch.full((n_tokens + 1, n_docs, n_tags + 1), -torch.inf, dtype=torch.float64, device=emissions.device)
+    scores[:-1, :, :-1] = emissions.transpose(0, 1)
+    scores[0, :, :-1] += start
+    scores[:-1].masked_fill_(~mask.T.unsqueeze(2), -torch.inf)
+    scores[:-1, :, -1].masked_fill_(~mask.T, 0.0)
+    scores[-1, :, -1] = 0.0
+    # shape: (n_tags + 1, n_tags + 1), row = from, column = to
+    arcs = torch.full((n_tags + 1, n_tags + 1), -torch.inf, dtype=torch.float64, device=emissions.device)
+    arcs[:-1, :-1] = transitions
+    arcs[:-1, -1] = end
+    lengths = mask.sum(dim=1)
+    # All scores at most 0. Each token of a row is left by one arc.
+    highest, steepest = scores.amax(dim=2, keepdim=True).clamp(min=torch.finfo(torch.float64).min), arcs.max()
+    scores -= highest
+    arcs -= steepest
+    arcs[-1, -1] = 0.0
+    shift = highest.sum(dim=(0, 2)) + lengths * steepest
+    log_partition, states, after_begin, after_inside, lost = _sum_scaled(scores, arcs)
+    if lost.any():
+        log_partition[lost], *again = _sum_in_log_space(scores[:, lost], arcs)
+        for whole, part in zip((states, after_begin, after_inside), again, strict=True):
+            whole[:, lost] = part
+    # Takes off what rounding adds up to in a long row.
+    states /= states.sum(dim=2, keepdim=True).clamp(min=TINY)
+    return Lattice(
+        log_partition + shift,
+        states[:-1, :, :-1].transpose(0, 1),
+        after_begin.transpose(0, 1),
+        after_inside.transpose(0, 1),
+        lengths,
+    )
+
+
+def _sum_scaled(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Sum over all paths in probability space.
+
+    scores (Tensor): at most 0, shape (n_tokens + 1, n_docs, n_states); the last state is the end.
+    arcs (Tensor): at most 0, shape (n_states, n_states).
+    RETURNS (Tuple[Tensor, Tensor, Tensor, Tensor, Tensor]): the log-partition; probability of each state, shape of
+        `scores`; of I-X after B-X and after I-X, shape (n_tokens, n_docs, n_labels); which rows lost a path.
+    """
+    onward = arcs.exp()
+    back = onward.T.contiguous()
+    # What is still to come, from each state with its own score (scaled to sum to 1) and without it (not scaled).
+    messages = scores.exp()
+    ahead = torch.empty_like(messages[:-1])
+    scales = torch.empty_like(messages[:-1, :, :1])
+    rows = messages.unbind()
+    way_back = list(zip(rows[:-1], rows[1:], ahead.unbind(), scales.unbind(), strict=True))
+    for row, after, to_come, scale in reversed(way_back):
+        row.mul_(torch.matmul(after, back, out=to_come))
+        row.div_(torch.sum(row, dim=1, keepdim=True, out=scale).clamp(min=TINY))
+    # A message gets too small to be trusted only where a legal path leaves; elsewhere it is 0 as it must be.
+    lost = torch.zeros_like(messages[0, :, 0], dtype=torch.bool)
+    small = (messages[:-1] * scales < SMALLEST_MESSAGE) & (scores[:-1] > -torch.inf)
+    if small.any():
+        leads_on = (messages[1:] > 0).float() @ torch.isfinite(arcs.T).float() > 0
+        lost = (small & leads_on).any(dim=2).any(dim=0)
+    inverse = ahead.reciprocal_().masked_fill_(messages[:-1] == 0, 0.0)
+    begin, inside = slice(1, -1, 2), slice(2, -1, 2)
+    following = messages[1:, :, inside]
+    # Rounding must not make a probability of stopping negative.
+    after_begin = (inverse[:, :, begin] * onward.diagonal(1)[begin]).mul_(following).clamp_(max=1.0)
+    after_inside = (inverse[:, :, inside] * onward.diagonal()[inside]).mul_(following).clamp_(max=1.0)
+    # The first messages, the start scores among them, are the probabilities of the first states.
+    for before, share, state in zip(rows[:-1], inverse.unbind(), rows[1:], strict=True):
+        state.mul_(torch.matmul(share.mul_(before), onward))
+    return scales.log().sum(dim=(0, 2)), messages, after_begin, after_inside, lost
+
+
+def _sum_in_log_space(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Sum over all paths in log space, whatever the scores; see `_sum_scaled`."""
+    messages = scores.clone()
+    log_partition = scores.new_zeros(scores.shape[1])
+    ahead = torch.empty_like(scores[:-1])
+    lowest = torch.finfo(scores.dtype).min
+    for i in reversed(range(len(ahead))):
+        # shape: (n_docs, n_states)
+        ahead[i] = (messages[i + 1].unsqueeze(1) + arcs).logsumexp(dim=2)
+        messages[i] += ahead[i]
+        scale = messages[i].logsumexp(dim=1)
+        log_partition += scale
+        messages[i] -= scale.clamp(min=lowest).unsqueeze(1)
+    ahead.clamp_(min=lowest)
+    states = messages.exp()
+    for i in range(len(ahead)):
+        # shape: (n_docs, n_states, n_states), from the states of this token to those of the next
+        onward = (messages[i + 1].unsqueeze(1) + arcs - ahead[i].unsqueeze(2)).exp()
+        states[i + 1] = (states[i].unsqueeze(1) @ onward).squeeze(1)
+    begin, inside = slice(1, -1, 2), slice(2, -1, 2)
+    following = messages[1:, :, inside]
+    after_begin = (following + arcs.diagonal(1)[begin] - ahead[:, :, begin]).exp().clamp_(max=1.0)
+    after_inside = (following + arcs.diagonal()[inside] - ahead[:, :, inside]).exp().clamp_(max=1.0)
+    return log_partition, states, after_begin, after_inside
