@@ -49,8 +49,8 @@ class Errors:
     )
     C006 = "[C006] The reader has nothing to read: no domain block ({names}) has a path."
     C007 = (
-        "[C007] The reader's block '{name}' is {block}. A block has a path, a role ({roles}) and an upsample of 1 or "
-        "more, nothing else."
+        "[C007] The reader's block '{name}' is {block}. A block has a path, a role ({roles}), an upsample of 1 or "
+        "more and replace_mentions in [0, 1], nothing else."
     )
     C008 = "[C008] There is no component of spacy-crossner named '{name}' to add labels to; the pipeline has {names}."
     C009 = "[C009] No config file {path}. The configs of this project are in the folder configs/."
@@ -76,4 +76,34 @@ class Errors:
     C017 = (
         "[C017] Cannot fetch the data, the network does not answer ({error}). The sample in assets/sample needs none; "
         "a folder of your own is given with --vars.corpus."
+    )
+    C018 = "[C018] Component '{name}' has preset_ents = '{preset_ents}'; known are {known}."
+    C019 = (
+        "[C019] Component '{name}' has {settings}: threshold is in [0, 1], candidates_floor above 0 and at most 1, "
+        "overlap 0 or more and less than window."
+    )
+    C028 = (
+        "[C028] Component '{name}' cannot rehearse: it listens to an encoder in another component, which rehearsal "
+        "does not run. Take the encoder in first, with `nlp.replace_listeners`."
+    )
+    C025 = (
+        "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
+        "and less than pieces."
+    )
+    C026 = "[C026] An encoder with max_pieces {max_pieces}: it is 1 or more, or null to choose by the device."
+    C020 = (
+        "[C020] The checkpoint {path} does not fit the pipeline ({problem}), though it was written by the same "
+        "command. Start anew with --no-resume."
+    )
+    C021 = "[C021] The checkpoint {path} is damaged and is passed over: {problem}."
+    C022 = "[C022] This stage writes no checkpoints and starts anew if it is killed: {problem}."
+
+
+class Warnings:
+    """Messages of `warnings.warn`, W0xx: something was done that the user may not want."""
+
+    W001 = (
+        "[W001] Of {tokens} token(s) with more word pieces than the encoder takes at once ({maximum}, special ones "
+        "included) the last {pieces} piece(s) are not seen. The vector of such a token is made of its first pieces; no "
+        "other token is touched. Let the pipeline's tokenizer split them, if they matter."
     )

@@ -1,23 +1,25 @@
-"""Hugging Face encoders in a pipeline: spacy-transformers' layers with weights saved as safetensors, not pickled."""
+"""Hugging Face encoders in a pipeline: spacy-transformers' layers, with safe files and for docs of any length."""
 
+import copy
 import importlib.util
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, cast
+from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
-import srsly
 from safetensors import SafetensorError
 from spacy.tokens import Doc, Span
-from spacy.util import SimpleFrozenDict, make_tempdir
-from spacy_transformers.data_classes import FullTransformerBatch, HFObjects
+from spacy.util import SimpleFrozenDict
+from spacy_transformers.align import get_alignment, get_alignment_via_offset_mapping
+from spacy_transformers.data_classes import FullTransformerBatch, WordpieceBatch
 from spacy_transformers.layers import TransformerModel, split_trf_batch, trfs2arrays
 from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.layers.transformer_model import init as init_transformer
-from thinc.api import Model, Shim, chain, get_torch_default_device
+from spacy_transformers.util import maybe_flush_pytorch_cache
+from thinc.api import Model, Shim, chain
 from thinc.types import Floats2d, Ragged
-from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from ..errors import CrossnerError, Errors
-from .serialization import module_from_bytes, module_to_bytes
+from .encoder_shim import SafetensorsShim
+from .windows import PieceWindows, keep_best_windows, tokenize_windows
 
 SpanGetter = Callable[[List[Doc]], List[List[Span]]]
 
@@ -35,6 +37,7 @@ class SafeTransformerModel(TransformerModel):
         transformer_config: Dict[str, Any],
         mixed_precision: bool = False,
         grad_scaler_config: Optional[Dict[str, Any]] = None,
+        max_pieces: Optional[int] = None,
     ) -> None:
         # spacy-transformers writes into these.
         grad_scaler = dict(grad_scaler_config or {})
@@ -43,15 +46,18 @@ class SafeTransformerModel(TransformerModel):
         )
         wrapper = self.layers[0]
         objects = cast(HFShim, wrapper.shims[0])._hfmodel
-        wrapper.shims[0] = SafetensorsShim(objects, mixed_precision=mixed_precision, grad_scaler_config=grad_scaler)
+        wrapper.shims[0] = SafetensorsShim(objects, mixed_precision, grad_scaler, max_pieces)
+        self._func = encode
         self.attrs["replace_listener_cfg"] = replace_listener_config
         self.init = init_encoder
 
     def copy(self) -> Any:
         """Return a copy with weights of its own, as `replace_listeners` makes it."""
-        copied = super().copy()
-        for name in ("name", "has_transformer"):
-            copied.attrs[name] = self.attrs[name]
+        copied = SafeTransformerModel(self.attrs["name"], self.attrs["get_spans"], {}, {})
+        copied.attrs.update(self.attrs)
+        if self.has_dim("nO"):
+            copied.set_dim("nO", self.get_dim("nO"))
+        copied.layers[0] = copy.deepcopy(self.layers[0])
         # A deep copy keeps the number, by which an optimizer would take the two encoders for one.
         shim = copied.layers[0].shims[0]
         Shim.global_id += 1
@@ -59,53 +65,35 @@ class SafeTransformerModel(TransformerModel):
         return copied
 
 
-class SafetensorsShim(HFShim):
-    """Bridge to a Hugging Face model: its config as JSON, its tokenizer's files, its weights as safetensors."""
+def encode(
+    model: TransformerModel, docs: List[Doc], is_train: bool
+) -> Tuple[FullTransformerBatch, Callable[[FullTransformerBatch], List[Doc]]]:
+    """Run the encoder over the windows of docs: spacy-transformers' `forward` that drops no word pieces in silence.
 
-    def to_bytes(self) -> bytes:
-        """Return config, tokenizer and weights."""
-        objects = self._hfmodel
-        if objects.transformer is None:
-            return srsly.msgpack_dumps(
-                {
-                    "tokenizer_config": dict(objects._init_tokenizer_config),
-                    "transformer_config": dict(objects._init_transformer_config),
-                }
-            )
-        with make_tempdir() as folder:
-            objects.tokenizer.save_pretrained(str(folder))
-            files = {path.name: path.read_bytes() for path in folder.iterdir()}
-        return srsly.msgpack_dumps(
-            {
-                "config": objects.transformer.config.to_dict(),
-                "tokenizer": files,
-                "use_fast": objects.tokenizer.is_fast,
-                "weights": module_to_bytes(objects.transformer),
-            }
-        )
+    Windows too long for the encoder are cut, see `tokenize_windows`; a token in several windows has its vector from the
+    one where it has most context, see `keep_best_windows`.
+    """
+    tokenizer = cast(SafetensorsShim, model.layers[0].shims[0]).tokenizer
+    get_spans = model.attrs["get_spans"]
+    windows = get_spans.cut(docs, tokenizer) if isinstance(get_spans, PieceWindows) else get_spans(docs)
+    windows, pieces = tokenize_windows(windows, tokenizer)
+    if pieces is None:
+        return FullTransformerBatch.empty(len(docs)), lambda d_output: docs
+    maybe_flush_pytorch_cache(chance=model.attrs["flush_cache_chance"])
+    flat = [span for spans in windows for span in spans]
+    wordpieces = WordpieceBatch.from_batch_encoding(pieces)
+    if "offset_mapping" in pieces:
+        align = get_alignment_via_offset_mapping(flat, pieces["offset_mapping"])
+    else:
+        align = get_alignment(flat, wordpieces.strings, tokenizer.tokenizer.all_special_tokens)
+    align = keep_best_windows(align, windows, wordpieces.input_ids.shape[1])
+    output, backprop_output = model.layers[0](wordpieces, is_train)
 
-    def from_bytes(self, bytes_data: bytes) -> "SafetensorsShim":
-        """Load what `to_bytes` gave.
+    def backprop(d_output: FullTransformerBatch) -> List[Doc]:
+        backprop_output(d_output.model_output)
+        return docs
 
-        RAISES (CrossnerError): the weights do not fit the config.
-        """
-        saved = srsly.msgpack_loads(bytes_data)
-        if "weights" not in saved:
-            self._hfmodel = HFObjects(None, None, None, saved["tokenizer_config"], saved["transformer_config"])
-            return self
-        with make_tempdir() as folder:
-            srsly.write_json(folder / "config.json", saved["config"])
-            config = AutoConfig.from_pretrained(str(folder / "config.json"))
-            for name, content in saved["tokenizer"].items():
-                if Path(name).name != name:
-                    raise CrossnerError(Errors.C011.format(name=name))
-                (folder / name).write_bytes(content)
-            tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=saved["use_fast"])
-        transformer = AutoModel.from_config(config)
-        module_from_bytes(transformer, saved["weights"], get_torch_default_device())
-        self._hfmodel = HFObjects(tokenizer, transformer, None, SimpleFrozenDict(), SimpleFrozenDict())
-        self._model = transformer
-        return self
+    return FullTransformerBatch(spans=windows, wordpieces=wordpieces, model_output=output, align=align), backprop
 
 
 def find_encoder(name: str) -> str:
@@ -133,7 +121,8 @@ def init_encoder(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any 
     name = model.attrs["name"]
     model.attrs["name"] = find_encoder(name)
     try:
-        init_transformer(model, X, Y)
+        # Without docs, of which it would run a long one as it is, only to learn the encoder's width.
+        init_transformer(model)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         problem = (str(error).splitlines() or [type(error).__name__])[0]
         raise CrossnerError(Errors.C005.format(name=name, problem=problem)) from error
@@ -154,18 +143,22 @@ def build_transformer_model(
     transformer_config: Dict[str, Any] = NO_SETTINGS,
     mixed_precision: bool = False,
     grad_scaler_config: Dict[str, Any] = NO_SETTINGS,
+    max_pieces: Optional[int] = None,
 ) -> Model[List[Doc], FullTransformerBatch]:
     """Build the encoder of a `transformer` component: spacy-transformers' TransformerModel.v3 with safe files.
 
     name (str): see `find_encoder`.
-    get_spans (SpanGetter): cuts docs into the sequences that the encoder sees.
+    get_spans (SpanGetter): cuts docs into the sequences that the encoder sees: `PieceWindows`, or any other.
     tokenizer_config (Dict[str, Any]): settings of the tokenizer.
     transformer_config (Dict[str, Any]): settings of the encoder.
     mixed_precision (bool): half precision on GPU.
     grad_scaler_config (Dict[str, Any]): gradient scaling for it.
+    max_pieces (Optional[int]): word pieces, padding included, that go through the encoder at once at prediction, or one
+        window where that is longer. It bounds the memory for activations; None: what is fast on the device.
+    RAISES (CrossnerError): max_pieces is below 1.
     """
     return SafeTransformerModel(
-        name, get_spans, tokenizer_config, transformer_config, mixed_precision, grad_scaler_config
+        name, get_spans, tokenizer_config, transformer_config, mixed_precision, grad_scaler_config, max_pieces
     )
 
 
@@ -178,6 +171,7 @@ def build_tok2vec_transformer(
     transformer_config: Dict[str, Any] = NO_SETTINGS,
     mixed_precision: bool = False,
     grad_scaler_config: Dict[str, Any] = NO_SETTINGS,
+    max_pieces: Optional[int] = None,
 ) -> Model[List[Doc], List[Floats2d]]:
     """Build an encoder inside a component, shared with no other; see `build_transformer_model`.
 
@@ -185,7 +179,7 @@ def build_tok2vec_transformer(
     grad_factor (float): factor on the gradient that goes back into the encoder.
     """
     encoder = SafeTransformerModel(
-        name, get_spans, tokenizer_config, transformer_config, mixed_precision, grad_scaler_config
+        name, get_spans, tokenizer_config, transformer_config, mixed_precision, grad_scaler_config, max_pieces
     )
     # A chain in a chain: the structure that a listener has after its replacement.
     inner: Model[Any, Any] = chain(encoder, split_trf_batch())

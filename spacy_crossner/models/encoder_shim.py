@@ -1,0 +1,174 @@
+"""Bridge between thinc and a Hugging Face model: safe files, and memory that does not grow with the doc."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+import srsly
+import torch
+from spacy.util import SimpleFrozenDict, make_tempdir
+from spacy_transformers.data_classes import HFObjects
+from spacy_transformers.layers.hf_shim import HFShim
+from spacy_transformers.util import batch_by_length
+from thinc.api import get_torch_default_device
+from thinc.types import ArgsKwargs
+from torch import Tensor
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from ..errors import CrossnerError, Errors
+from .serialization import module_from_bytes, module_to_bytes
+from .windows import PieceTokenizer
+
+# Word pieces, padding included, that go through the encoder at once at prediction. On a CPU small chunks of like
+# lengths are the fastest; a GPU wants to be filled.
+CPU_PIECES = 512
+GPU_PIECES = 16_384
+
+
+class SafetensorsShim(HFShim):
+    """Bridge to a Hugging Face model: its config as JSON, its tokenizer's files, its weights as safetensors.
+
+    objects (HFObjects): model and tokenizer.
+    mixed_precision (bool): half precision on GPU.
+    grad_scaler_config (Dict[str, Any]): gradient scaling for it; written into.
+    max_pieces (Optional[int]): word pieces, padding included, that go through the model at once at prediction, or one
+        window where that is longer; None: what is fast on the device.
+    RAISES (CrossnerError): max_pieces is below 1.
+    """
+
+    def __init__(
+        self,
+        objects: HFObjects,
+        mixed_precision: bool = False,
+        grad_scaler_config: Optional[Dict[str, Any]] = None,
+        max_pieces: Optional[int] = None,
+    ) -> None:
+        if max_pieces is not None and max_pieces < 1:
+            raise CrossnerError(Errors.C026.format(max_pieces=max_pieces))
+        grad_scaler = {} if grad_scaler_config is None else grad_scaler_config
+        super().__init__(objects, mixed_precision=mixed_precision, grad_scaler_config=grad_scaler)
+        self.max_pieces = max_pieces
+        self._tokenizer: Optional[PieceTokenizer] = None
+
+    @property
+    def tokenizer(self) -> PieceTokenizer:
+        """RETURNS (PieceTokenizer): the tokenizer and how much the encoder takes."""
+        objects = self._hfmodel
+        if self._tokenizer is None or self._tokenizer.tokenizer is not objects.tokenizer:
+            maximum = find_maximum(objects.tokenizer, objects.transformer)
+            self._tokenizer = PieceTokenizer(objects.tokenizer, maximum)
+        return self._tokenizer
+
+    def predict(self, inputs: ArgsKwargs) -> Any:
+        """Return what the encoder makes of windows, without gradients.
+
+        Many windows go through it in chunks of like lengths, so that activations take memory for one chunk only, and
+        little of it is padding. Where there are chunks, what the encoder makes of padding is 0.
+
+        inputs (ArgsKwargs): the encoder's tensors by name, each of shape (n_windows, width).
+        RETURNS (ModelOutput): the encoder's output for all windows.
+        """
+        mask = inputs.kwargs["attention_mask"]
+        limit = self.max_pieces or (CPU_PIECES if mask.device.type == "cpu" else GPU_PIECES)
+        if len(mask) <= 1 or mask.numel() <= limit:
+            return super().predict(inputs)
+        # A window ends with its last piece that is not padding: padding may be on the left.
+        places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
+        ends = (mask * places).amax(1).clamp(min=1).int().tolist()
+        whole: Dict[str, Any] = {}
+        for rows in batch_by_length([range(end) for end in ends], limit):
+            end = max(ends[row] for row in rows)
+            part = super().predict(ArgsKwargs((), {name: x[rows, :end] for name, x in inputs.kwargs.items()}))
+            for name, value in part.items():
+                if isinstance(value, Tensor):
+                    whole[name] = put_rows(whole.get(name), value, rows, mask.shape)
+                elif name.endswith(("hidden_states", "attentions")):
+                    layers = whole.get(name, (None,) * len(value))
+                    whole[name] = tuple(put_rows(*pair, rows, mask.shape) for pair in zip(layers, value, strict=True))
+        return type(part)(**whole)
+
+    def to_bytes(self) -> bytes:
+        """Return config, tokenizer and weights."""
+        objects = self._hfmodel
+        if objects.transformer is None:
+            return srsly.msgpack_dumps(
+                {
+                    "tokenizer_config": dict(objects._init_tokenizer_config),
+                    "transformer_config": dict(objects._init_transformer_config),
+                }
+            )
+        if objects.tokenizer.is_fast:
+            # How the last call cut and padded is no setting of the tokenizer.
+            objects.tokenizer.backend_tokenizer.no_truncation()
+            objects.tokenizer.backend_tokenizer.no_padding()
+        with make_tempdir() as folder:
+            objects.tokenizer.save_pretrained(str(folder))
+            files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        return srsly.msgpack_dumps(
+            {
+                "config": objects.transformer.config.to_dict(),
+                "tokenizer": files,
+                "use_fast": objects.tokenizer.is_fast,
+                "weights": module_to_bytes(objects.transformer),
+            }
+        )
+
+    def from_bytes(self, bytes_data: bytes) -> "SafetensorsShim":
+        """Load what `to_bytes` gave.
+
+        RAISES (CrossnerError): the weights do not fit the config.
+        """
+        saved = srsly.msgpack_loads(bytes_data)
+        if "weights" not in saved:
+            self._hfmodel = HFObjects(None, None, None, saved["tokenizer_config"], saved["transformer_config"])
+            return self
+        with make_tempdir() as folder:
+            srsly.write_json(folder / "config.json", saved["config"])
+            config = AutoConfig.from_pretrained(str(folder / "config.json"))
+            for name, content in saved["tokenizer"].items():
+                if Path(name).name != name:
+                    raise CrossnerError(Errors.C011.format(name=name))
+                (folder / name).write_bytes(content)
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=saved["use_fast"])
+        transformer = AutoModel.from_config(config)
+        module_from_bytes(transformer, saved["weights"], get_torch_default_device())
+        self._hfmodel = HFObjects(tokenizer, transformer, None, SimpleFrozenDict(), SimpleFrozenDict())
+        self._model = transformer
+        return self
+
+
+def put_rows(whole: Optional[Tensor], part: Tensor, rows: List[int], shape: Sequence[int]) -> Tensor:
+    """Write the output for some windows into that for all.
+
+    whole (Optional[Tensor]): the output for all, written into; None for the first part.
+    part (Tensor): vectors of windows (n, hidden) or of pieces (n, width, hidden), or attentions (n, heads, width,
+        width).
+    rows (List[int]): the n windows.
+    shape (Sequence[int]): number of windows, width of the widest.
+    RETURNS (Tensor): the output for all.
+    """
+    n_windows, width = shape
+    wide = {3: (1,), 4: (2, 3)}.get(part.dim(), ())
+    if whole is None:
+        lengths = [width if axis in wide else length for axis, length in enumerate(part.shape)]
+        whole = part.new_zeros((n_windows, *lengths[1:]))
+    target = whole
+    for axis in wide:
+        target = target.narrow(axis, 0, part.shape[axis])
+    target[rows] = part
+    return whole
+
+
+def find_maximum(tokenizer: PreTrainedTokenizerBase, transformer: PreTrainedModel) -> int:
+    """Return the most word pieces, special tokens included, that an encoder takes at once."""
+    # A tokenizer that knows of no limit says 1e30.
+    limits = [int(tokenizer.model_max_length), 2**31 - 1]
+    positions = getattr(transformer.config, "max_position_embeddings", None) or 0
+    if positions > 0:
+        # RoBERTa and its kin count positions from behind that of padding.
+        padding = [
+            module.padding_idx
+            for name, module in transformer.named_modules()
+            if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding)
+        ]
+        limits.append(positions - sum(index + 1 for index in padding[:1] if index is not None))
+    return min(limits)
