@@ -5,12 +5,26 @@ from typing import Any, Dict, Iterator, List
 
 from spacy.language import Language
 from spacy.training import Example
+from spacy.vocab import Vocab
 
 from ..data.docbin import read_docbin
 from ..domains import get_domain, set_domain, without_annotation
 from ..errors import CrossnerError, Errors
+from .augmenters import replace_mentions
 
 ROLES = ("labelled", "unlabelled")
+
+
+def corpus_labels(domains: Dict[str, Dict[str, Any]]) -> List[str]:
+    """Return the labels of all labelled docs, for `[initialize.components.<name>.labels]`, in alphabetical order.
+
+    spaCy shows a component the first 100 examples of a stream only, which may lack a label.
+
+    domains (Dict[str, Dict]): the blocks of a `DomainReader`.
+    """
+    vocab = Vocab()
+    blocks = [block for block in domains.values() if block.get("path") and block.get("role") != "unlabelled"]
+    return sorted({ent.label_ for block in blocks for doc in read_docbin(block["path"], vocab) for ent in doc.ents})
 
 
 class DomainReader:
@@ -23,6 +37,8 @@ class DomainReader:
         path (Optional[str]): the DocBin; a block whose path is null or empty is passed over.
         role (str): "labelled" (default), or "unlabelled": the annotation is left out.
         upsample (int): how often each doc comes in a pass, 1 by default; joint training balances a small target so.
+        replace_mentions (float): the probability with which an entity gives way to another of its label and domain,
+            drawn anew in each pass, 0 by default; see `replace_mentions`. Passes are new with `max_epochs = -1` only.
     shuffle (bool): mix the docs of all domains anew in each pass, which spaCy does not do at `max_epochs = -1`.
     seed (int): seed of the shuffle.
     limit (int): docs of each domain at most; 0 for all.
@@ -38,10 +54,11 @@ class DomainReader:
         if not self.domains:
             raise CrossnerError(Errors.C006.format(names=", ".join(domains)))
         for name, block in self.domains.items():
-            wrong = set(block) - {"path", "role", "upsample"}
+            wrong = set(block) - {"path", "role", "upsample", "replace_mentions"}
             upsample = block.get("upsample", 1)
             wrong_upsample = not isinstance(upsample, int) or upsample < 1
-            if wrong or wrong_upsample or block.get("role", "labelled") not in ROLES:
+            wrong_rate = not 0 <= block.get("replace_mentions", 0) <= 1
+            if wrong or wrong_upsample or wrong_rate or block.get("role", "labelled") not in ROLES:
                 raise CrossnerError(Errors.C007.format(name=name, block=block, roles=" or ".join(ROLES)))
         self.shuffle = shuffle
         self.limit = limit
@@ -56,8 +73,9 @@ class DomainReader:
                 docs = [without_annotation(doc, nlp.vocab) for doc in docs]
             for doc in docs:
                 set_domain(doc, get_domain(doc) or name)
-            copies = block.get("upsample", 1)
-            examples.extend(Example(without_annotation(doc, nlp.vocab), doc) for _ in range(copies) for doc in docs)
+            for _ in range(block.get("upsample", 1)):
+                drawn = replace_mentions(docs, block.get("replace_mentions", 0), self.random)
+                examples.extend(Example(without_annotation(doc, nlp.vocab), doc) for doc in drawn)
         if self.shuffle:
             self.random.shuffle(examples)
         yield from examples

@@ -71,6 +71,15 @@ def test_the_mark_reaches_a_component_in_training(nlp, paths):
     assert seen == [("news", "news")] * 14 + [("target", "target")] * 6
 
 
+def test_mentions_are_replaced_anew_in_each_pass(nlp, paths):
+    reader = DomainReader(blocks(paths, replace_mentions=0.5))
+    passes = [texts(reader(nlp)) for _ in range(3)]
+    assert passes[0][:14] == passes[1][:14] == passes[2][:14]
+    assert len({tuple(found[14:]) for found in passes}) == 3
+    again = DomainReader(blocks(paths, replace_mentions=0.5))
+    assert [texts(again(nlp)) for _ in range(3)] == passes
+
+
 def test_unlabelled_text_has_a_mark_and_no_annotation(nlp, paths):
     examples = list(DomainReader(blocks(paths, role="unlabelled"))(nlp))
     assert [example.reference.has_annotation("ENT_IOB") for example in examples] == [True] * 14 + [False] * 6
