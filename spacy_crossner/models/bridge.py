@@ -1,6 +1,6 @@
 """The bridge between thinc and torch: docs in, a `HeadOutput` of live torch tensors out, one backward for all."""
 
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union, cast
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from .torch.head import HeadOutput, SequenceHead
 HeadInput = Union[List[Doc], Tuple[List[Doc], Tensor]]
 # Gives a HeadOutput, and takes the loss back, a torch scalar, in place of that output's gradient.
 HeadModel = Model[HeadInput, Any]
+# Index of a doc, first token, end (exclusive).
+Row = Tuple[int, int, int]
 # Width of the token vectors, allowed starts, allowed transitions -> torch module.
 MakeHead = Callable[[int, Tensor, Tensor], SequenceHead]
 
@@ -47,12 +49,18 @@ def make_module(model: HeadModel, width: int, labels: List[str]) -> None:
     head.to(get_torch_default_device())
     shim = PyTorchShim(head, serialize_model=module_to_bytes, deserialize_model=module_from_bytes)
     layer: Model[Any, Any] = Model("torch_head", head_forward, shims=[shim], dims={"nI": width, "nO": len(starts)})
-    if has_module(model):
-        model.layers.remove(model.get_ref("head"))
+    drop_module(model)
     model.layers.append(layer)
     model.set_ref("head", layer)
     model.set_dim("nI", width, force=True)
     model.set_dim("nO", len(starts), force=True)
+
+
+def drop_module(model: HeadModel) -> None:
+    """Take the torch module away, if there is one: without it the model does not predict."""
+    if has_module(model):
+        model.layers.remove(model.get_ref("head"))
+        model.set_ref("head", None)
 
 
 def grow_module(model: HeadModel, labels: List[str]) -> None:
@@ -112,6 +120,18 @@ def forward(model: HeadModel, X: HeadInput, is_train: bool) -> Tuple[HeadOutput,
         return backprop_vectors(backprop_head(loss))
 
     return output, backprop
+
+
+def predict_rows(model: HeadModel, docs: List[Doc], chunks: Iterable[Sequence[Row]]) -> Iterator[HeadOutput]:
+    """Run the encoder once on all docs, then the head on one chunk of rows after the other.
+
+    docs (List[Doc]): the docs.
+    chunks (Iterable[Sequence[Row]]): the rows of each chunk: index of the doc, first token, end (exclusive).
+    YIELDS (HeadOutput): the output for a chunk.
+    """
+    vectors = model.get_ref("tok2vec").predict(docs)
+    for rows in chunks:
+        yield model.get_ref("head").predict(([vectors[doc][start:end] for doc, start, end in rows], None))
 
 
 def head_forward(

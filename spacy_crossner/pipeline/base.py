@@ -3,9 +3,11 @@
 A component on this base adds its factory, its model and what differs.
 """
 
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union, cast
 
 import numpy as np
 import srsly
@@ -15,10 +17,12 @@ from spacy import util
 from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
 from spacy.pipeline.pipe import deserialize_config
+from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.pipeline.trainable_pipe import TrainablePipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
+from spacy_transformers.layers import TransformerListener
 from thinc.api import Optimizer, get_torch_default_device, set_dropout_rate, to_numpy, torch2xp
 from torch import Tensor
 
@@ -27,20 +31,44 @@ from ..errors import CrossnerError, Errors
 from ..losses import LossInputs, LossTerm
 from ..models.bridge import (
     HeadModel,
+    drop_module,
     get_module,
     grow_module,
     has_module,
     make_module,
+    predict_rows,
     set_dropout,
 )
-from ..models.torch.head import HeadOutput
-from ..tags import TAGS_KEY, label_tags
-from .alignment import UNKNOWN_LABEL, aligned_tags, tags_to_spans
+from ..models.torch.head import Decoding, HeadOutput
+from ..scores import get_score, set_score
+from ..tags import OUTSIDE, TAGS_KEY, label_tags, split_tag
+from .alignment import UNKNOWN_LABEL, aligned_tags, allowed_tags, tags_to_spans
+from .windows import Window, chunk_windows, plan_windows
 
 # Enough docs to see a tok2vec layer's widths.
 SAMPLE_SIZE = 10
 
 DECODING = ("constrained", "lenient", "strict")
+# The layers that take their vectors from another component.
+LISTENERS = (Tok2VecListener.name, TransformerListener.name)
+PRESET_ENTS = ("constrain", "keep", "overwrite")
+
+# Start, end (exclusive), label, score.
+ScoredSpan = Tuple[int, int, str, float]
+
+
+@dataclass
+class Prediction:
+    """What a component found in a doc.
+
+    spans (List[ScoredSpan]): the entities, in order.
+    candidates (List[ScoredSpan]): the spans whose score is above the floor, the best first, if they are asked for.
+    tags (Optional[NDArray]): the tag indices as they were decoded, where illegal ones are possible.
+    """
+
+    spans: List[ScoredSpan] = field(default_factory=list)
+    candidates: List[ScoredSpan] = field(default_factory=list)
+    tags: Optional[NDArray[np.int64]] = None
 
 
 class SequenceNER(TrainablePipe):
@@ -52,6 +80,16 @@ class SequenceNER(TrainablePipe):
     losses (Dict[str, LossTerm]): the terms of the training loss by name; each is logged as `<component>.<term>`.
     decoding (str): "constrained" allows legal BIO only. "lenient" and "strict" take the best tags as they are and
         differ in how they read an `I-X` that nothing opens: it opens an entity, or it is dropped.
+    preset_ents (str): what becomes of entities that an earlier component has set. "constrain": they are kept, and the
+        rest is decoded as the best that fits beside them, as in spaCy's `ner`. "keep": they are kept, and what is
+        found without a look at them is set where it fits. "overwrite": they are dropped.
+    threshold (float): entities with a lower score are dropped.
+    candidates_key (Optional[str]): the spans group for the entities and the runners-up: all spans with a score of
+        `candidates_floor` or more, best first, the scores in its `attrs["scores"]`, too. None for no such group.
+    candidates_floor (float): see there; above 0.
+    window (int): tokens that the head sees at once. Longer docs are cut, see `plan_windows`; an entity is taken from
+        the window in whose core it begins, unless it overlaps one that begins before it.
+    overlap (int): tokens that neighbouring windows share where no sentence boundary parts them.
     scorer (Optional[Callable]): scores examples; spaCy's entity scorer by default.
     """
 
@@ -63,10 +101,22 @@ class SequenceNER(TrainablePipe):
         *,
         losses: Dict[str, LossTerm],
         decoding: str = "constrained",
+        preset_ents: str = "constrain",
+        threshold: float = 0.0,
+        candidates_key: Optional[str] = None,
+        candidates_floor: float = 0.05,
+        window: int = 256,
+        overlap: int = 32,
         scorer: Optional[Callable[..., Dict[str, Any]]] = None,
     ) -> None:
         if decoding not in DECODING:
             raise CrossnerError(Errors.C004.format(name=name, decoding=decoding, known=", ".join(DECODING)))
+        if preset_ents not in PRESET_ENTS:
+            known = ", ".join(PRESET_ENTS)
+            raise CrossnerError(Errors.C018.format(name=name, preset_ents=preset_ents, known=known))
+        if not (0 <= threshold <= 1 and 0 < candidates_floor <= 1 and 0 <= overlap < window):
+            settings = f"threshold {threshold}, candidates_floor {candidates_floor}, window {window}, overlap {overlap}"
+            raise CrossnerError(Errors.C019.format(name=name, settings=settings))
         if not losses:
             raise CrossnerError(Errors.C012.format(name=name))
         self.vocab = vocab
@@ -74,8 +124,17 @@ class SequenceNER(TrainablePipe):
         self.name = name
         self.losses = losses
         self.decoding = decoding
+        self.preset_ents = preset_ents
+        self.threshold = threshold
+        self.candidates_key = candidates_key
+        self.candidates_floor = candidates_floor
+        self.window = window
+        self.overlap = overlap
         self.scorer = scorer
-        self.cfg: Dict[str, Any] = {"labels": [], "width": None}
+        # Labels whose weights have not seen an update.
+        self._untrained: Set[str] = set()
+        self._teacher: Optional[Tuple[HeadModel, List[str]]] = None
+        self.cfg: Dict[str, Any] = {"labels": [], "width": None, "temperature": 1.0}
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -86,6 +145,11 @@ class SequenceNER(TrainablePipe):
     def label_data(self) -> List[str]:
         """The labels in the form that `initialize` takes back."""
         return list(self.labels)
+
+    @property
+    def temperature(self) -> float:
+        """What scores are divided by before they become probabilities; `spacy crossner calibrate` fits it."""
+        return float(self.cfg["temperature"])
 
     def add_label(self, label: str) -> int:
         """Add an entity label. On a trained component the labels there are keep their weights.
@@ -109,44 +173,121 @@ class SequenceNER(TrainablePipe):
             for label in new:
                 self.vocab.strings.add(label)
             if has_module(self.model):
+                self._untrained.update(new)
                 grow_module(self.model, list(self.labels))
         return len(new)
 
     # Prediction
 
-    def predict(self, docs: Iterable[Doc]) -> List[NDArray[np.int64]]:
-        """Tag docs without changing them.
+    def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
+        """Find the entities of docs without changing them.
 
         docs (Iterable[Doc]): the docs.
-        RETURNS (List[NDArray]): tag indices for each doc, shape (n_tokens,); see `tags.label_tags` for their order.
+        RETURNS (List[Prediction]): what was found in each.
         """
         docs = list(docs)
+        predictions = [Prediction() for _ in docs]
         if not any(len(doc) for doc in docs):
-            return [np.zeros(0, dtype=np.int64) for _ in docs]
+            return predictions
         self._require_module()
-        output = self.model.predict(docs)
+        if self.decoding != "constrained":
+            for doc, prediction in zip(docs, predictions, strict=True):
+                prediction.tags = np.zeros(len(doc), dtype=np.int64)
+        windows = plan_windows(docs, self.window, self.overlap)
+        chunks = list(chunk_windows(windows))
+        rows = ([(window.doc, window.start, window.end) for window in chunk] for chunk in chunks)
         with torch.inference_mode():
-            paths = get_module(self.model).decode(output, constrained=self.decoding == "constrained")
-        rows = iter(to_numpy(torch2xp(paths)))
-        return [next(rows)[: len(doc)] if len(doc) else np.zeros(0, dtype=np.int64) for doc in docs]
+            for chunk, output in zip(chunks, predict_rows(self.model, docs, rows), strict=True):
+                self._decode(docs, chunk, output, predictions)
+        if len(windows) > sum(len(doc) > 0 for doc in docs):
+            for prediction in predictions:
+                prediction.spans = _without_overlaps(sorted(prediction.spans))
+        for prediction in predictions:
+            prediction.candidates.sort(key=lambda span: (-span[3], span))
+        return predictions
 
-    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[NDArray[np.int64]]) -> None:
-        """Set the entities of docs. Entities that an earlier component set stay, as with spaCy's `ner`.
+    def _decode(self, docs: List[Doc], chunk: List[Window], output: HeadOutput, predictions: List[Prediction]) -> None:
+        """Add what is found in the windows of a chunk to the predictions of their docs."""
+        head = get_module(self.model)
+        decoding = Decoding(
+            constrained=self.decoding == "constrained",
+            allowed=self._allowed(docs, chunk, output) if self.preset_ents == "constrain" else None,
+            temperature=self.temperature,
+        )
+        paths = to_numpy(torch2xp(head.decode(output, decoding)))
+        lengths = np.array([window.end - window.start for window in chunk])
+        spans = tags_to_spans(paths, lengths, strict=self.decoding == "strict")
+        if len(spans):
+            scores = head.span_probabilities(output, self._to_tensor(spans), decoding)
+            for i, span in self._in_cores(chunk, spans, to_numpy(torch2xp(scores))):
+                if span[3] >= self.threshold:
+                    predictions[i].spans.append(span)
+        if self.candidates_key:
+            found, scores = head.candidates(output, self.candidates_floor, decoding)
+            for i, span in self._in_cores(chunk, to_numpy(torch2xp(found)), to_numpy(torch2xp(scores))):
+                predictions[i].candidates.append(span)
+        for window, path in zip(chunk, paths, strict=True):
+            tags = predictions[window.doc].tags
+            if tags is not None:
+                core = path[window.core_start - window.start : window.core_end - window.start]
+                tags[window.core_start : window.core_end] = core
+
+    def _in_cores(
+        self, chunk: List[Window], spans: NDArray[np.int64], scores: NDArray[np.float64]
+    ) -> Iterator[Tuple[int, ScoredSpan]]:
+        """Yield those spans that begin in the core of their window, with the doc's index."""
+        labels = self.labels
+        for (row, start, end, label), score in zip(spans.tolist(), scores.tolist(), strict=True):
+            window = chunk[row]
+            start += window.start
+            if window.core_start <= start < window.core_end:
+                # Sums of probabilities may leave [0, 1] by a rounding.
+                yield window.doc, (start, end + window.start, labels[label], min(1.0, max(0.0, score)))
+
+    def _allowed(self, docs: List[Doc], chunk: List[Window], output: HeadOutput) -> Optional[Tensor]:
+        """Return which tags each token may take beside the entities that are there; None if there are none."""
+        preset = {window.doc for window in chunk if docs[window.doc].has_annotation("ENT_IOB")}
+        if not preset:
+            return None
+        allowed = np.ones(output.emissions.shape, dtype=bool)
+        for i, (doc, start, end, _, _) in enumerate(chunk):
+            if doc in preset:
+                allowed[i, : end - start] = allowed_tags(docs[doc], start, end, self.labels)
+        return self._to_tensor(allowed)
+
+    @staticmethod
+    def _to_tensor(array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(get_torch_default_device())
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Prediction]) -> None:
+        """Set the entities of docs and their scores, and the spans group with the runners-up if it is asked for.
+
+        An entity that was there and stays (see `preset_ents`) is certain, unless it has a score: 1.0.
 
         docs (Iterable[Doc]): the docs.
-        scores (Sequence[NDArray]): the tag indices that `predict` gave.
+        scores (Sequence[Prediction]): what `predict` found.
         """
-        labels = self.labels
-        names = label_tags(labels)
-        for doc, tags in zip(docs, scores, strict=True):
-            if self.decoding != "constrained":
-                doc.user_data[TAGS_KEY] = [names[tag] for tag in tags]
-            found = tags_to_spans(tags, strict=self.decoding == "strict")
-            spans = [Span(doc, start, end, labels[label]) for start, end, label in found]
-            if doc.ents:
-                preset = {i for ent in doc.ents for i in range(ent.start, ent.end)}
-                spans = [*doc.ents, *(span for span in spans if preset.isdisjoint(range(span.start, span.end)))]
-            doc.set_ents(spans)
+        names = label_tags(self.labels)
+        for doc, prediction in zip(docs, scores, strict=True):
+            if prediction.tags is not None:
+                doc.user_data[TAGS_KEY] = [names[tag] for tag in prediction.tags]
+            spans = [_scored(doc, span) for span in prediction.spans]
+            blocked: List[Span] = []
+            if self.preset_ents != "overwrite" and doc.has_annotation("ENT_IOB"):
+                blocked = [doc[token.i : token.i + 1] for token in doc if token.ent_iob == 3 and not token.ent_type]
+                preset = list(doc.ents)
+                for span in preset:
+                    if get_score(span) is None:
+                        set_score(span, 1.0)
+                taken = {i for span in [*preset, *blocked] for i in range(span.start, span.end)}
+                spans = [*preset, *(span for span in spans if taken.isdisjoint(range(span.start, span.end)))]
+            doc.set_ents(spans, blocked=blocked)
+            if self.candidates_key:
+                group = [_scored(doc, span) for span in prediction.candidates]
+                values = [span[3] for span in prediction.candidates]
+                doc.spans[self.candidates_key] = SpanGroup(
+                    doc, name=self.candidates_key, spans=group, attrs={"scores": values}
+                )
 
     # Training
 
@@ -218,6 +359,72 @@ class SequenceNER(TrainablePipe):
             shim = self.model.get_ref("head").shims[0]
             sgd.mark_head((shim.id, name) for name, _ in shim._model.named_parameters())
         super().finish_update(sgd)
+        self._untrained.clear()
+
+    @property
+    def _rehearsal_model(self) -> Optional[HeadModel]:
+        """The model as it was when `nlp.resume_training` put a copy here."""
+        return self._teacher[0] if self._teacher else None
+
+    @_rehearsal_model.setter
+    def _rehearsal_model(self, model: HeadModel) -> None:
+        # Labels that were added just before know nothing yet, and are not asked.
+        self._teacher = (model, [label for label in self.labels if label in self._untrained])
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+        **config: Any,
+    ) -> Dict[str, float]:
+        """Learn to tag a batch as the model did when `nlp.resume_training` was called, so as not to forget it.
+
+        Its best tags under the constraints take the place of gold tags. With an encoder inside the component the
+        encoder learns, too.
+
+        examples (Iterable[Example]): the batch; its annotation is not looked at.
+        drop (float): dropout rate, as in `update`.
+        sgd (Optional[Optimizer]): if given, the weights are updated.
+        losses (Optional[Dict[str, float]]): the loss is added under the component's name.
+        RETURNS (Dict[str, float]): the losses.
+        RAISES (CrossnerError): the component listens to an encoder in another component, which rehearsal would not
+            run; `nlp.replace_listeners` takes it in.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        docs = [example.predicted for example in examples if len(example.predicted)]
+        if self._teacher is None or not docs:
+            return losses
+        self._require_module()
+        if any(layer.name in LISTENERS for layer in self.model.walk()):
+            raise CrossnerError(Errors.C028.format(name=self.name))
+        tags = self._teacher_tags(docs)
+        set_dropout_rate(self.model, drop)
+        set_dropout(self.model, drop)
+        output, backprop = self.model.begin_update((docs, tags))
+        loss = get_module(self.model).nll(output, tags)
+        backprop(loss)
+        if sgd not in (None, False):
+            # `nlp.rehearse` collects the gradients first and steps later; torch layers zero theirs in between.
+            self.finish_update(cast(Optimizer, lambda key, weights, gradient: sgd(key, weights, gradient.copy())))
+        losses[self.name] += loss.item()
+        return losses
+
+    def _teacher_tags(self, docs: List[Doc]) -> Tensor:
+        """Return the tags that the model before training gives to docs, shape (n_docs, n_tokens), -1 at padding."""
+        assert self._teacher is not None
+        model, untrained = self._teacher
+        with torch.inference_mode():
+            output = model.predict(docs)
+            n_tags = output.emissions.shape[2]
+            known = np.array([tag == OUTSIDE or split_tag(tag)[1] not in untrained for tag in label_tags(self.labels)])
+            allowed = self._to_tensor(known[:n_tags]).expand(output.emissions.shape)
+            paths = get_module(model).decode(output, Decoding(allowed=allowed))
+        # Not an inference tensor: it takes part in the loss.
+        return torch.where(output.mask, paths, -1).clone()
 
     def initialize(
         self,
@@ -269,7 +476,8 @@ class SequenceNER(TrainablePipe):
             "vocab": lambda data: self.vocab.from_bytes(data, exclude=exclude),
             "model": self._load_model,
         }
-        util.from_bytes(bytes_data, deserialize, exclude)
+        with self._whole_or_nothing():
+            util.from_bytes(bytes_data, deserialize, exclude)
         return self
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "SequenceNER":
@@ -279,10 +487,38 @@ class SequenceNER(TrainablePipe):
             "vocab": lambda folder: self.vocab.from_disk(folder, exclude=exclude),
             "model": lambda file: self._load_model(file.read_bytes()),
         }
-        util.from_disk(path, deserialize, exclude)
+        with self._whole_or_nothing():
+            util.from_disk(path, deserialize, exclude)
         return self
+
+    @contextmanager
+    def _whole_or_nothing(self) -> Iterator[None]:
+        """Leave no head behind when loading fails, so that nothing half-loaded ever predicts, and say what failed."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
+            drop_module(self.model)
+            if isinstance(error, (CrossnerError, OSError)):
+                raise
+            raise CrossnerError(Errors.C003.format(module=f"component '{self.name}'", problem=error)) from error
 
     def _load_model(self, data: bytes) -> None:
         if self.cfg["width"] is not None:
             make_module(self.model, self.cfg["width"], list(self.labels))
         self.model.from_bytes(data)
+
+
+def _scored(doc: Doc, span: ScoredSpan) -> Span:
+    start, end, label, score = span
+    made = Span(doc, start, end, label=label)
+    set_score(made, score)
+    return made
+
+
+def _without_overlaps(spans: List[ScoredSpan]) -> List[ScoredSpan]:
+    """Drop spans, which come in order, that begin before the end of the one before."""
+    kept: List[ScoredSpan] = []
+    for span in spans:
+        if not kept or span[0] >= kept[-1][1]:
+            kept.append(span)
+    return kept

@@ -12,6 +12,12 @@ DEFAULT_CONFIG = Config().from_str(
     """
 [crf_ner]
 decoding = "constrained"
+preset_ents = "constrain"
+threshold = 0.0
+candidates_key = null
+candidates_floor = 0.05
+window = 256
+overlap = 32
 
 [crf_ner.model]
 @architectures = "spacy_crossner.CRF.v1"
@@ -41,7 +47,7 @@ weight = 1.0
 
 @Language.factory(
     "crf_ner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type", "span._.score"],
     default_config=DEFAULT_CONFIG["crf_ner"],
     default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
 )
@@ -51,10 +57,29 @@ def make_crf_ner(
     model: HeadModel,
     losses: Dict[str, Any],
     decoding: str,
+    preset_ents: str,
+    threshold: float,
+    candidates_key: Optional[str],
+    candidates_floor: float,
+    window: int,
+    overlap: int,
     scorer: Optional[Callable[..., Dict[str, Any]]],
 ) -> "CRFEntityRecognizer":
     """Make a `crf_ner` component; see `SequenceNER` for the settings."""
-    return CRFEntityRecognizer(nlp.vocab, model, name, losses=losses, decoding=decoding, scorer=scorer)
+    return CRFEntityRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        losses=losses,
+        decoding=decoding,
+        preset_ents=preset_ents,
+        threshold=threshold,
+        candidates_key=candidates_key,
+        candidates_floor=candidates_floor,
+        window=window,
+        overlap=overlap,
+        scorer=scorer,
+    )
 
 
 class CRFEntityRecognizer(SequenceNER):

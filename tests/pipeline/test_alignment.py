@@ -16,18 +16,31 @@ TAGS = label_tags(LABELS)
 VOCAB = spacy.blank("en").vocab
 
 
-@given(st.lists(st.integers(0, len(TAGS) - 1), max_size=12))
+def spans_of(indices, **settings):
+    return [tuple(span) for span in tags_to_spans(np.array([indices]), np.array([len(indices)]), **settings).tolist()]
+
+
+@given(st.lists(st.integers(0, len(TAGS) - 1), min_size=1, max_size=12))
 def test_spans_are_those_of_the_string_functions(indices):
     names = [TAGS[i] for i in indices]
     expected = [(start, end, LABELS.index(label)) for start, end, label in bio_to_spans(names)]
-    assert tags_to_spans(np.array(indices, dtype=np.int64)) == expected
+    assert [span[1:] for span in spans_of(indices)] == expected
 
 
-@given(st.lists(st.integers(0, len(TAGS) - 1), max_size=12))
+@given(st.lists(st.integers(0, len(TAGS) - 1), min_size=1, max_size=12))
 def test_the_strict_reading_drops_what_an_inside_tag_begins(indices):
     names = [TAGS[i] for i in indices]
     expected = [span[:2] for span in bio_to_spans(names) if names[span[0]].startswith("B-")]
-    assert [span[:2] for span in tags_to_spans(np.array(indices, dtype=np.int64), strict=True)] == expected
+    assert [span[1:3] for span in spans_of(indices, strict=True)] == expected
+
+
+@given(st.lists(st.lists(st.integers(0, len(TAGS) - 1), min_size=1, max_size=5), min_size=1, max_size=4))
+def test_rows_do_not_reach_into_each_other_nor_into_the_padding(rows):
+    tags = np.full((len(rows), 6), 2)
+    for i, row in enumerate(rows):
+        tags[i, : len(row)] = row
+    found = tags_to_spans(tags, np.array([len(row) for row in rows])).tolist()
+    assert found == [[i, *span[1:]] for i, row in enumerate(rows) for span in spans_of(row)]
 
 
 def test_tags_of_a_doc_with_gaps_and_an_unknown_label():

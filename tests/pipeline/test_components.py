@@ -1,6 +1,9 @@
 """What every component of ours keeps to, one parametrised file: a new component is a new row in COMPONENTS."""
 
+import json
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +16,9 @@ from thinc.api import fix_random_seed
 from spacy_crossner.domains import set_domain, without_annotation
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.models.bridge import get_module
+from spacy_crossner.models.torch.head import Decoding, HeadOutput
+from spacy_crossner.pipeline.alignment import doc_tags, tags_to_spans
+from spacy_crossner.tags import label_tags
 
 COMPONENTS = {
     "crf": ("crf_ner", {}),
@@ -82,9 +88,6 @@ def test_overfits(trained):
 
 def test_the_factory_is_found_with_no_import_of_ours(component):
     # In a process of its own, as this one has imported everything.
-    import subprocess
-    import sys
-
     code = f"import spacy; print(spacy.blank('en').add_pipe({component[0]!r}).labels)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "()"
@@ -187,14 +190,240 @@ def test_a_long_doc_is_tagged_to_its_end(trained):
     assert len({ent.start // len(words) for ent in doc.ents}) > 990
 
 
-def test_entities_set_before_are_kept(trained):
+@pytest.mark.parametrize("label", ["engine", "place"])
+@pytest.mark.parametrize("preset_ents", ["constrain", "keep", "overwrite"])
+def test_entities_set_before(trained, preset_ents, label):
     nlp, docs = trained
     first = docs[0]
+    ner = nlp.get_pipe("ner")
+    ner.preset_ents = preset_ents
     assert entities(first)[0] == (0, 2, "person")
     doc = without_annotation(first, nlp.vocab)
-    doc.ents = [Span(doc, 1, 2, label="engine")]
+    doc.ents = [Span(doc, 0, 1, label=label, kb_id="Q1")]
+    found = entities(nlp(doc))
+    if preset_ents == "overwrite":
+        assert found == entities(first)
+        return
+    assert doc.ents[0].kb_id_ == "Q1"
+    assert doc.ents[0]._.score == 1.0
+    assert found[0] == (0, 1, label)
+    assert [span for span in found if span[0] > 1] == entities(first)[1:]
+    if preset_ents == "keep":
+        assert found == [(0, 1, label), *entities(first)[1:]]
+    else:
+        # Not made longer: what follows is O or begins anew.
+        assert set(found) - {(0, 1, label), *entities(first)} <= {(1, 2, name) for name in ner.labels}
+
+
+def test_preset_entities_are_the_constraints_of_the_best_path(trained):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    doc = without_annotation(docs[0], nlp.vocab)
+    emissions = ner.model.predict([doc]).emissions[0]
+    doc.ents = [Span(doc, 1, 3, label="place")]
+    wanted = [i for i, name in enumerate(label_tags(ner.labels)) if name in ("B-place", "I-place")]
+    # By hand: the same path with everything else forbidden there, and no I-place behind.
+    forced = emissions.clone()
+    forced[1:3] = -1e6
+    forced[1, wanted[0]] = forced[2, wanted[1]] = 0
+    forced[3, wanted[1]] = -1e6
+    mask = torch.ones(1, len(doc), dtype=torch.bool)
+    head = get_module(ner.model)
+    path = head.decode(HeadOutput(forced.unsqueeze(0), mask, forced.unsqueeze(0)), Decoding())
+    expected = tags_to_spans(path.numpy(), np.array([len(doc)]))[:, 1:]
+    assert entities(nlp(doc)) == [(start, end, ner.labels[label]) for start, end, label in expected.tolist()]
+
+
+def test_blocked_tokens_stay_blocked(trained):
+    nlp, docs = trained
+    doc = without_annotation(docs[0], nlp.vocab)
+    doc.set_ents([], blocked=[doc[0:1]], default="missing")
     doc = nlp(doc)
-    assert entities(doc) == [(1, 2, "engine"), *entities(first)[1:]]
+    assert all(ent.start != 0 for ent in doc.ents)
+    assert (doc[0].ent_iob, doc[0].ent_type) == (3, 0)
+
+
+def test_every_entity_has_a_score(trained):
+    nlp, docs = trained
+    for doc in nlp.pipe([without_annotation(doc, nlp.vocab) for doc in docs]):
+        assert all(0.5 < ent._.score <= 1 for ent in doc.ents)
+        loaded = Doc(nlp.vocab).from_bytes(doc.to_bytes())
+        assert [ent._.score for ent in loaded.ents] == [ent._.score for ent in doc.ents]
+        for ent in doc.ents:
+            assert doc[ent.start :].as_doc(copy_user_data=True).ents[0]._.score == ent._.score
+    assert doc[0:1]._.score is None
+
+
+def test_the_score_is_the_probability_of_the_span(trained):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    ner.cfg["temperature"] = 3.0
+    doc = nlp(without_annotation(docs[1], nlp.vocab))
+    (ent,) = doc.ents
+    head = get_module(ner.model)
+    output = ner.model.predict([doc])
+    spans = torch.tensor([[0, ent.start, ent.end, ner.labels.index(ent.label_)]])
+    assert ent._.score == pytest.approx(head.span_probabilities(output, spans, Decoding(temperature=3.0)).item())
+    assert ent._.score < head.span_probabilities(output, spans, Decoding()).item()
+
+
+def test_entities_below_the_threshold_are_dropped(trained):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    ner.cfg["temperature"] = 3.0
+    doc = nlp(without_annotation(docs[7], nlp.vocab))
+    scores = sorted(ent._.score for ent in doc.ents)
+    assert len(scores) == 2
+    ner.threshold = (scores[0] + scores[1]) / 2
+    assert [ent._.score for ent in nlp(without_annotation(docs[7], nlp.vocab)).ents] == scores[1:]
+
+
+def test_runners_up_come_in_a_spans_group(trained):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    ner.cfg["temperature"] = 5.0
+    ner.candidates_key, ner.candidates_floor = "maybe", 0.02
+    doc = nlp(without_annotation(docs[0], nlp.vocab))
+    group = doc.spans["maybe"]
+    scores = [span._.score for span in group]
+    assert scores == group.attrs["scores"] == sorted(scores, reverse=True)
+    assert min(scores) >= 0.02
+    found = {(span.start, span.end, span.label_) for span in group}
+    assert len(found) == len(group) > len(doc.ents)
+    assert found >= set(entities(doc))
+    every = [(s, e, label) for s in range(len(doc)) for e in range(s + 1, len(doc) + 1) for label in range(3)]
+    output = ner.model.predict([doc])
+    rows = torch.tensor([(0, *span) for span in every])
+    values = get_module(ner.model).span_probabilities(output, rows, Decoding(temperature=5.0)).tolist()
+    assert found == {(s, e, ner.labels[k]) for (s, e, k), value in zip(every, values, strict=True) if value >= 0.02}
+
+
+@pytest.mark.parametrize("sentences", [False, True])
+def test_windows_of_a_long_doc_give_what_the_whole_gives(trained, sentences):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    ner.window, ner.overlap = 16, 8
+    words = [token.text for doc in docs for token in doc]
+    starts = [i == 0 for doc in docs for i in range(len(doc))]
+    # At a place, an entity of three tokens would begin in one core and end in the next.
+    text = {"words": words, "sent_starts": starts} if sentences else {"words": words}
+    found = entities(nlp(Doc(nlp.vocab, **text)))
+    ner.window = len(words)
+    assert found == entities(nlp(Doc(nlp.vocab, **text)))
+
+
+def test_memory_zone(trained):
+    nlp, docs = trained
+    expected = [entities(doc) for doc in docs]
+    texts = [doc.text for doc in docs]
+    for _ in range(2):
+        with nlp.memory_zone():
+            found = [[(ent.text, ent.label_, ent._.score) for ent in doc.ents] for doc in nlp.pipe(texts)]
+    assert [len(spans) for spans in found] == [len(spans) for spans in expected]
+    assert all(0 <= score <= 1 for spans in found for _, _, score in spans)
+
+
+def test_two_processes_after_threads_in_the_parent(component, trained_bytes, tmp_path):
+    make_pipeline(component).from_bytes(trained_bytes).to_disk(tmp_path)
+    code = f"""
+import spacy, torch
+torch.set_num_threads(2)
+nlp = spacy.load({str(tmp_path)!r})
+texts = ["Ada Lovelace wrote notes in London ."] * 8
+alone = [[ent.text for ent in doc.ents] for doc in nlp.pipe(texts)]
+torch.randn(500, 500) @ torch.randn(500, 500)
+both = [[(ent.text, ent._.score) for ent in doc.ents] for doc in nlp.pipe(texts, n_process=2, batch_size=2)]
+assert alone[0] and [[text for text, _ in spans] for spans in both] == alone, (alone, both)
+assert all(0 <= score <= 1 for spans in both for _, score in spans)
+"""
+    # A child that waits for the parent's threads would never end.
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_rehearsal_keeps_what_new_labels_would_erase(trained):
+    nlp, docs = trained
+    words = ["Ada", "Grace", "Alan", "and", "Tommy", "saw", "fog", "in", "London", "Paris", "Oslo", "and", "Berlin"]
+    news = [Doc(nlp.vocab, words=words, ents=["B-weather" if word == "fog" else "O" for word in words])]
+    news += [Doc(nlp.vocab, words=["Fog", "again"], ents=["B-weather", "O"])]
+    ner = nlp.get_pipe("ner")
+    ner.add_label("weather")
+    optimizer = nlp.resume_training()
+    saved = nlp.to_bytes()
+
+    def errors(rehearse):
+        copy = nlp.from_bytes(saved)
+        copy.resume_training()
+        for _ in range(30):
+            copy.update(examples_of(copy, news), sgd=optimizer)
+            if rehearse:
+                losses = copy.rehearse(examples_of(copy, docs), sgd=optimizer)
+                assert losses["ner"] > 0
+        return sum(a != entities(b) for a, b in zip(predict_all(copy, docs), docs, strict=True))
+
+    assert errors(rehearse=False) > 3 > errors(rehearse=True)
+
+
+def test_rehearsal_reaches_every_weight(trained):
+    nlp, docs = trained
+    nlp.resume_training()
+    ner = nlp.get_pipe("ner")
+    with torch.no_grad():
+        # What it knew has faded since.
+        get_module(ner.model).output.weight.mul_(0.1)
+    before = weights(nlp)
+    embedding = next(node for node in ner.model.walk() if node.name == "hashembed")
+    vectors = embedding.get_param("E").copy()
+    losses = nlp.rehearse(examples_of(nlp, docs), sgd=plain_sgd())
+    assert losses["ner"] > 0
+    trainable = [name for name, value in get_module(ner.model).named_parameters() if value.requires_grad]
+    after = weights(nlp)
+    assert all(not torch.equal(before[name], after[name]) for name in trainable)
+    assert not np.array_equal(vectors, embedding.get_param("E"))
+
+
+def test_rehearsal_asks_nothing_of_labels_that_know_nothing(trained):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    ner.add_label("weather")
+    with torch.no_grad():
+        get_module(ner.model).output.bias[-2:] = 100.0
+    nlp.resume_training()
+    tags = ner._teacher_tags(docs[:1])[0]
+    assert tags.tolist() == doc_tags(docs[0], ner.labels).tolist()
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [({"preset_ents": "shift"}, "C018"), ({"threshold": 2.0}, "C019"), ({"window": 8, "overlap": 8}, "C019")],
+)
+def test_a_setting_out_of_range_is_refused(component, settings, code):
+    factory, config = component
+    with pytest.raises(CrossnerError, match=code):
+        spacy.blank("en").add_pipe(factory, config={**config, **settings})
+
+
+def test_a_folder_with_another_number_of_labels_is_refused(trained, tmp_path):
+    nlp, _ = trained
+    nlp.to_disk(tmp_path)
+    cfg = tmp_path / "ner" / "cfg"
+    saved = json.loads(cfg.read_text())
+    cfg.write_text(json.dumps({**saved, "labels": saved["labels"][:2]}))
+    with pytest.raises(CrossnerError, match="C003"):
+        spacy.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"half of it", None])
+def test_a_broken_file_is_named(trained, content, tmp_path):
+    nlp, _ = trained
+    nlp.to_disk(tmp_path)
+    model = tmp_path / "ner" / "model"
+    model.write_bytes(model.read_bytes()[:-100] if content is None else content)
+    with pytest.raises(CrossnerError, match="C003"):
+        spacy.load(tmp_path)
+    with pytest.raises(CrossnerError, match="C003"):
+        nlp.get_pipe("ner").from_disk(tmp_path / "ner")
+    with pytest.raises(ValueError, match="E109"):
+        nlp("Not half of it.")
 
 
 @pytest.mark.parametrize("way", ["disk", "bytes", "pickle"])
@@ -278,13 +507,14 @@ def test_a_decoding_that_is_not_known_is_refused(component):
 
 
 @pytest.mark.parametrize(("decoding", "expected"), [("lenient", [(1, 2, "person")]), ("strict", [])])
-def test_an_inside_tag_that_nothing_opens(component, decoding, expected):
+def test_an_inside_tag_that_nothing_opens(component, decoding, expected, monkeypatch):
     factory, config = component
     nlp = spacy.blank("en")
     ner = nlp.add_pipe(factory, name="ner", config={**config, "decoding": decoding})
     ner.initialize(lambda: examples_of(nlp, [Doc(nlp.vocab, words=["so"])]), nlp=nlp, labels=["person"])
     doc = Doc(nlp.vocab, words=["so", "Ada"])
-    ner.set_annotations([doc], [np.array([0, 2])])
+    monkeypatch.setattr(get_module(ner.model), "decode", lambda output, decoding: torch.tensor([[0, 2]]))
+    nlp(doc)
     assert entities(doc) == expected
     assert doc.user_data["ner_tags"] == ["O", "I-person"]
 

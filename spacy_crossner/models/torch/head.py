@@ -1,7 +1,7 @@
 """The contract of all heads: token vectors in, a `HeadOutput` out, a likelihood to train on, tags to decode."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Optional
+from typing import Dict, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,21 @@ class HeadOutput:
     mask: Tensor
     tokens: Tensor
     extras: Dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class Decoding:
+    """How tag sequences are read off a head's output.
+
+    constrained (bool): look at legal BIO sequences only.
+    allowed (Optional[Tensor]): which tags each token may take, True = may, shape (n_docs, n_tokens, n_tags); all of
+        them if None.
+    temperature (float): divides all scores before probabilities are made of them.
+    """
+
+    constrained: bool = True
+    allowed: Optional[Tensor] = None
+    temperature: float = 1.0
 
 
 def pad_tokens(flat: Tensor, mask: Tensor) -> Tensor:
@@ -52,11 +67,19 @@ class SequenceHead(nn.Module):
         """Return the negative log-likelihood of the tags that are known (not -1) per known tag, a scalar."""
         raise NotImplementedError
 
-    def decode(self, output: HeadOutput, *, constrained: bool) -> Tensor:
-        """Return the best tag indices, shape (n_docs, n_tokens); what stands at padding has no meaning.
+    def decode(self, output: HeadOutput, decoding: Decoding) -> Tensor:
+        """Return the best tag indices, shape (n_docs, n_tokens); what stands at padding has no meaning."""
+        raise NotImplementedError
 
-        constrained (bool): look at legal BIO sequences only.
+    def span_probabilities(self, output: HeadOutput, spans: Tensor, decoding: Decoding) -> Tensor:
+        """Return the probability of spans: this span, this label, not longer; shape (n_spans,).
+
+        spans (Tensor): row, start, end (exclusive) and label index, shape (n_spans, 4).
         """
+        raise NotImplementedError
+
+    def candidates(self, output: HeadOutput, floor: float, decoding: Decoding) -> Tuple[Tensor, Tensor]:
+        """Return the spans whose probability is at least `floor`, as `span_probabilities` takes them, and these."""
         raise NotImplementedError
 
     def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:

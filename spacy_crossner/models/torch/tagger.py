@@ -1,11 +1,13 @@
 """The head of the papers' taggers: one linear layer on the token vectors, with a CRF or a softmax on top."""
 
-from typing import Optional
+from typing import Optional, Tuple
 
+import torch
 from torch import Tensor, nn
 
 from .crf import BioCRF
-from .head import HeadOutput, SequenceHead, grow_linear, pad_tokens
+from .head import Decoding, HeadOutput, SequenceHead, grow_linear, pad_tokens
+from .lattice import Lattice
 
 
 class LinearTagger(SequenceHead):
@@ -49,9 +51,31 @@ class LinearTagger(SequenceHead):
         losses = nn.functional.cross_entropy(output.emissions.transpose(1, 2), tags, ignore_index=-1, reduction="sum")
         return losses / known
 
-    def decode(self, output: HeadOutput, *, constrained: bool) -> Tensor:
+    def decode(self, output: HeadOutput, decoding: Decoding) -> Tensor:
         """Return the best tag indices; see `SequenceHead`."""
-        return self.crf.best_paths(output.emissions, output.mask, constrained)
+        return self.crf.best_paths(output.emissions, output.mask, decoding.constrained, decoding.allowed)
+
+    def span_probabilities(self, output: HeadOutput, spans: Tensor, decoding: Decoding) -> Tensor:
+        """Return the exact probability of spans under the CRF; see `SequenceHead`."""
+        # Most rows have no span, and need no forward-backward.
+        rows, row_of_span = spans[:, 0].unique(return_inverse=True)
+        lattice = self._lattice(output, rows, decoding)
+        return lattice.span_probabilities(torch.cat([row_of_span.unsqueeze(1), spans[:, 1:]], dim=1))
+
+    def candidates(self, output: HeadOutput, floor: float, decoding: Decoding) -> Tuple[Tensor, Tensor]:
+        """Return the spans with a probability of at least `floor`; see `SequenceHead`."""
+        rows = torch.arange(len(output.mask), device=output.mask.device)
+        return self._lattice(output, rows, decoding).candidates(floor)
+
+    def _lattice(self, output: HeadOutput, rows: Tensor, decoding: Decoding) -> Lattice:
+        mask = output.mask[rows]
+        # shape: (n_rows, longest of these rows)
+        mask = mask[:, : int(mask.sum(dim=1).max())]
+        emissions = output.emissions[rows, : mask.shape[1]]
+        allowed = None if decoding.allowed is None else decoding.allowed[rows, : mask.shape[1]]
+        return self.crf.lattice(
+            emissions, mask, constrained=decoding.constrained, temperature=decoding.temperature, allowed=allowed
+        )
 
     def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
         """Take in new tags; see `SequenceHead`."""

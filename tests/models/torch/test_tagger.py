@@ -4,7 +4,7 @@ import pytest
 import torch
 import torchcrf
 
-from spacy_crossner.models.torch.head import HeadOutput, pad_tokens
+from spacy_crossner.models.torch.head import Decoding, HeadOutput, pad_tokens
 from spacy_crossner.models.torch.tagger import LinearTagger
 from spacy_crossner.tags import allowed_starts, allowed_transitions, label_tags
 
@@ -116,7 +116,7 @@ def test_softmax_decodes_each_token_by_itself_but_for_the_constraints(constraine
     tagger = LinearTagger(WIDTH, starts, transitions, use_crf=False)
     emissions = torch.randn(20, 4, N_TAGS, generator=torch.Generator().manual_seed(0))
     mask = torch.ones(20, 4, dtype=torch.bool)
-    found = tagger.decode(HeadOutput(emissions, mask, emissions), constrained=constrained)
+    found = tagger.decode(HeadOutput(emissions, mask, emissions), Decoding(constrained=constrained))
     if not constrained:
         assert torch.equal(found, emissions.argmax(dim=2))
         return
@@ -167,4 +167,4 @@ def test_a_grown_tagger_learns_its_new_tags(tagger, tokens):
         optimizer.zero_grad()
         tagger.nll(tagger(tokens.detach(), mask), tags).backward()
         optimizer.step()
-    assert tagger.decode(tagger(tokens, mask), constrained=True)[0, :3].tolist() == [5, 6, 0]
+    assert tagger.decode(tagger(tokens, mask), Decoding())[0, :3].tolist() == [5, 6, 0]
