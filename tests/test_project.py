@@ -43,7 +43,7 @@ def project(tmp_path_factory, tiny_encoder):
 
 
 def test_from_text_to_a_package(project):
-    for step in ("convert", "pretrain", "finetune", "evaluate", "package"):
+    for step in ("convert", "pretrain", "finetune", "calibrate", "evaluate", "package"):
         done = project(step)
         assert done.returncode == 0, done.stdout + done.stderr
     metrics = json.loads((project.folder / "metrics" / "crf-ai.json").read_text(encoding="utf8"))

@@ -17,7 +17,9 @@ from ..data.faults import UNREADABLE, Fault, Faults
 from ..data.files import reason, write_files
 from ..domains import without_annotation
 from ..errors import CrossnerError
+from ..scores import get_score
 from ..tags import OUTSIDE, TAGS_KEY, bio_to_spans, spans_to_bio
+from .calibration import Judged, calibration, threshold_curve
 from .metrics import RULE, conlleval_scores, count_illegal, strict_scores
 
 PACKAGES = ("spacy", "spacy-crossner", "spacy-transformers", "torch", "transformers")
@@ -51,9 +53,11 @@ def evaluate(
     batch_size (Optional[int]): docs in a batch; `nlp.batch_size` if not given.
     source (str): the name of the data in error messages.
     RETURNS (Dict[str, Any]): can be written as JSON. `strict` with `p`, `r`, `f` and `per_type`; `conlleval` with `p`,
-        `r`, `f`, all in [0, 1]; `illegal_tags`, the predicted I- tags that nothing opens; the numbers of `sentences`,
-        `words`, `entities`, `predicted_entities` and `dropped_seen` sentences; `seconds` of prediction after one
-        batch for warming up; `words_per_second`; `batch_size`.
+        `r`, `f`, all in [0, 1]; `calibration`, the expected calibration error and the reliability table of the
+        entities' scores, and `thresholds`, the strict figures when entities with a lower score are dropped, both None
+        where an entity has no score; `illegal_tags`, the predicted I- tags that nothing opens; the numbers of
+        `sentences`, `words`, `entities`, `predicted_entities` and `dropped_seen` sentences; `seconds` of prediction
+        after one batch for warming up; `words_per_second`; `batch_size`.
     RAISES (CrossnerError): a sentence has no annotation, none is left, or the pipeline changes the tokens.
     """
     for number, doc in enumerate(gold, 1):
@@ -67,14 +71,18 @@ def evaluate(
     predicted, seconds = _timed_predictions(nlp, kept, batch_size)
     gold_tags, predicted_tags = _aligned_tags(kept, predicted)
     words = sum(len(doc) for doc in kept)
+    judged = _judged(kept, predicted)
+    entities = sum(len(bio_to_spans(tags)) for tags in gold_tags)
     return {
         "strict": strict_scores(gold_tags, predicted_tags),
         "conlleval": conlleval_scores(gold_tags, predicted_tags),
+        "calibration": calibration(*judged) if judged else None,
+        "thresholds": threshold_curve(*judged, n_gold=entities) if judged else None,
         "rule": RULE,
         "illegal_tags": sum(count_illegal(tags) for tags in predicted_tags),
         "sentences": len(kept),
         "words": words,
-        "entities": sum(len(bio_to_spans(tags)) for tags in gold_tags),
+        "entities": entities,
         "predicted_entities": sum(len(bio_to_spans(tags)) for tags in predicted_tags),
         "dropped_seen": len(gold) - len(kept),
         "seconds": seconds,
@@ -106,15 +114,7 @@ def evaluate_files(
     """
     data = Path(data)
     digest = _sha256(data)
-    if gpu_id >= 0:
-        try:
-            spacy.require_gpu(gpu_id)
-        except ValueError as error:
-            raise CrossnerError(C204.format(gpu_id=gpu_id, error=str(error).rstrip("."))) from error
-    try:
-        nlp = spacy.load(model)
-    except (OSError, ValueError) as error:
-        raise CrossnerError(C203.format(model=model, error=error)) from error
+    nlp = load_pipeline(model, gpu_id)
     gold = read_docbin(data, nlp.vocab)
     seen = [doc for path in drop_seen for doc in read_docbin(Path(path), nlp.vocab)]
     scores = {
@@ -128,6 +128,22 @@ def evaluate_files(
     if output is not None:
         write_files({Path(output): (json.dumps(scores, indent=2, ensure_ascii=False) + "\n").encode("utf8")})
     return scores
+
+
+def load_pipeline(model: str, gpu_id: int = -1) -> Language:
+    """Load a pipeline from a folder or an installed package, on a GPU if its number is not negative.
+
+    RAISES (CrossnerError): the pipeline or the GPU is not there.
+    """
+    if gpu_id >= 0:
+        try:
+            spacy.require_gpu(gpu_id)
+        except ValueError as error:
+            raise CrossnerError(C204.format(gpu_id=gpu_id, error=str(error).rstrip("."))) from error
+    try:
+        return spacy.load(model)
+    except (OSError, ValueError) as error:
+        raise CrossnerError(C203.format(model=model, error=error)) from error
 
 
 def _unseen(gold: Sequence[Doc], seen: Iterable[Doc]) -> List[Doc]:
@@ -167,6 +183,21 @@ def _aligned_tags(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Tuple[List[L
                 tags[start:end] = [OUTSIDE] * (end - start)
         predicted_tags.append(tags)
     return gold_tags, predicted_tags
+
+
+def _judged(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Optional[Judged]:
+    """Return the predicted entities that can be judged; None if one of them has no score."""
+    judged = Judged([], [])
+    for expected, doc in zip(gold, predicted, strict=True):
+        right = {(ent.start, ent.end, ent.label_) for ent in expected.ents}
+        for ent in doc.ents:
+            if all(token.ent_iob for token in expected[ent.start : ent.end]):
+                score = get_score(ent)
+                if score is None:
+                    return None
+                judged.scores.append(score)
+                judged.correct.append((ent.start, ent.end, ent.label_) in right)
+    return judged
 
 
 def _ents_to_tags(doc: Doc) -> List[str]:

@@ -10,7 +10,7 @@ FIGURES = ("P", "R", "F1", "entities")
 
 
 def score_table(scores: Mapping[str, Any]) -> str:
-    """Lay out the scores that `evaluate` returns: overall, by type, the reading of illegal tags, speed.
+    """Lay out the scores that `evaluate` returns: overall, by type, the reading of illegal tags, calibration, speed.
 
     scores (Mapping[str, Any]): see `evaluation.evaluate`.
     RETURNS (str): figures in percent, types in the order given (the most frequent first).
@@ -29,6 +29,8 @@ def score_table(scores: Mapping[str, Any]) -> str:
     lines.append(RULE.replace("; ", ";\n") + ".")
     if scores["illegal_tags"]:
         lines.append(f"{scores['illegal_tags']} predicted I- tags that nothing opens.")
+    if scores["calibration"]:
+        lines.append(_reliability(scores["calibration"]))
     lines.append(_counts(scores))
     return "\n".join(lines)
 
@@ -41,6 +43,17 @@ def _table(rows: List[List[str]], title: str, width: int) -> str:
     return table(
         rows, header=(title, *FIGURES), divider=True, widths=(width, 6, 6, 6, 8), aligns=("l", "r", "r", "r", "r")
     )
+
+
+def _reliability(calibration: Mapping[str, Any]) -> str:
+    rows = [
+        [f"{row['low']:.1f}-{row['high']:.1f}", f"{row['confidence']:.3f}", f"{row['accuracy']:.3f}", str(row["count"])]
+        for row in calibration["bins"]
+        if row["count"]
+    ]
+    header = ("score", "mean score", "share right", "entities")
+    text = table(rows, header=header, divider=True, aligns=("l", "r", "r", "r"))
+    return f"{text}Expected calibration error {calibration['ece']:.3f}.\n"
 
 
 def _counts(scores: Mapping[str, Any]) -> str:

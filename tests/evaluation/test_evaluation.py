@@ -183,3 +183,19 @@ def test_files(nlp, tmp_path):
     assert scores["versions"]["spacy"] == spacy.__version__
     assert all(scores["versions"].values())
     assert [path.name for path in output.parent.iterdir()] == ["metrics.json"]
+
+
+def test_calibration_needs_a_score_on_every_entity(nlp):
+    docs = [gold_doc(nlp, "B-per O B-per", "B-per O O")]
+    assert evaluate(nlp, docs)["calibration"] is None
+
+    @Language.component("test_score")
+    def score(doc):
+        for ent in doc.ents:
+            ent._.score = 0.9 if ent.start == 0 else 0.4
+        return doc
+
+    nlp.add_pipe("test_score")
+    scores = evaluate(nlp, docs)
+    assert scores["calibration"]["ece"] == pytest.approx((0.1 + 0.4) / 2)
+    assert [row["f"] for row in scores["thresholds"] if row["threshold"] in (0.4, 0.5)] == [pytest.approx(2 / 3), 1.0]

@@ -1,5 +1,6 @@
 import pytest
 
+from spacy_crossner.evaluation.calibration import calibration
 from spacy_crossner.evaluation.metrics import RULE, conlleval_scores, strict_scores
 from spacy_crossner.evaluation.tables import score_table
 
@@ -12,6 +13,7 @@ def scores():
     return {
         "strict": strict_scores(GOLD, PREDICTED),
         "conlleval": conlleval_scores(GOLD, PREDICTED),
+        "calibration": calibration([0.9, 0.8], [True, False]),
         "illegal_tags": 1,
         "sentences": 1,
         "words": 5,
@@ -37,7 +39,8 @@ def test_table_shows_both_readings_and_types_by_support(scores):
 
 
 def test_figures_stand_under_one_another(scores):
-    lines = [line for line in score_table(scores).splitlines() if line.endswith((" 1", " 2", " 3"))]
+    text = score_table({**scores, "calibration": None})
+    lines = [line for line in text.splitlines() if line.endswith((" 1", " 2", " 3"))]
     assert len(lines) == 4
     assert len({len(line) for line in lines}) == 1
 
@@ -55,3 +58,11 @@ def test_rule_and_counts_stand_below(scores):
 def test_no_entity_at_all(scores):
     empty = strict_scores([["O"]], [["O"]])
     assert "by type" not in score_table({**scores, "strict": empty, "conlleval": conlleval_scores([["O"]], [["O"]])})
+
+
+def test_reliability_has_a_row_for_each_bin_with_entities(scores):
+    lines = [line.split() for line in score_table(scores).splitlines()]
+    assert ["0.8-0.9", "0.900", "1.000", "1"] in lines
+    assert ["0.7-0.8", "0.800", "0.000", "1"] in lines
+    assert "Expected calibration error 0.450." in score_table(scores)
+    assert "calibration" not in score_table({**scores, "calibration": None})

@@ -1,0 +1,116 @@
+"""How far scores can be trusted: calibration error, reliability, what a threshold gives, temperature scaling."""
+
+from typing import Callable, List, NamedTuple, Sequence, TypedDict
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+
+from .metrics import PRF
+
+# Log-losses see no score nearer to 0 or 1 than this.
+EPSILON = 1e-6
+TEMPERATURES = (0.1, 20.0)
+
+
+class Judged(NamedTuple):
+    """The score of each predicted entity, and whether it is right."""
+
+    scores: List[float]
+    correct: List[bool]
+
+
+class Bin(TypedDict):
+    """Entities whose scores are in (low, high], the first bin with its low end.
+
+    `confidence` is the mean of their scores and `accuracy` the share of them that is right; both are 0 in an empty bin.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: float
+
+
+class Calibration(TypedDict):
+    """`ece`, the expected calibration error, and the reliability table that it sums up."""
+
+    ece: float
+    bins: List[Bin]
+
+
+class ThresholdPRF(PRF):
+    """Precision, recall and F1 of the entities whose score is `threshold` or more."""
+
+    threshold: float
+
+
+def calibration(scores: ArrayLike, correct: ArrayLike, n_bins: int = 10) -> Calibration:
+    """Compare the scores of predicted entities with how often they are right.
+
+    The expected calibration error is the mean over entities of the distance between confidence and accuracy of their
+    bin (Guo et al., 2017, Eq. 3), with bins of equal width.
+
+    scores (ArrayLike): the score of each predicted entity, in [0, 1].
+    correct (ArrayLike): whether it is right.
+    n_bins (int): the number of bins.
+    """
+    scores, correct = np.asarray(scores, dtype=float), np.asarray(correct, dtype=float)
+    edges = np.linspace(0, 1, n_bins + 1)
+    index = np.clip(np.searchsorted(edges, scores, side="left") - 1, 0, n_bins - 1)
+    bins: List[Bin] = []
+    for i in range(n_bins):
+        inside = index == i
+        count = int(inside.sum())
+        bins.append(
+            {
+                "low": float(edges[i]),
+                "high": float(edges[i + 1]),
+                "count": count,
+                "confidence": float(scores[inside].mean()) if count else 0.0,
+                "accuracy": float(correct[inside].mean()) if count else 0.0,
+            }
+        )
+    gaps = sum(row["count"] * abs(row["confidence"] - row["accuracy"]) for row in bins)
+    return {"ece": gaps / max(1, len(scores)), "bins": bins}
+
+
+def threshold_curve(
+    scores: ArrayLike, correct: ArrayLike, n_gold: int, thresholds: Sequence[float] = tuple(np.linspace(0, 0.95, 20))
+) -> List[ThresholdPRF]:
+    """Score what is left when entities below a threshold are dropped, for each threshold.
+
+    scores (ArrayLike): the score of each predicted entity.
+    correct (ArrayLike): whether it is right.
+    n_gold (int): the number of gold entities.
+    thresholds (Sequence[float]): the thresholds.
+    """
+    scores, correct = np.asarray(scores, dtype=float), np.asarray(correct, dtype=bool)
+    curve: List[ThresholdPRF] = []
+    for threshold in thresholds:
+        kept = scores >= threshold
+        right = int((kept & correct).sum())
+        p, r = right / max(1, int(kept.sum())), right / max(1, n_gold)
+        # The threshold as a plain figure: 0.15, not 0.15000000000000002.
+        curve.append({"threshold": round(float(threshold), 6), "p": p, "r": r, "f": 2 * p * r / max(EPSILON, p + r)})
+    return curve
+
+
+def log_loss(scores: ArrayLike, correct: ArrayLike) -> float:
+    """Return the mean log-loss of scores as probabilities of being right; 0 of no scores."""
+    if not len(np.atleast_1d(scores)):
+        return 0.0
+    clipped: NDArray[np.float64] = np.clip(np.asarray(scores, dtype=float), EPSILON, 1 - EPSILON)
+    return float(-np.where(np.asarray(correct, dtype=bool), np.log(clipped), np.log1p(-clipped)).mean())
+
+
+def fit_temperature(loss: Callable[[float], float]) -> float:
+    """Return the temperature with the lowest loss, between 0.1 and 20.
+
+    loss (Callable[[float], float]): the loss at a temperature.
+    """
+    low, high = np.log(TEMPERATURES)
+    options = {"xatol": 0.01}
+    found = minimize_scalar(lambda x: loss(float(np.exp(x))), bounds=(low, high), method="bounded", options=options)
+    return float(np.exp(found.x))

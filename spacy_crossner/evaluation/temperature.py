@@ -1,0 +1,105 @@
+"""Temperature scaling: fit on dev what the scores of a trained component are divided by."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..data.docbin import read_docbin
+from ..data.files import reason
+from ..domains import without_annotation
+from ..errors import CrossnerError
+from ..pipeline.base import SequenceNER
+from .calibration import Judged, calibration, fit_temperature, log_loss
+from .evaluate import load_pipeline
+
+C206 = "[C206] The pipeline '{model}' has no component of spacy-crossner{named}; it has {names}."
+C208 = "[C208] {output} exists. Give --force to replace it, or another folder."
+C209 = "[C209] Cannot write {output}: {error}."
+
+
+def calibrate(nlp: Language, gold: Sequence[Doc], component: str) -> Dict[str, Any]:
+    """Fit the temperature of a component, and set it.
+
+    The temperature is the one at which the scores of the entities that it finds have the lowest log-loss as
+    probabilities of being right. It does not change which entities these are.
+
+    nlp (Language): the pipeline.
+    gold (Sequence[Doc]): annotated docs that the component was not trained on.
+    component (str): the component's name.
+    RETURNS (Dict[str, Any]): `temperature`, the number of `entities` found, and `log_loss` and `ece` with the
+        temperature `before` and `after`. Where nothing is found the temperature stays and these are 0.
+    """
+    pipe = nlp.get_pipe(component)
+    assert isinstance(pipe, SequenceNER)
+    docs = [without_annotation(doc, nlp.vocab) for doc in gold]
+    before = nlp.pipe_names.index(component)
+    with nlp.select_pipes(enable=nlp.pipe_names[:before]):
+        docs = list(nlp.pipe(docs))
+    expected = [{(ent.start, ent.end, ent.label_) for ent in doc.ents} for doc in gold]
+    threshold, pipe.threshold = pipe.threshold, 0.0
+
+    def score(temperature: float) -> Judged:
+        pipe.cfg["temperature"] = temperature
+        judged = Judged([], [])
+        for start in range(0, len(docs), nlp.batch_size):
+            found = pipe.predict(docs[start : start + nlp.batch_size])
+            for prediction, spans in zip(found, expected[start : start + nlp.batch_size], strict=True):
+                judged.scores.extend(span[3] for span in prediction.spans)
+                judged.correct.extend(span[:3] in spans for span in prediction.spans)
+        return judged
+
+    try:
+        start_temperature = pipe.temperature
+        first = score(start_temperature)
+        temperature = start_temperature
+        if first.scores:
+            temperature = fit_temperature(lambda value: log_loss(*score(value)))
+        last = score(temperature)
+    finally:
+        pipe.threshold = threshold
+    return {
+        "component": component,
+        "entities": len(first.scores),
+        "temperature": {"before": start_temperature, "after": temperature},
+        "log_loss": {"before": log_loss(*first), "after": log_loss(*last)},
+        "ece": {"before": calibration(*first)["ece"], "after": calibration(*last)["ece"]},
+    }
+
+
+def calibrate_files(
+    model: str, data: Path, output: Path, *, component: Optional[str] = None, force: bool = False, gpu_id: int = -1
+) -> List[Dict[str, Any]]:
+    """Load a pipeline, calibrate its components on a DocBin and save the pipeline.
+
+    model (str): the folder of a pipeline or the name of an installed one; it stays as it is.
+    data (Path): the annotated DocBin.
+    output (Path): the folder for the calibrated pipeline, complete or not at all.
+    component (Optional[str]): the component; all of ours if not given.
+    force (bool): replace a folder that is there.
+    gpu_id (int): the GPU, -1 for the CPU.
+    RETURNS (List[Dict[str, Any]]): what `calibrate` found for each component.
+    RAISES (CrossnerError): something is not there, or the output is.
+    """
+    if output.exists() and not force:
+        raise CrossnerError(C208.format(output=output))
+    nlp = load_pipeline(model, gpu_id)
+    ours = [name for name, pipe in nlp.pipeline if isinstance(pipe, SequenceNER) and component in (None, name)]
+    if not ours:
+        named = f" named '{component}'" if component else ""
+        raise CrossnerError(C206.format(model=model, named=named, names=", ".join(nlp.pipe_names) or "none"))
+    gold = read_docbin(data, nlp.vocab)
+    found = [calibrate(nlp, gold, name) for name in ours]
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
+            nlp.to_disk(Path(folder) / "new")
+            if output.exists():
+                os.replace(output, Path(folder) / "old")
+            os.replace(Path(folder) / "new", output)
+    except OSError as error:
+        raise CrossnerError(C209.format(output=output, error=reason(error))) from error
+    return found

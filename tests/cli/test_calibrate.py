@@ -1,0 +1,85 @@
+import json
+
+import pytest
+import spacy
+from spacy.training import Example
+from thinc.api import fix_random_seed
+from typer.testing import CliRunner
+
+from spacy_crossner.cli import app
+from spacy_crossner.data.docbin import write_docbin
+from spacy_crossner.domains import without_annotation
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, annotated_docs):
+    """Give a folder with a pipeline that half knows the sample, `model`, and the sample, `dev.spacy`."""
+    folder = tmp_path_factory.mktemp("calibrate")
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("crf_ner", name="ner", config={"threshold": 0.9})
+    nlp.add_pipe("crf_ner", name="untouched")
+    docs = annotated_docs(nlp)
+    examples = [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs[::2]]
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(15):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(folder / "model")
+    write_docbin(docs, folder / "dev.spacy")
+    write_docbin([docs[8], docs[10]], folder / "empty.spacy")
+    return folder
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["calibrate", *map(str, arguments)])
+
+
+def test_scores_get_better_and_entities_stay(folder, tmp_path, annotated_docs):
+    result = run(folder / "model", folder / "dev.spacy", "--output", tmp_path / "out", "--component", "ner")
+    assert result.exit_code == 0, result.output
+    before, after = spacy.load(folder / "model"), spacy.load(tmp_path / "out")
+    temperature = after.get_pipe("ner").temperature
+    assert temperature != 1.0
+    assert f"{temperature:.3f}" in result.output
+    assert after.get_pipe("untouched").temperature == 1.0
+    assert after.get_pipe("ner").threshold == 0.9
+    for nlp in (before, after):
+        nlp.get_pipe("ner").threshold = 0.0
+        nlp.remove_pipe("untouched")
+    texts = [doc.text for doc in annotated_docs(before)]
+    found = [[[(e.start, e.end, e.label_) for e in doc.ents] for doc in nlp.pipe(texts)] for nlp in (before, after)]
+    assert found[0] == found[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_an_output_that_is_there_is_replaced_only_on_request(folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("kept")
+    arguments = [folder / "model", folder / "dev.spacy", "--output", tmp_path / "out", "--component", "ner"]
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "--force" in result.output
+    assert (tmp_path / "out" / "mine").read_text() == "kept"
+    assert run(*arguments, "--force").exit_code == 0
+    assert json.loads((tmp_path / "out" / "ner" / "cfg").read_text())["temperature"] != 1.0
+
+
+def test_with_no_entity_found_the_temperature_stays(folder, tmp_path):
+    result = run(folder / "model", folder / "empty.spacy", "--output", tmp_path / "out", "--component", "ner")
+    assert result.exit_code == 0
+    assert "finds no entity" in result.output
+    assert spacy.load(tmp_path / "out").get_pipe("ner").temperature == 1.0
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        ("dev.spacy", ["--component", "tagger"], "no component of spacy-crossner named 'tagger'"),
+        ("missing.spacy", [], "missing.spacy"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_named(folder, tmp_path, data, options, message):
+    result = run(folder / "model", folder / data, "--output", tmp_path / "out", *options)
+    assert result.exit_code == 1
+    assert message in " ".join(result.output.split())
+    assert not (tmp_path / "out").exists()
