@@ -541,3 +541,55 @@ def test_analysis_knows_what_is_assigned(untrained):
     analysis = untrained.analyze_pipes()
     assert "doc.ents" in analysis["summary"]["ner"]["assigns"]
     assert untrained.get_factory_meta("crf_ner").default_score_weights["ents_f"] == 1.0
+
+
+def test_no_data_is_said(untrained):
+    with pytest.raises(TypeError, match="E930"):
+        untrained.initialize(lambda: [])
+    ner = untrained.get_pipe("ner")
+    ner.add_label("person")
+    untrained.initialize()
+    assert ner.update([], losses={})["ner"] == 0.0
+    assert ner.predict([]) == []
+    assert list(untrained.pipe([])) == []
+
+
+@pytest.fixture(scope="module")
+def listening_bytes(component, annotated_docs):
+    """Give a pipeline that knows the sample by heart, the component above spaCy's shared `tok2vec`."""
+    fix_random_seed(0)
+    nlp = make_listening(component)
+    examples = examples_of(nlp, annotated_docs(nlp))
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(40):
+        # Not with `sgd`: the encoder would then take its step before the head's gradient has come.
+        nlp.update(examples, sgd=False)
+        for _, pipe in nlp.pipeline:
+            pipe.finish_update(optimizer)
+    return nlp.to_bytes()
+
+
+def make_listening(component):
+    factory, config = component
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec")
+    nlp.add_pipe(factory, name="ner", config={**config, "model": {**config.get("model", {}), "tok2vec": listener}})
+    return nlp
+
+
+def test_learns_through_a_listener_and_takes_the_encoder_in(component, listening_bytes, annotated_docs, tmp_path):
+    nlp = make_listening(component).from_bytes(listening_bytes)
+    docs = annotated_docs(nlp)
+    assert predict_all(nlp, docs) == [entities(doc) for doc in docs]
+    nlp.replace_listeners("tok2vec", "ner", ["model.tok2vec"])
+    nlp.remove_pipe("tok2vec")
+    nlp.to_disk(tmp_path)
+    assert predict_all(spacy.load(tmp_path), docs) == [entities(doc) for doc in docs]
+
+
+def test_a_listener_cannot_rehearse(component, listening_bytes, annotated_docs):
+    nlp = make_listening(component).from_bytes(listening_bytes)
+    nlp.resume_training()
+    with pytest.raises(CrossnerError, match="C028"):
+        nlp.rehearse(examples_of(nlp, annotated_docs(nlp)))
