@@ -4,7 +4,6 @@ A component on this base adds its factory, its model and what differs.
 """
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union, cast
@@ -19,7 +18,7 @@ from spacy.language import Language
 from spacy.pipeline.pipe import deserialize_config
 from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.pipeline.trainable_pipe import TrainablePipe
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from spacy_transformers.layers import TransformerListener
@@ -40,9 +39,16 @@ from ..models.bridge import (
     set_dropout,
 )
 from ..models.torch.head import Decoding, HeadOutput
-from ..scores import get_score, set_score
 from ..tags import OUTSIDE, TAGS_KEY, label_tags, split_tag
-from .alignment import UNKNOWN_LABEL, aligned_tags, allowed_tags, tags_to_spans
+from .alignment import UNKNOWN_LABEL, aligned_tags, tags_to_spans
+from .prediction import (
+    Prediction,
+    allowed_in_windows,
+    set_candidates,
+    set_entities,
+    spans_in_cores,
+    without_overlaps,
+)
 from .windows import Window, chunk_windows, plan_windows
 
 # Enough docs to see a tok2vec layer's widths.
@@ -52,23 +58,6 @@ DECODING = ("constrained", "lenient", "strict")
 # The layers that take their vectors from another component.
 LISTENERS = (Tok2VecListener.name, TransformerListener.name)
 PRESET_ENTS = ("constrain", "keep", "overwrite")
-
-# Start, end (exclusive), label, score.
-ScoredSpan = Tuple[int, int, str, float]
-
-
-@dataclass
-class Prediction:
-    """What a component found in a doc.
-
-    spans (List[ScoredSpan]): the entities, in order.
-    candidates (List[ScoredSpan]): the spans whose score is above the floor, the best first, if they are asked for.
-    tags (Optional[NDArray]): the tag indices as they were decoded, where illegal ones are possible.
-    """
-
-    spans: List[ScoredSpan] = field(default_factory=list)
-    candidates: List[ScoredSpan] = field(default_factory=list)
-    tags: Optional[NDArray[np.int64]] = None
 
 
 class SequenceNER(TrainablePipe):
@@ -201,7 +190,7 @@ class SequenceNER(TrainablePipe):
                 self._decode(docs, chunk, output, predictions)
         if len(windows) > sum(len(doc) > 0 for doc in docs):
             for prediction in predictions:
-                prediction.spans = _without_overlaps(sorted(prediction.spans))
+                prediction.spans = without_overlaps(sorted(prediction.spans))
         for prediction in predictions:
             prediction.candidates.sort(key=lambda span: (-span[3], span))
         return predictions
@@ -209,9 +198,12 @@ class SequenceNER(TrainablePipe):
     def _decode(self, docs: List[Doc], chunk: List[Window], output: HeadOutput, predictions: List[Prediction]) -> None:
         """Add what is found in the windows of a chunk to the predictions of their docs."""
         head = get_module(self.model)
+        allowed = None
+        if self.preset_ents == "constrain":
+            allowed = allowed_in_windows(docs, chunk, output.emissions.shape[1], self.labels)
         decoding = Decoding(
             constrained=self.decoding == "constrained",
-            allowed=self._allowed(docs, chunk, output) if self.preset_ents == "constrain" else None,
+            allowed=None if allowed is None else self._to_tensor(allowed),
             temperature=self.temperature,
         )
         paths = to_numpy(torch2xp(head.decode(output, decoding)))
@@ -219,41 +211,19 @@ class SequenceNER(TrainablePipe):
         spans = tags_to_spans(paths, lengths, strict=self.decoding == "strict")
         if len(spans):
             scores = head.span_probabilities(output, self._to_tensor(spans), decoding)
-            for i, span in self._in_cores(chunk, spans, to_numpy(torch2xp(scores))):
+            for i, span in spans_in_cores(chunk, spans, to_numpy(torch2xp(scores)), self.labels):
                 if span[3] >= self.threshold:
                     predictions[i].spans.append(span)
         if self.candidates_key:
             found, scores = head.candidates(output, self.candidates_floor, decoding)
-            for i, span in self._in_cores(chunk, to_numpy(torch2xp(found)), to_numpy(torch2xp(scores))):
+            found, scores = to_numpy(torch2xp(found)), to_numpy(torch2xp(scores))
+            for i, span in spans_in_cores(chunk, found, scores, self.labels):
                 predictions[i].candidates.append(span)
         for window, path in zip(chunk, paths, strict=True):
             tags = predictions[window.doc].tags
             if tags is not None:
                 core = path[window.core_start - window.start : window.core_end - window.start]
                 tags[window.core_start : window.core_end] = core
-
-    def _in_cores(
-        self, chunk: List[Window], spans: NDArray[np.int64], scores: NDArray[np.float64]
-    ) -> Iterator[Tuple[int, ScoredSpan]]:
-        """Yield those spans that begin in the core of their window, with the doc's index."""
-        labels = self.labels
-        for (row, start, end, label), score in zip(spans.tolist(), scores.tolist(), strict=True):
-            window = chunk[row]
-            start += window.start
-            if window.core_start <= start < window.core_end:
-                # Sums of probabilities may leave [0, 1] by a rounding.
-                yield window.doc, (start, end + window.start, labels[label], min(1.0, max(0.0, score)))
-
-    def _allowed(self, docs: List[Doc], chunk: List[Window], output: HeadOutput) -> Optional[Tensor]:
-        """Return which tags each token may take beside the entities that are there; None if there are none."""
-        preset = {window.doc for window in chunk if docs[window.doc].has_annotation("ENT_IOB")}
-        if not preset:
-            return None
-        allowed = np.ones(output.emissions.shape, dtype=bool)
-        for i, (doc, start, end, _, _) in enumerate(chunk):
-            if doc in preset:
-                allowed[i, : end - start] = allowed_tags(docs[doc], start, end, self.labels)
-        return self._to_tensor(allowed)
 
     @staticmethod
     def _to_tensor(array: NDArray[Any]) -> Tensor:
@@ -271,23 +241,9 @@ class SequenceNER(TrainablePipe):
         for doc, prediction in zip(docs, scores, strict=True):
             if prediction.tags is not None:
                 doc.user_data[TAGS_KEY] = [names[tag] for tag in prediction.tags]
-            spans = [_scored(doc, span) for span in prediction.spans]
-            blocked: List[Span] = []
-            if self.preset_ents != "overwrite" and doc.has_annotation("ENT_IOB"):
-                blocked = [doc[token.i : token.i + 1] for token in doc if token.ent_iob == 3 and not token.ent_type]
-                preset = list(doc.ents)
-                for span in preset:
-                    if get_score(span) is None:
-                        set_score(span, 1.0)
-                taken = {i for span in [*preset, *blocked] for i in range(span.start, span.end)}
-                spans = [*preset, *(span for span in spans if taken.isdisjoint(range(span.start, span.end)))]
-            doc.set_ents(spans, blocked=blocked)
+            set_entities(doc, prediction.spans, keep_preset=self.preset_ents != "overwrite")
             if self.candidates_key:
-                group = [_scored(doc, span) for span in prediction.candidates]
-                values = [span[3] for span in prediction.candidates]
-                doc.spans[self.candidates_key] = SpanGroup(
-                    doc, name=self.candidates_key, spans=group, attrs={"scores": values}
-                )
+                set_candidates(doc, prediction.candidates, self.candidates_key)
 
     # Training
 
@@ -319,10 +275,8 @@ class SequenceNER(TrainablePipe):
         if not any(len(doc) for doc in docs):
             return losses
         self._require_module()
-        set_dropout_rate(self.model, drop)
-        set_dropout(self.model, drop)
         tags = self._gold_tags(examples)
-        output, backprop = self.model.begin_update((docs, tags))
+        output, backprop = self._begin_update(docs, tags, drop)
         loss, terms = self.get_loss(examples, output, tags)
         backprop(loss)
         if sgd not in (None, False):
@@ -331,6 +285,14 @@ class SequenceNER(TrainablePipe):
         for term, value in terms.items():
             losses[f"{self.name}.{term}"] += value.item()
         return losses
+
+    def _begin_update(
+        self, docs: List[Doc], tags: Tensor, drop: float
+    ) -> Tuple[HeadOutput, Callable[[Tensor], List[Doc]]]:
+        """Return the output of the model in training, and the function that takes the loss back."""
+        set_dropout_rate(self.model, drop)
+        set_dropout(self.model, drop)
+        return self.model.begin_update((docs, tags))
 
     def get_loss(
         self, examples: Iterable[Example], scores: HeadOutput, tags: Optional[Tensor] = None
@@ -402,9 +364,7 @@ class SequenceNER(TrainablePipe):
         if any(layer.name in LISTENERS for layer in self.model.walk()):
             raise CrossnerError(Errors.C028.format(name=self.name))
         tags = self._teacher_tags(docs)
-        set_dropout_rate(self.model, drop)
-        set_dropout(self.model, drop)
-        output, backprop = self.model.begin_update((docs, tags))
+        output, backprop = self._begin_update(docs, tags, drop)
         loss = get_module(self.model).nll(output, tags)
         backprop(loss)
         if sgd not in (None, False):
@@ -506,19 +466,3 @@ class SequenceNER(TrainablePipe):
         if self.cfg["width"] is not None:
             make_module(self.model, self.cfg["width"], list(self.labels))
         self.model.from_bytes(data)
-
-
-def _scored(doc: Doc, span: ScoredSpan) -> Span:
-    start, end, label, score = span
-    made = Span(doc, start, end, label=label)
-    set_score(made, score)
-    return made
-
-
-def _without_overlaps(spans: List[ScoredSpan]) -> List[ScoredSpan]:
-    """Drop spans, which come in order, that begin before the end of the one before."""
-    kept: List[ScoredSpan] = []
-    for span in spans:
-        if not kept or span[0] >= kept[-1][1]:
-            kept.append(span)
-    return kept
