@@ -22,6 +22,9 @@ def train_cli(
     min_steps: Annotated[int, typer.Option(help="With --epochs: no fewer steps than this")] = 0,
     evaluations: Annotated[int, typer.Option(min=1, help="With --epochs: how often dev is scored")] = 4,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on from the checkpoint of a killed run of this command")
+    ] = True,
 ) -> None:
     """Train a pipeline. Settings of the config are overridden as with `spacy train`: --training.batcher.size 32."""
     overrides = parse_config_overrides(ctx.args)
@@ -34,4 +37,5 @@ def train_cli(
             evaluations=evaluations,
             use_gpu=gpu_id,
             overrides=overrides,
+            resume=resume,
         )

@@ -292,7 +292,8 @@ class SequenceNER(TrainablePipe):
         """Return the output of the model in training, and the function that takes the loss back."""
         set_dropout_rate(self.model, drop)
         set_dropout(self.model, drop)
-        return self.model.begin_update((docs, tags))
+        output, backprop = self.model.begin_update((docs, tags))
+        return cast(HeadOutput, output), backprop
 
     def get_loss(
         self, examples: Iterable[Example], scores: HeadOutput, tags: Optional[Tensor] = None

@@ -13,29 +13,38 @@ from wasabi import Printer
 LogStep = Callable[[Optional[Dict[str, Any]]], None]
 
 
-def create_term_logger(
-    output_file: Optional[str] = None, progress_bar: bool = True
-) -> Callable[[Language, IO, IO], Tuple[LogStep, Callable[[], None]]]:
-    """Make a logger for `[training.logger]`: a table row and a JSON line an evaluation.
+class TermLogger:
+    """Logs a table row and a JSON line an evaluation; see `create_term_logger`.
 
-    Columns are epoch, step, each component's loss, each of its terms (`ner.nll`), the scores that have a weight, the
-    weighted score, and training words per second.
-
-    output_file (Optional[str]): the file of JSON lines, written anew; None for none.
-    progress_bar (bool): between evaluations, a bar with steps done and time left on a terminal.
+    A resumed stage's file has the lines up to the checkpoint and those that come after, as that of an unbroken one.
     """
 
-    def setup(nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr) -> Tuple[LogStep, Callable[[], None]]:
+    def __init__(self, output_file: Optional[str], progress_bar: bool) -> None:
+        self.output_file = output_file
+        self.progress_bar = progress_bar
+        self.steps = 0
+        self.lines: List[str] = []
+
+    def __call__(
+        self, nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr
+    ) -> Tuple[LogStep, Callable[[], None]]:
+        """Begin to log. Returns what is called after each step, and at the end."""
         printer = Printer(no_print=True)
         stream: Optional[IO] = None
-        if output_file:
-            Path(output_file).parent.mkdir(parents=True, exist_ok=True)
-            stream = open(output_file, "w", encoding="utf8")  # noqa: SIM115
+        if self.output_file:
+            Path(self.output_file).parent.mkdir(parents=True, exist_ok=True)
+            stream = open(self.output_file, "w", encoding="utf8")  # noqa: SIM115
+            stream.writelines(self.lines)
+            stream.flush()
         weights = nlp.config["training"]["score_weights"]
         score_names = [name for name, weight in weights.items() if weight]
-        max_steps = nlp.config["training"]["max_steps"]
         bar = tqdm.tqdm(
-            total=max_steps or None, file=stderr, leave=False, unit="step", disable=None if progress_bar else True
+            total=nlp.config["training"]["max_steps"] or None,
+            initial=self.steps,
+            file=stderr,
+            leave=False,
+            unit="step",
+            disable=None if self.progress_bar else True,
         )
         table: Optional[Dict[str, List[Any]]] = None
 
@@ -45,6 +54,7 @@ def create_term_logger(
 
         def log_step(info: Optional[Dict[str, Any]]) -> None:
             nonlocal table
+            self.steps += 1
             bar.update(1)
             if info is None:
                 return
@@ -66,10 +76,11 @@ def create_term_logger(
                 f"{speed:.0f}",
             ]
             write(printer.row(cells, widths=table["widths"], aligns=table["aligns"], spacing=2))
+            line = {"epoch": info["epoch"], "step": info["step"], "losses": losses, "scores": scores}
+            line.update(score=float(info["score"]), seconds=info["seconds"], words=info["words"])
+            self.lines.append(srsly.json_dumps(line) + "\n")
             if stream:
-                line = {"epoch": info["epoch"], "step": info["step"], "losses": losses, "scores": scores}
-                line.update(score=float(info["score"]), seconds=info["seconds"], words=info["words"])
-                stream.write(srsly.json_dumps(line) + "\n")
+                stream.write(self.lines[-1])
                 stream.flush()
 
         def finalize() -> None:
@@ -79,4 +90,23 @@ def create_term_logger(
 
         return log_step, finalize
 
-    return setup
+    def training_state_to_bytes(self) -> bytes:
+        """Return how far the log has come."""
+        return srsly.msgpack_dumps({"steps": self.steps, "lines": self.lines})
+
+    def training_state_from_bytes(self, bytes_data: bytes) -> None:
+        """Go on with a log; call this before logging begins."""
+        state = srsly.msgpack_loads(bytes_data)
+        self.steps, self.lines = state["steps"], state["lines"]
+
+
+def create_term_logger(output_file: Optional[str] = None, progress_bar: bool = True) -> TermLogger:
+    """Make a logger for `[training.logger]`: a table row and a JSON line an evaluation.
+
+    Columns are epoch, step, each component's loss, each of its terms (`ner.nll`), the scores that have a weight, the
+    weighted score, and training words per second.
+
+    output_file (Optional[str]): the file of JSON lines, written anew unless a killed stage is resumed; None for none.
+    progress_bar (bool): between evaluations, a bar with steps done and time left on a terminal.
+    """
+    return TermLogger(output_file, progress_bar)

@@ -1,14 +1,22 @@
-"""AdamW as in torch: one rate for encoders and one for heads, warm-up and decay, clipping over all gradients."""
+"""AdamW as in torch: one rate for encoders and one for heads, warm-up and decay, clipping over all gradients.
 
-from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+Below it, how the state of an optimizer, this one or one of thinc's, is saved and put back.
+"""
+
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple, cast
 
 import torch
-from thinc.api import Optimizer, xp2torch
+from thinc.api import Optimizer, torch2xp, xp2torch
 from thinc.types import FloatsXd
 
 from ..errors import CrossnerError, Errors
 
 Key = Tuple[int, str]
+# Numbers and names, and tensors.
+State = Tuple[Dict[str, Any], Dict[str, torch.Tensor]]
+
+# What thinc's optimizers keep for each parameter.
+THINC_TENSORS = ("mom1", "mom2", "averages")
 
 
 class HeadAdamW(Optimizer):
@@ -108,6 +116,41 @@ class HeadAdamW(Optimizer):
         self.step += 1
         self.learn_rate = self.peaks[False] * self.rate_factor(self.step)
 
+    def to_state(self, names: Mapping[Key, str]) -> State:
+        """Return all that the next step depends on; see `optimizer_to_state`."""
+        # In their order, in which the norm of all gradients is summed.
+        keys = [key for key in self.parameters if key in names]
+        moments = {} if self.adamw is None else self.adamw.state
+        tensors = {
+            f"{names[key]}/{field}": value
+            for key in keys
+            for field, value in moments.get(self.parameters[key], {}).items()
+        }
+        parameters = [[names[key], self.scales[key], key in self.heads] for key in keys]
+        return {"step": self.step, "parameters": parameters}, tensors
+
+    def from_state(self, state: State, parameters: Mapping[str, Tuple[Key, torch.Tensor]]) -> None:
+        """Put back what `to_state` gave; see `optimizer_from_state`."""
+        settings, tensors = state
+        self.step = settings["step"]
+        self.learn_rate = self.peaks[False] * self.rate_factor(self.step)
+        for name, scale, is_head in settings["parameters"]:
+            key, tensor = parameters[name]
+            self.parameters[key] = torch.nn.Parameter(tensor)
+            self.arrays[key] = cast(FloatsXd, torch2xp(tensor))
+            self.gradients[key] = torch.empty_like(tensor)
+            self.scales[key] = scale
+            if is_head:
+                self.mark_head([key])
+        if self.parameters:
+            self.adamw = self._make_adamw()
+            for name, _, _ in settings["parameters"]:
+                key, tensor = parameters[name]
+                fields = {field: tensors.get(f"{name}/{field}") for field in ("step", "exp_avg", "exp_avg_sq")}
+                moments = {field: value.to(tensor.device) for field, value in fields.items() if value is not None}
+                if moments:
+                    self.adamw.state[self.parameters[key]] = moments
+
     def rate_factor(self, step: int) -> float:
         """Return the share of the peak rate at a step, counted from 0: never 0 within `total_steps`."""
         if not self.total_steps:
@@ -136,3 +179,51 @@ class HeadAdamW(Optimizer):
             kept = set(self.parameters.values())
             adamw.state.update({p: state for p, state in self.adamw.state.items() if p in kept})
         return adamw
+
+
+def can_be_saved(optimizer: Optimizer) -> bool:
+    """Return whether the state of an optimizer can be saved: HeadAdamW, and thinc's Adam, RAdam and SGD."""
+    return type(optimizer) is Optimizer or isinstance(optimizer, HeadAdamW)
+
+
+def optimizer_to_state(optimizer: Optimizer, names: Mapping[Key, str]) -> State:
+    """Return all that the next step of an optimizer depends on, beside the weights and its settings.
+
+    optimizer (Optimizer): one that `can_be_saved`.
+    names (Mapping[Key, str]): the lasting name of each parameter. Keys are not: they hold numbers that a process gives.
+    RETURNS (State): what JSON can hold, and tensors by name.
+    """
+    if isinstance(optimizer, HeadAdamW):
+        return optimizer.to_state(names)
+    tensors = {
+        f"{names[key]}/{field}": xp2torch(array)
+        for field in THINC_TENSORS
+        for key, array in (getattr(optimizer, field) or {}).items()
+        if key in names
+    }
+    updates = {names[key]: n for key, n in optimizer.nr_update.items() if key in names}
+    return {"updates": updates, "radam": optimizer._radam_buffer}, tensors
+
+
+def optimizer_from_state(
+    optimizer: Optimizer, state: State, parameters: Mapping[str, Tuple[Key, torch.Tensor]], steps: int
+) -> None:
+    """Put back what `optimizer_to_state` gave.
+
+    optimizer (Optimizer): a new one of the same settings.
+    state (State): its state.
+    parameters (Mapping[str, Tuple[Key, Tensor]]): key and weights, in their own memory, of each parameter by its name.
+    steps (int): how often it was stepped; thinc's schedules are generators, which are run through again.
+    """
+    if isinstance(optimizer, HeadAdamW):
+        optimizer.from_state(state, parameters)
+        return
+    settings, tensors = state
+    for _ in range(steps):
+        optimizer.step_schedules()
+    optimizer.nr_update.update({parameters[name][0]: n for name, n in settings["updates"].items()})
+    optimizer._radam_buffer = settings["radam"]
+    for full_name, tensor in tensors.items():
+        name, _, field = full_name.rpartition("/")
+        key, weights = parameters[name]
+        getattr(optimizer, field)[key] = torch2xp(tensor.to(weights.device))

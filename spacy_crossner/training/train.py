@@ -1,19 +1,36 @@
-"""A training stage: spaCy's `train`, with its length given in passes over the data."""
+"""A training stage: spaCy's `train`, with its length given in passes over the data, that can be killed and resumed."""
 
 import math
+import shutil
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Optional
 
 import spacy
 from spacy import util
-from spacy.cli.train import train as spacy_train
+from spacy.cli._util import setup_gpu
 from spacy.language import DEFAULT_CONFIG
 from spacy.training import Example
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import (
+    DIR_MODEL_BEST,
+    DIR_MODEL_LAST,
+    clean_output_dir,
+    create_before_to_disk_callback,
+    update_meta,
+)
 from spacy.util import registry
 from thinc.api import Config, ConfigValidationError
+from wasabi import msg
 
 from ..errors import CrossnerError, Errors
+from .checkpoint import BEST, Checkpoints, link_or_copy, new_folder
+from .fingerprint import take_fingerprint
+from .stage import Stage
+from .state import read_state, why_not_saved
+
+CHECKPOINT = "checkpoint"
 
 
 def train(
@@ -25,8 +42,12 @@ def train(
     evaluations: int = 4,
     use_gpu: int = -1,
     overrides: Optional[Dict[str, Any]] = None,
+    resume: bool = True,
 ) -> None:
     """Train a pipeline and leave `model-best`, by the score on dev, and `model-last` in a folder.
+
+    Until it is done the folder has the stage's last checkpoint, too: after a kill the same call goes on from there, and
+    ends with the same weights.
 
     config_path (Path): the config.
     output (Path): the folder.
@@ -36,6 +57,7 @@ def train(
     evaluations (int): with `epochs`, how often dev is scored, besides the start; the last step is scored.
     use_gpu (int): GPU, -1 for CPU.
     overrides (Optional[Dict]): settings of the config by dotted name.
+    resume (bool): go on from a checkpoint, if there is one of the same config, data and versions.
     RAISES (CrossnerError): the config or a file that it names is missing, or the length makes no sense.
     """
     overrides = dict(overrides or {})
@@ -44,7 +66,7 @@ def train(
     if not config_path.is_file():
         raise CrossnerError(Errors.C009.format(path=config_path))
     with _named_errors():
-        config = DEFAULT_CONFIG.merge(util.load_config(config_path, overrides=overrides)).interpolate()
+        config = complete_config(config_path, overrides)
         # Before any work: spaCy would meet a missing dev set only once all is initialized.
         next(iter(resolve_corpus(config, "dev_corpus")), None)
         batches = count_batches(config) if epochs is not None else 0
@@ -53,7 +75,89 @@ def train(
         overrides["training.eval_frequency"] = frequency
         overrides["training.max_steps"] = frequency * evaluations
     with _named_errors():
-        spacy_train(config_path, output, use_gpu=use_gpu, overrides=overrides)
+        train_stage(config_path, output, use_gpu=use_gpu, overrides=overrides, resume=resume)
+
+
+def train_stage(config_path: Path, output: Path, *, use_gpu: int, overrides: Dict[str, Any], resume: bool) -> None:
+    """Initialize a pipeline, find its checkpoint if it has one, and train it; see `train`."""
+    if not output.exists():
+        output.mkdir(parents=True)
+        msg.good(f"Created output directory: {output}")
+    msg.info(f"Saving to output directory: {output}")
+    setup_gpu(use_gpu)
+    fingerprint = take_fingerprint(complete_config(config_path, overrides), output, use_gpu)
+    msg.divider("Initializing pipeline")
+    nlp = init_nlp(util.load_config(config_path, overrides=overrides), use_gpu=use_gpu)
+    msg.good("Initialized pipeline")
+    msg.divider("Training pipeline")
+    stage = Stage(nlp, use_gpu)
+    checkpoints = Checkpoints(output / CHECKPOINT, fingerprint)
+    problem = why_not_saved(stage)
+    if problem:
+        msg.warn(Errors.C022.format(problem=problem))
+    saved = checkpoints.find() if resume and not problem else None
+    if saved:
+        read_state(stage, saved)
+        # What came after the checkpoint comes again.
+        with new_folder(output / DIR_MODEL_BEST) as folder:
+            shutil.copytree(saved / BEST, folder, copy_function=link_or_copy, dirs_exist_ok=True)
+        msg.info(f"Training goes on after {stage.batches.drawn} steps, from the checkpoint in {saved}")
+    else:
+        checkpoints.remove()
+        clean_output_dir(output)
+    run_stage(stage, output, None if problem else checkpoints)
+    checkpoints.remove()
+    msg.good("Saved pipeline to output directory", output / DIR_MODEL_LAST)
+
+
+def run_stage(stage: Stage, output: Path, checkpoints: Optional[Checkpoints]) -> None:
+    """Take the steps that are left; after each scored one, save the pipeline and write a checkpoint.
+
+    stage (Stage): the stage.
+    output (Path): the folder for `model-last` and `model-best`.
+    checkpoints (Optional[Checkpoints]): where checkpoints go; None for none.
+    """
+    nlp, settings = stage.nlp, stage.settings
+    before_to_disk = create_before_to_disk_callback(settings["before_to_disk"])
+
+    def save(name: str) -> None:
+        with new_folder(output / name) as folder, nlp.use_params(stage.optimizer.averages):
+            before_to_disk(nlp).to_disk(folder)
+
+    msg.info(f"Pipeline: {nlp.pipe_names}")
+    if stage.frozen:
+        msg.info(f"Frozen components: {stage.frozen}")
+    if settings["annotating_components"]:
+        msg.info(f"Set annotations on update for: {settings['annotating_components']}")
+    msg.info(f"Initial learn rate: {stage.optimizer.learn_rate}")
+    with nlp.select_pipes(disable=stage.frozen):
+        log_step, finalize_logger = stage.logger(nlp, sys.stdout, sys.stderr)
+    try:
+        for info, is_best in stage.steps():
+            if is_best is None:
+                log_step(None)
+                continue
+            with nlp.select_pipes(disable=stage.frozen):
+                update_meta(settings, nlp, info)
+            save(DIR_MODEL_LAST)
+            if is_best:
+                with new_folder(output / DIR_MODEL_BEST) as folder:
+                    shutil.copytree(output / DIR_MODEL_LAST, folder, dirs_exist_ok=True)
+            info["output_path"] = str(output / DIR_MODEL_LAST)
+            log_step(info)
+            if checkpoints:
+                checkpoints.write(stage, output / DIR_MODEL_BEST)
+    except Exception as error:
+        msg.warn(f"Aborting and saving the final best model. Encountered exception: {error!r}")
+        raise
+    finally:
+        finalize_logger()
+        save(DIR_MODEL_LAST)
+
+
+def complete_config(config_path: Path, overrides: Dict[str, Any]) -> Config:
+    """Return a config with overrides and with spaCy's defaults, interpolated."""
+    return DEFAULT_CONFIG.merge(util.load_config(config_path, overrides=overrides)).interpolate()
 
 
 def count_batches(config: Config) -> int:

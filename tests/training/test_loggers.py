@@ -121,3 +121,31 @@ def test_the_bar_is_for_terminals(nlp, progress_bar):
     assert ("/20" in stderr.getvalue()) == progress_bar
     # Neither in a file nor in a pipe.
     assert log(nlp, [info(0)], progress_bar=progress_bar)[1] == ""
+
+
+def test_a_resumed_log_goes_on_where_its_state_was_taken(nlp, tmp_path):
+    path = tmp_path / "log.jsonl"
+    logger = create_term_logger(output_file=str(path))
+    log_step, finalize = logger(nlp, io.StringIO(), io.StringIO())
+    for one in [info(0), None, info(2)]:
+        log_step(one)
+    state = logger.training_state_to_bytes()
+    # What comes after is lost.
+    log_step(info(4, score=0.9))
+    finalize()
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    resumed, stdout, stderr = create_term_logger(output_file=str(path)), io.StringIO(), Terminal()
+    resumed.training_state_from_bytes(state)
+    log_step, finalize = resumed(nlp, stdout, stderr)
+    log_step(None)
+    log_step(info(4))
+    finalize()
+    rows = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+    assert [(row["step"], row["score"]) for row in rows] == [(0, 0.5571), (2, 0.5571), (4, 0.5571)]
+    # The table has a header again, and the bar begins after three steps.
+    assert [line.split()[1] for line in stdout.getvalue().splitlines() if line.strip()][2:] == ["4"]
+    assert "3/20" in stderr.getvalue()

@@ -1,25 +1,25 @@
 import numpy as np
 import pytest
 import spacy
+import srsly
 import torch
 from spacy.training import Example
-from thinc.api import Shim, fix_random_seed
+from thinc.api import SGD, Adam, Optimizer, RAdam, Shim, fix_random_seed, warmup_linear, xp2torch
 
 from spacy_crossner.models.bridge import get_module
-from spacy_crossner.training.optimizers import HeadAdamW
+from spacy_crossner.training.optimizers import HeadAdamW, can_be_saved, optimizer_from_state, optimizer_to_state
 
 ENCODER_RATE, HEAD_RATE = 2e-3, 1e-2
 TOK2VEC = {"@architectures": "spacy.HashEmbedCNN.v2", "width": 8, "depth": 1, "embed_size": 50, "window_size": 1}
 TOK2VEC.update(maxout_pieces=2, subword_features=True, pretrained_vectors=None)
+COMPONENT = {"model": {"@architectures": "spacy_crossner.CRF.v1", "tok2vec": TOK2VEC}}
 
 
 @pytest.fixture
 def nlp():
     fix_random_seed(0)
     nlp = spacy.blank("en")
-    nlp.add_pipe(
-        "crf_ner", name="ner", config={"model": {"@architectures": "spacy_crossner.CRF.v1", "tok2vec": TOK2VEC}}
-    )
+    nlp.add_pipe("crf_ner", name="ner", config=COMPONENT)
     return nlp
 
 
@@ -195,3 +195,60 @@ def test_layers_without_a_gradient_stay(ner, examples):
     optimizer.step_schedules()
     after = weights(ner)
     assert all(np.array_equal(after[name], weight) for name, weight in before.items())
+
+
+def keyed(ner):
+    """Return key and tensor of all weights by names that hold no number of thinc's."""
+    found = {}
+    for i, node in enumerate(ner.model.walk()):
+        for name in node.param_names:
+            found[f"{i}/{name}"] = ((node.id, name), xp2torch(node.get_param(name)))
+        for shim in node.shims:
+            found.update({f"{i}/{n}": ((shim.id, n), tensor) for n, tensor in shim._model.state_dict().items()})
+    return found
+
+
+OPTIMIZERS = {
+    "HeadAdamW": lambda: HeadAdamW(ENCODER_RATE, HEAD_RATE, total_steps=9, grad_clip=0.1),
+    "Adam": lambda: Adam(warmup_linear(0.01, 2, 9), L2=0.01),
+    "RAdam": lambda: RAdam(0.01),
+    "SGD": lambda: SGD(0.1),
+}
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize("steps", [0, 4])
+def test_an_optimizer_goes_on_from_its_state(make, steps, nlp, ner, examples):
+    optimizer = make()
+    assert can_be_saved(optimizer)
+    for step in range(steps):
+        learn(ner, examples[step : step + 4], optimizer)
+    names = {key: name for name, (key, _) in keyed(ner).items()}
+    settings, tensors = optimizer_to_state(optimizer, names)
+    state = srsly.msgpack_loads(srsly.msgpack_dumps(settings)), {name: one.clone() for name, one in tensors.items()}
+
+    # Another component, whose layers have other numbers, with the same weights.
+    other = nlp.add_pipe("crf_ner", name="other", config=COMPONENT)
+    other.from_bytes(ner.to_bytes())
+    assert not {key for key, _ in keyed(other).values()} & {key for key, _ in keyed(ner).values()}
+    resumed = make()
+    optimizer_from_state(resumed, state, keyed(other), steps)
+    assert resumed.learn_rate == optimizer.learn_rate
+    averages = []
+    for pipe, its in ((ner, optimizer), (other, resumed)):
+        for step in range(3):
+            learn(pipe, examples[step : step + 8], its)
+        averages.append(
+            {name: its.averages[key] for name, (key, _) in keyed(pipe).items() if key in (its.averages or ())}
+        )
+    for name, weight in weights(ner).items():
+        assert np.array_equal(weight, weights(other)[name]), name
+    assert averages[0].keys() == averages[1].keys()
+    assert all(np.array_equal(average, averages[1][name]) for name, average in averages[0].items())
+
+
+def test_a_foreign_optimizer_is_not_saved():
+    class Foreign(Optimizer):
+        pass
+
+    assert not can_be_saved(Foreign(0.1))

@@ -68,9 +68,9 @@ def config(tmp_path):
 
 @pytest.fixture
 def called(monkeypatch):
-    """Keep the arguments of spaCy's `train` instead of training."""
+    """Keep the arguments of what trains instead of training."""
     calls = []
-    monkeypatch.setattr(module, "spacy_train", lambda *args, **kwargs: calls.append((args, kwargs)))
+    monkeypatch.setattr(module, "train_stage", lambda *args, **kwargs: calls.append((args, kwargs)))
     return calls
 
 
@@ -117,6 +117,7 @@ def test_length_in_epochs(config, called, tmp_path, epochs, min_steps, evaluatio
     ((args, kwargs),) = called
     assert args == (config, tmp_path / "out")
     assert kwargs["use_gpu"] == 0
+    assert kwargs["resume"] is True
     overrides = kwargs["overrides"]
     assert overrides.keys() == {"training.seed", "training.max_steps", "training.eval_frequency"}
     steps, frequency = overrides["training.max_steps"], overrides["training.eval_frequency"]

@@ -1,0 +1,136 @@
+"""Checkpoints: a training stage that was killed goes on from the last one, to the weights of an unbroken run.
+
+A checkpoint is a folder, named after the steps taken, with
+
+    weights.safetensors    the weights of all components
+    optimizer.safetensors  the moments of the optimizer
+    state.msgpack          the rest: random states, place in the data, scores so far, the logger's rows ...
+    best                   the best pipeline so far
+    manifest.json          the run's fingerprint, see `fingerprint.py`, and the digest of each file
+
+It is written beside the one before under a temporary name and then renamed, and only then is the older one removed.
+Whatever is killed on the way, a whole one is left. Nothing in it is pickled. `state.py` says how a component with a
+training state of its own takes part.
+"""
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional
+
+import srsly
+from wasabi import msg
+
+from ..errors import Errors
+from .fingerprint import file_digest
+from .stage import Stage
+from .state import write_state
+
+BEST, MANIFEST = "best", "manifest.json"
+
+
+class Checkpoints:
+    """The checkpoints of a stage.
+
+    folder (Path): their folder.
+    fingerprint (Dict[str, str]): what the run depends on, by name.
+    """
+
+    def __init__(self, folder: Path, fingerprint: Dict[str, str]) -> None:
+        self.folder = folder
+        self.fingerprint = fingerprint
+
+    def write(self, stage: Stage, best: Path) -> None:
+        """Write a checkpoint and remove the older ones.
+
+        stage (Stage): the stage, right after a step that was scored.
+        best (Path): the folder of the best pipeline so far.
+        """
+        path = self.folder / str(stage.batches.drawn)
+        with new_folder(path) as folder:
+            write_state(stage, folder)
+            # Pipelines are replaced and not written over, so that a second name for the files is as good as a copy.
+            shutil.copytree(best, folder / BEST, copy_function=link_or_copy)
+            files = {file.relative_to(folder).as_posix(): file_digest(file) for file in _files(folder)}
+            srsly.write_json(folder / MANIFEST, {"fingerprint": self.fingerprint, "files": files})
+        for other in self.folder.iterdir():
+            if other != path:
+                shutil.rmtree(other)
+
+    def find(self) -> Optional[Path]:
+        """Return the last checkpoint that is whole; None, with a line that says why, if it is of another run."""
+        names = [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
+        if any(not name.isdigit() for name in names):
+            msg.info(f"A checkpoint in {self.folder} was not complete when training was stopped; it is passed over")
+        for step in sorted((int(name) for name in names if name.isdigit()), reverse=True):
+            path = self.folder / str(step)
+            try:
+                manifest = srsly.read_json(path / MANIFEST)
+                fingerprint, files = dict(manifest["fingerprint"]), dict(manifest["files"])
+                changed = [name for name in fingerprint if fingerprint[name] != self.fingerprint.get(name)]
+                changed += [name for name in self.fingerprint if name not in fingerprint]
+                damaged = [] if changed else [name for name in files if file_digest(path / name) != files[name]]
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                changed, damaged = [], [f"{type(error).__name__}: {error}"]
+            if changed:
+                names_of_some = ", ".join(changed[:5]) + (" ..." if len(changed) > 5 else "")
+                msg.info(f"Training starts from the beginning: not as for the checkpoint in {path}: {names_of_some}")
+                return None
+            if not damaged:
+                return path
+            msg.warn(Errors.C021.format(path=path, problem=", ".join(damaged[:5])))
+        if names:
+            msg.info("Training starts from the beginning: there is no whole checkpoint")
+        return None
+
+    def remove(self) -> None:
+        """Remove all checkpoints."""
+        remove_folder(self.folder)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder of a temporary name, which in the end takes the place of what is at a path.
+
+    An error leaves what was there before, and so does a kill, unless it comes between two renamings: then nothing is
+    there.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    if temporary.exists():
+        shutil.rmtree(temporary)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        remove_folder(path, then=temporary)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def remove_folder(path: Path, then: Optional[Path] = None) -> None:
+    """Remove a folder, so that a kill leaves no half of it under its name.
+
+    then (Optional[Path]): the folder that takes its place.
+    """
+    old = path.with_name(f".{path.name}.old")
+    if old.exists():
+        shutil.rmtree(old)
+    if path.exists():
+        path.rename(old)
+    if then is not None:
+        then.rename(path)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Give a file a second name; copy it where the file system knows no such thing."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _files(folder: Path) -> List[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,177 @@
+"""The state of a training stage on disk: all that its next step depends on, in safetensors and msgpack.
+
+A pipe with a training state that is not in its weights (a teacher, a counter that a callback moves on) takes part with
+two methods:
+
+    training_state_to_bytes() -> bytes
+    training_state_from_bytes(bytes_data: bytes) -> None
+
+The second is called on the initialized pipe before its weights are put in, so that it may first give its model the
+structure that it had. `training.before_update` is not called again for the steps that are done. A logger takes part by
+the same methods; the second is called before the logger is set up.
+"""
+
+from pathlib import Path
+from timeit import default_timer as timer
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+
+import srsly
+import torch
+from safetensors.torch import load_file, save_file
+from spacy.language import Language
+from thinc.api import Model, xp2torch
+from torch import Tensor, nn
+
+from ..errors import CrossnerError, Errors
+from .optimizers import Key, can_be_saved, optimizer_from_state, optimizer_to_state
+from .stage import Stage
+
+WEIGHTS, OPTIMIZER, STATE = "weights.safetensors", "optimizer.safetensors", "state.msgpack"
+
+
+def why_not_saved(stage: Stage) -> Optional[str]:
+    """Return why a stage cannot be saved; None if it can be."""
+    if not can_be_saved(stage.optimizer):
+        return f"the optimizer {type(stage.optimizer).__name__} is neither HeadAdamW nor thinc's Adam, RAdam or SGD"
+    for name, node in _nodes(stage.nlp):
+        for shim in node.shims:
+            if not isinstance(shim._model, nn.Module):
+                return f"the weights in layer {name} ({node.name}) are neither thinc's nor torch's"
+    return None
+
+
+def write_state(stage: Stage, folder: Path) -> None:
+    """Write all that the next step of a stage depends on."""
+    nlp = stage.nlp
+    parameters = _parameters(nlp)
+    names = {key: name for name, (key, _) in parameters.items()}
+    optimizer, moments = optimizer_to_state(stage.optimizer, names)
+    _write_tensors({name: tensor for name, (_, tensor) in parameters.items()}, folder / WEIGHTS)
+    _write_tensors(moments, folder / OPTIMIZER)
+    savers = {name: pipe for name, pipe in nlp.components if hasattr(pipe, "training_state_to_bytes")}
+    state = {
+        "drawn": stage.batches.drawn,
+        "starts": list(stage.batches.starts.items()),
+        "random": stage.generators.get(),
+        "results": [(float(score), step) for score, step in stage.results],
+        "words": stage.words,
+        "seconds": stage.seconds,
+        "optimizer": optimizer,
+        "gradients": _with_gradient(nlp),
+        "attributes": {name: _plain_attributes(node) for name, node in _nodes(nlp)},
+        "labels": _labels(nlp),
+        "strings": sorted(nlp.vocab.strings),
+        "performance": nlp.meta.get("performance", {}),
+        "pipes": {name: pipe.training_state_to_bytes() for name, pipe in savers.items()},
+        "logger": stage.logger.training_state_to_bytes() if hasattr(stage.logger, "training_state_to_bytes") else None,
+    }
+    (folder / STATE).write_bytes(srsly.msgpack_dumps(state))
+
+
+def read_state(stage: Stage, folder: Path) -> None:
+    """Put a newly made stage where the saved one was.
+
+    RAISES (CrossnerError): the pipeline is not laid out as the saved one.
+    """
+    nlp = stage.nlp
+    state = srsly.msgpack_loads((folder / STATE).read_bytes())
+    weights, moments = load_file(folder / WEIGHTS), load_file(folder / OPTIMIZER)
+    for name, pipe in nlp.components:
+        if name in state["pipes"]:
+            pipe.training_state_from_bytes(state["pipes"][name])  # type: ignore[attr-defined]
+    parameters = _parameters(nlp)
+    problems = [f"labels of '{name}'" for name, labels in _labels(nlp).items() if labels != state["labels"].get(name)]
+    problems += [f"'{name}'" for name in sorted(weights.keys() ^ parameters.keys())]
+    problems += [
+        f"shape of '{name}'"
+        for name in weights
+        if name in parameters and weights[name].shape != parameters[name][1].shape
+    ]
+    if problems:
+        raise CrossnerError(Errors.C020.format(path=folder, problem=", ".join(problems[:5])))
+    for name, (_, tensor) in parameters.items():
+        tensor.copy_(weights[name])
+    for name, node in _nodes(nlp):
+        node.attrs.update(state["attributes"][name])
+    _set_gradients(nlp, set(state["gradients"]))
+    for string in state["strings"]:
+        nlp.vocab.strings.add(string)
+    nlp.meta["performance"] = state["performance"]
+    optimizer_from_state(stage.optimizer, (state["optimizer"], moments), parameters, state["drawn"])
+    if state["logger"] is not None:
+        stage.logger.training_state_from_bytes(state["logger"])
+    stage.results = [(score, step) for score, step in state["results"]]
+    stage.words = state["words"]
+    stage.start = timer() - state["seconds"]
+    stage.batches.replay(state["drawn"], dict(state["starts"]))
+    stage.generators.set(state["random"])
+
+
+def _nodes(nlp: Language) -> Iterator[Tuple[str, Model]]:
+    """Yield all layers of all components, each once, with a name that is the same in every process."""
+    seen = set()
+    for name, pipe in nlp.components:
+        model = getattr(pipe, "model", None)
+        for i, node in enumerate(model.walk() if isinstance(model, Model) else []):
+            if id(node) not in seen:
+                seen.add(id(node))
+                yield f"{name}/{i}", node
+
+
+def _parameters(nlp: Language) -> Dict[str, Tuple[Key, Tensor]]:
+    """Return the optimizer's key and the tensor, in its own memory, of all weights and buffers by name."""
+    found: Dict[str, Tuple[Key, Tensor]] = {}
+    for prefix, node in _nodes(nlp):
+        for name in node.param_names:
+            if node.has_param(name):
+                found[f"{prefix}/{name}"] = ((node.id, name), xp2torch(node.get_param(name)))
+        for i, shim in enumerate(node.shims):
+            tensors = dict(shim._model.state_dict())
+            if hasattr(shim, "_grad_scaler"):
+                # Of half precision.
+                tensors["scaler.scale"] = shim._grad_scaler._scale
+                tensors["scaler.growth"] = shim._grad_scaler._growth_tracker
+            for name, tensor in tensors.items():
+                found[f"{prefix}/shim{i}/{name}"] = ((shim.id, name), tensor)
+    return found
+
+
+def _with_gradient(nlp: Language) -> List[str]:
+    """Return the names of the weights that have a gradient, which is 0 after a step.
+
+    With a gradient of 0 the moments still move a weight; without one it stays.
+    """
+    found = [f"{prefix}/{name}" for prefix, node in _nodes(nlp) for name in node.param_names if node.has_grad(name)]
+    return found + [name for name, parameter in _torch_parameters(nlp) if parameter.grad is not None]
+
+
+def _set_gradients(nlp: Language, names: Set[str]) -> None:
+    """Give the weights of these names a gradient of 0."""
+    for prefix, node in _nodes(nlp):
+        for name in node.param_names:
+            if f"{prefix}/{name}" in names:
+                node.set_grad(name, node.ops.xp.zeros_like(node.get_param(name)))
+    for name, parameter in _torch_parameters(nlp):
+        if name in names:
+            parameter.grad = torch.zeros_like(parameter)
+
+
+def _torch_parameters(nlp: Language) -> Iterator[Tuple[str, nn.Parameter]]:
+    for prefix, node in _nodes(nlp):
+        for i, shim in enumerate(node.shims):
+            for name, parameter in shim._model.named_parameters():
+                yield f"{prefix}/shim{i}/{name}", parameter
+
+
+def _plain_attributes(node: Model) -> Dict[str, Any]:
+    """Return those attributes of a layer that are numbers or strings, such as the seed of hashed embeddings."""
+    return {name: value for name, value in node.attrs.items() if isinstance(value, (bool, int, float, str))}
+
+
+def _labels(nlp: Language) -> Dict[str, List[Any]]:
+    return {name: list(pipe.labels) for name, pipe in nlp.components if hasattr(pipe, "labels")}
+
+
+def _write_tensors(tensors: Dict[str, Tensor], path: Path) -> None:
+    # Copies, as tied weights share memory, which the format does not allow.
+    save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, path)
