@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..tags import allowed_starts, allowed_transitions, label_tags
 from .serialization import module_from_bytes, module_to_bytes
 from .torch.head import HeadOutput, SequenceHead
+from .torch_shim import HeadShim
 
 # Docs, and in training their tag indices (rows of docs with tokens, -1 where unknown).
 HeadInput = Union[List[Doc], Tuple[List[Doc], Tensor]]
@@ -47,7 +48,7 @@ def make_module(model: HeadModel, width: int, labels: List[str]) -> None:
     starts, transitions = bio_constraints(labels)
     head = model.attrs["make_head"](width, starts, transitions)
     head.to(get_torch_default_device())
-    shim = PyTorchShim(head, serialize_model=module_to_bytes, deserialize_model=module_from_bytes)
+    shim = HeadShim(head, serialize_model=module_to_bytes, deserialize_model=module_from_bytes)
     layer: Model[Any, Any] = Model("torch_head", head_forward, shims=[shim], dims={"nI": width, "nO": len(starts)})
     drop_module(model)
     model.layers.append(layer)

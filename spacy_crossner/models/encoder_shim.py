@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, 
 
 from ..errors import CrossnerError, Errors
 from .serialization import module_from_bytes, module_to_bytes
+from .torch_shim import HandingOver
 from .windows import PieceTokenizer
 
 # Word pieces, padding included, that go through the encoder at once at prediction. On a CPU small chunks of like
@@ -24,7 +25,7 @@ CPU_PIECES = 512
 GPU_PIECES = 16_384
 
 
-class SafetensorsShim(HFShim):
+class SafetensorsShim(HandingOver, HFShim):
     """Bridge to a Hugging Face model: its config as JSON, its tokenizer's files, its weights as safetensors.
 
     objects (HFObjects): model and tokenizer.

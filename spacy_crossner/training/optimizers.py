@@ -60,6 +60,7 @@ class HeadAdamW(Optimizer):
         self.arrays: Dict[Key, FloatsXd] = {}
         self.gradients: Dict[Key, torch.Tensor] = {}
         self.scales: Dict[Key, float] = {}
+        self.taken: Set[Key] = set()
         self.adamw: Optional[torch.optim.AdamW] = None
         self.regroup = False
 
@@ -98,6 +99,26 @@ class HeadAdamW(Optimizer):
         # few hundred small objects a step, and keep the heap from ever shrinking.
         return self.arrays[key], gradient
 
+    def take_parameter(self, key: Key, parameter: torch.nn.Parameter) -> None:
+        """Take in a torch parameter that has a gradient, with nothing copied: the step uses it and drops it.
+
+        Our own torch layers hand their parameters over so; `__call__` is for all others.
+
+        RAISES (CrossnerError): no step was taken since the parameter was last handed over.
+        """
+        if key in self.taken:
+            raise CrossnerError(Errors.C014)
+        self.taken.add(key)
+        known = self.parameters.get(key)
+        if known is not parameter:
+            self.parameters[key] = parameter
+            self.gradients.pop(key, None)
+            self.scales[key] = 1.0
+            self.regroup = True
+            if self.adamw is not None and known in self.adamw.state and known.shape == parameter.shape:
+                # Another object for the same weights: after a checkpoint, say.
+                self.adamw.state[parameter] = self.adamw.state.pop(known)
+
     def step_schedules(self) -> None:
         """Take the step for the gradients that came in, then move the schedule on."""
         super().step_schedules()
@@ -113,6 +134,7 @@ class HeadAdamW(Optimizer):
             torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.grad_clip)
         self.adamw.step()
         self.adamw.zero_grad(set_to_none=True)
+        self.taken.clear()
         self.step += 1
         self.learn_rate = self.peaks[False] * self.rate_factor(self.step)
 

@@ -172,7 +172,7 @@ def test_two_sub_batches_equal_one_batch_of_both(nlp, ner, examples):
         after.append(weights(ner))
     for name, (_, gradient) in parameters(ner).items():
         np.testing.assert_allclose(after[1][name], after[0][name], rtol=1e-3, atol=2e-5, err_msg=name)
-        assert not gradient.any(), f"the gradient of {name} was not zeroed"
+        assert gradient is None or not gradient.any(), f"the gradient of {name} was not dropped"
 
 
 def test_weights_that_were_moved_in_memory_are_still_trained(ner, examples):
