@@ -1,4 +1,4 @@
-"""Temperature scaling: fit on dev what the scores of a trained component are divided by."""
+"""Calibration: fit on dev what the scores of a trained component are divided by, and from which score on it trusts."""
 
 import os
 import tempfile
@@ -13,25 +13,29 @@ from ..data.files import reason
 from ..domains import without_annotation
 from ..errors import CrossnerError
 from ..pipeline.base import SequenceNER
-from .calibration import Judged, calibration, fit_temperature, log_loss
+from .calibration import Judged, calibration, fit_temperature, log_loss, threshold_curve
 from .evaluate import load_pipeline
+
+THRESHOLDS = tuple(i / 100 for i in range(100))
 
 C206 = "[C206] The pipeline '{model}' has no component of spacy-crossner{named}; it has {names}."
 C208 = "[C208] {output} exists. Give --force to replace it, or another folder."
 C209 = "[C209] Cannot write {output}: {error}."
 
 
-def calibrate(nlp: Language, gold: Sequence[Doc], component: str) -> Dict[str, Any]:
-    """Fit the temperature of a component, and set it.
+def calibrate(nlp: Language, gold: Sequence[Doc], component: str, *, threshold: bool = True) -> Dict[str, Any]:
+    """Fit the temperature of a component, then its threshold, and set them.
 
     The temperature is the one at which the scores of the entities that it finds have the lowest log-loss as
-    probabilities of being right. It does not change which entities these are.
+    probabilities of being right; it does not change which entities these are. The threshold is the one at which F1 is
+    best when entities with a lower score are dropped.
 
     nlp (Language): the pipeline.
     gold (Sequence[Doc]): annotated docs that the component was not trained on.
     component (str): the component's name.
-    RETURNS (Dict[str, Any]): `temperature`, the number of `entities` found, and `log_loss` and `ece` with the
-        temperature `before` and `after`. Where nothing is found the temperature stays and these are 0.
+    threshold (bool): fit it; otherwise it is 0.
+    RETURNS (Dict[str, Any]): the number of `entities` found; `temperature`, `log_loss`, `ece` and `f` `before` and
+        `after`; the `threshold`. Where nothing is found the temperature stays and these are 0.
     """
     pipe = nlp.get_pipe(component)
     assert isinstance(pipe, SequenceNER)
@@ -40,7 +44,8 @@ def calibrate(nlp: Language, gold: Sequence[Doc], component: str) -> Dict[str, A
     with nlp.select_pipes(enable=nlp.pipe_names[:before]):
         docs = list(nlp.pipe(docs))
     expected = [{(ent.start, ent.end, ent.label_) for ent in doc.ents} for doc in gold]
-    threshold, pipe.threshold = pipe.threshold, 0.0
+    n_gold = sum(len(spans) for spans in expected)
+    setting, pipe.threshold = pipe.threshold, 0.0
 
     def score(temperature: float) -> Judged:
         pipe.cfg["temperature"] = temperature
@@ -60,10 +65,15 @@ def calibrate(nlp: Language, gold: Sequence[Doc], component: str) -> Dict[str, A
             temperature = fit_temperature(lambda value: log_loss(*score(value)))
         last = score(temperature)
     finally:
-        pipe.threshold = threshold
+        pipe.threshold = setting
+    curve = threshold_curve(*last, n_gold, THRESHOLDS if threshold else THRESHOLDS[:1])
+    best = max(curve, key=lambda row: row["f"])
+    pipe.cfg["threshold"] = best["threshold"]
     return {
         "component": component,
         "entities": len(first.scores),
+        "threshold": best["threshold"],
+        "f": {"before": curve[0]["f"], "after": best["f"]},
         "temperature": {"before": start_temperature, "after": temperature},
         "log_loss": {"before": log_loss(*first), "after": log_loss(*last)},
         "ece": {"before": calibration(*first)["ece"], "after": calibration(*last)["ece"]},
@@ -71,7 +81,14 @@ def calibrate(nlp: Language, gold: Sequence[Doc], component: str) -> Dict[str, A
 
 
 def calibrate_files(
-    model: str, data: Path, output: Path, *, component: Optional[str] = None, force: bool = False, gpu_id: int = -1
+    model: str,
+    data: Path,
+    output: Path,
+    *,
+    component: Optional[str] = None,
+    threshold: bool = True,
+    force: bool = False,
+    gpu_id: int = -1,
 ) -> List[Dict[str, Any]]:
     """Load a pipeline, calibrate its components on a DocBin and save the pipeline.
 
@@ -79,6 +96,7 @@ def calibrate_files(
     data (Path): the annotated DocBin.
     output (Path): the folder for the calibrated pipeline, complete or not at all.
     component (Optional[str]): the component; all of ours if not given.
+    threshold (bool): fit the threshold, too.
     force (bool): replace a folder that is there.
     gpu_id (int): the GPU, -1 for the CPU.
     RETURNS (List[Dict[str, Any]]): what `calibrate` found for each component.
@@ -92,7 +110,7 @@ def calibrate_files(
         named = f" named '{component}'" if component else ""
         raise CrossnerError(C206.format(model=model, named=named, names=", ".join(nlp.pipe_names) or "none"))
     gold = read_docbin(data, nlp.vocab)
-    found = [calibrate(nlp, gold, name) for name in ours]
+    found = [calibrate(nlp, gold, name, threshold=threshold) for name in ours]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:

@@ -57,6 +57,7 @@ SAMPLE_SIZE = 10
 DECODING = ("constrained", "lenient", "strict")
 # The layers that take their vectors from another component.
 LISTENERS = (Tok2VecListener.name, TransformerListener.name)
+UNCALIBRATED = {"temperature": 1.0, "threshold": 0.0}
 PRESET_ENTS = ("constrain", "keep", "overwrite")
 
 
@@ -72,7 +73,8 @@ class SequenceNER(TrainablePipe):
     preset_ents (str): what becomes of entities that an earlier component has set. "constrain": they are kept, and the
         rest is decoded as the best that fits beside them, as in spaCy's `ner`. "keep": they are kept, and what is
         found without a look at them is set where it fits. "overwrite": they are dropped.
-    threshold (float): entities with a lower score are dropped.
+    threshold (Optional[float]): entities with a lower score are dropped. None for what `spacy crossner calibrate` has
+        found to give the best F1 on dev; 0 before that.
     candidates_key (Optional[str]): the spans group for the entities and the runners-up: all spans with a score of
         `candidates_floor` or more, best first, the scores in its `attrs["scores"]`, too. None for no such group.
     candidates_floor (float): see there; above 0.
@@ -91,7 +93,7 @@ class SequenceNER(TrainablePipe):
         losses: Dict[str, LossTerm],
         decoding: str = "constrained",
         preset_ents: str = "constrain",
-        threshold: float = 0.0,
+        threshold: Optional[float] = None,
         candidates_key: Optional[str] = None,
         candidates_floor: float = 0.05,
         window: int = 256,
@@ -103,7 +105,7 @@ class SequenceNER(TrainablePipe):
         if preset_ents not in PRESET_ENTS:
             known = ", ".join(PRESET_ENTS)
             raise CrossnerError(Errors.C018.format(name=name, preset_ents=preset_ents, known=known))
-        if not (0 <= threshold <= 1 and 0 < candidates_floor <= 1 and 0 <= overlap < window):
+        if not (0 <= (threshold or 0) <= 1 and 0 < candidates_floor <= 1 and 0 <= overlap < window):
             settings = f"threshold {threshold}, candidates_floor {candidates_floor}, window {window}, overlap {overlap}"
             raise CrossnerError(Errors.C019.format(name=name, settings=settings))
         if not losses:
@@ -123,7 +125,7 @@ class SequenceNER(TrainablePipe):
         # Labels whose weights have not seen an update.
         self._untrained: Set[str] = set()
         self._teacher: Optional[Tuple[HeadModel, List[str]]] = None
-        self.cfg: Dict[str, Any] = {"labels": [], "width": None, "temperature": 1.0}
+        self.cfg: Dict[str, Any] = {"labels": [], "width": None, **UNCALIBRATED}
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -210,9 +212,10 @@ class SequenceNER(TrainablePipe):
         lengths = np.array([window.end - window.start for window in chunk])
         spans = tags_to_spans(paths, lengths, strict=self.decoding == "strict")
         if len(spans):
+            threshold = self.cfg["threshold"] if self.threshold is None else self.threshold
             scores = head.span_probabilities(output, self._to_tensor(spans), decoding)
             for i, span in spans_in_cores(chunk, spans, to_numpy(torch2xp(scores)), self.labels):
-                if span[3] >= self.threshold:
+                if span[3] >= threshold:
                     predictions[i].spans.append(span)
         if self.candidates_key:
             found, scores = head.candidates(output, self.candidates_floor, decoding)
@@ -323,6 +326,8 @@ class SequenceNER(TrainablePipe):
             sgd.mark_head((shim.id, name) for name, _ in shim._model.named_parameters())
         super().finish_update(sgd)
         self._untrained.clear()
+        # What was fitted to other weights.
+        self.cfg.update(UNCALIBRATED)
 
     @property
     def _rehearsal_model(self) -> Optional[HeadModel]:

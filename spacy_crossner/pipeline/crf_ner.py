@@ -13,7 +13,7 @@ DEFAULT_CONFIG = Config().from_str(
 [crf_ner]
 decoding = "constrained"
 preset_ents = "constrain"
-threshold = 0.0
+threshold = null
 candidates_key = null
 candidates_floor = 0.05
 window = 256
@@ -58,7 +58,7 @@ def make_crf_ner(
     losses: Dict[str, Any],
     decoding: str,
     preset_ents: str,
-    threshold: float,
+    threshold: Optional[float],
     candidates_key: Optional[str],
     candidates_floor: float,
     window: int,

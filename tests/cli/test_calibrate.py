@@ -39,14 +39,24 @@ def test_scores_get_better_and_entities_stay(folder, tmp_path, annotated_docs):
     assert result.exit_code == 0, result.output
     before, after = spacy.load(folder / "model"), spacy.load(tmp_path / "out")
     temperature = after.get_pipe("ner").temperature
+    threshold = after.get_pipe("ner").cfg["threshold"]
     assert temperature != 1.0
+    assert threshold > 0
     assert f"{temperature:.3f}" in result.output
     assert after.get_pipe("untouched").temperature == 1.0
     assert after.get_pipe("ner").threshold == 0.9
     for nlp in (before, after):
         nlp.get_pipe("ner").threshold = 0.0
         nlp.remove_pipe("untouched")
-    texts = [doc.text for doc in annotated_docs(before)]
+    docs = annotated_docs(before)
+    examples = [Example(without_annotation(doc, before.vocab), doc) for doc in docs]
+    scores = {}
+    for value in (0.0, None, *(i / 20 for i in range(20))):
+        after.get_pipe("ner").threshold = value
+        scores[value] = after.evaluate(examples)["ents_f"]
+    assert scores[None] == max(scores.values()) > scores[0.0]
+    after.get_pipe("ner").threshold = 0.0
+    texts = [doc.text for doc in docs]
     found = [[[(e.start, e.end, e.label_) for e in doc.ents] for doc in nlp.pipe(texts)] for nlp in (before, after)]
     assert found[0] == found[1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]

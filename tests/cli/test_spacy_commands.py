@@ -62,7 +62,7 @@ def paths(folder):
 def test_fill_config_adds_every_setting(folder):
     settings = load_config(folder / "full.cfg")["components"]["crf_ner"]
     assert settings["model"]["@architectures"] == "spacy_crossner.CRF.v1"
-    assert (settings["threshold"], settings["preset_ents"]) == (0.0, "constrain")
+    assert (settings["threshold"], settings["preset_ents"]) == (None, "constrain")
     assert settings["losses"]["nll"]["@losses"] == "spacy_crossner.TagLikelihood.v1"
 
 

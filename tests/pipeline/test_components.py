@@ -593,3 +593,12 @@ def test_a_listener_cannot_rehearse(component, listening_bytes, annotated_docs):
     nlp.resume_training()
     with pytest.raises(CrossnerError, match="C028"):
         nlp.rehearse(examples_of(nlp, annotated_docs(nlp)))
+
+
+def test_training_takes_back_what_was_fitted_to_other_weights(trained):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    ner.cfg.update(temperature=2.0, threshold=1.0)
+    assert predict_all(nlp, docs[:1]) == [[]]
+    nlp.update(examples_of(nlp, docs), sgd=plain_sgd())
+    assert (ner.temperature, ner.cfg["threshold"]) == (1.0, 0.0)
