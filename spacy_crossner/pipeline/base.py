@@ -289,9 +289,7 @@ class SequenceNER(TrainablePipe):
             losses[f"{self.name}.{term}"] += value.item()
         return losses
 
-    def _begin_update(
-        self, docs: List[Doc], tags: Tensor, drop: float
-    ) -> Tuple[HeadOutput, Callable[[Tensor], List[Doc]]]:
+    def _begin_update(self, docs: List[Doc], tags: Tensor, drop: float) -> Tuple[HeadOutput, Callable[[Tensor], Any]]:
         """Return the output of the model in training, and the function that takes the loss back."""
         set_dropout_rate(self.model, drop)
         set_dropout(self.model, drop)

@@ -115,9 +115,9 @@ class HeadAdamW(Optimizer):
             self.gradients.pop(key, None)
             self.scales[key] = 1.0
             self.regroup = True
-            if self.adamw is not None and known in self.adamw.state and known.shape == parameter.shape:
+            if self.adamw is not None and known is not None and known.shape == parameter.shape:
                 # Another object for the same weights: after a checkpoint, say.
-                self.adamw.state[parameter] = self.adamw.state.pop(known)
+                self.adamw.state[parameter] = self.adamw.state.pop(known, {})
 
     def step_schedules(self) -> None:
         """Take the step for the gradients that came in, then move the schedule on."""
