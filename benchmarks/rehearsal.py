@@ -40,6 +40,8 @@ def fine_tune(nlp: Language, target: Sequence[Doc], source: Sequence[Doc], epoch
     steps = epochs * math.ceil(len(target) / size)
     # A step of its own for each of the two gradients.
     optimizer = HeadAdamW(encoder_rate=3e-4, head_rate=1e-3, total_steps=steps * (2 if source else 1))
+    # The copy that rehearsal asks.
+    nlp.resume_training(sgd=optimizer)
     rehearsed = batches(nlp, source, size, seed) if source else None
     stream = batches(nlp, target, size, seed)
     for _ in range(steps):
@@ -82,7 +84,6 @@ def main(
         target = read_docbin(train, nlp.vocab)
         if way != "before":
             ner.add_labels(sorted({ent.label_ for doc in target for ent in doc.ents}))
-            nlp.resume_training()
             source = read_docbin(source_train, nlp.vocab)[:limit] if way == "with" else []
             fine_tune(nlp, target, source, epochs, size, seed)
         on_source = evaluate(nlp, read_docbin(source_test, nlp.vocab))

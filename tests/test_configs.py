@@ -38,6 +38,7 @@ def test_method_trains_and_its_pipeline_is_fine_tuned(method, corpus, tiny_encod
     train(CONFIGS / "finetune.cfg", tmp_path / "target", overrides={**overrides, **stage})
     target = spacy.load(tmp_path / "target" / "model-best")
     assert target.get_pipe("ner").labels == ("person", "place", "thing", "planet")
+    assert target.resume_training().total_steps == 1
     assert [doc.text for doc in target.pipe(["Ada met Grace.", ""])] == ["Ada met Grace.", ""]
 
 

@@ -88,6 +88,8 @@ def train_stage(config_path: Path, output: Path, *, use_gpu: int, overrides: Dic
     fingerprint = take_fingerprint(complete_config(config_path, overrides), output, use_gpu)
     msg.divider("Initializing pipeline")
     nlp = init_nlp(util.load_config(config_path, overrides=overrides), use_gpu=use_gpu)
+    # `nlp.resume_training` of the saved pipeline makes the optimizer from this block alone: no variables in it.
+    nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
     msg.good("Initialized pipeline")
     msg.divider("Training pipeline")
     stage = Stage(nlp, use_gpu)
