@@ -75,16 +75,14 @@ class HeadAdamW(Optimizer):
 
         RAISES (CrossnerError): no step was taken since the parameter's last gradient.
         """
+        self._note(key)
         parameter = self.parameters.get(key)
         tensor = xp2torch(weights)
         if parameter is None or parameter.shape != weights.shape:
             # A head that has grown has new shapes; the moments of the old ones mean nothing to it.
             parameter = self.parameters[key] = torch.nn.Parameter(tensor)
             self.arrays[key] = weights
-            self.gradients[key] = torch.empty_like(tensor)
             self.regroup = True
-        elif parameter.grad is not None:
-            raise CrossnerError(Errors.C014)
         elif parameter.data_ptr() != tensor.data_ptr():
             # The owner has laid its weights out anew since the last step.
             parameter.data = tensor
@@ -93,11 +91,13 @@ class HeadAdamW(Optimizer):
             self.scales[key] = lr_scale
             self.regroup = True
         # A copy, as the owner zeroes its gradient; into memory that stays, as fresh pages are dear.
+        if key not in self.gradients or self.gradients[key].shape != tensor.shape:
+            self.gradients[key] = torch.empty_like(tensor)
         parameter.grad = self.gradients[key].copy_(xp2torch(gradient))
         gradient *= 0
         # Always the first view of this memory: the shim wraps what it gets, so that views of views would pile up, a
         # few hundred small objects a step, and keep the heap from ever shrinking.
-        return self.arrays[key], gradient
+        return self.arrays.setdefault(key, weights), gradient
 
     def take_parameter(self, key: Key, parameter: torch.nn.Parameter) -> None:
         """Take in a torch parameter that has a gradient, with nothing copied: the step uses it and drops it.
@@ -106,9 +106,7 @@ class HeadAdamW(Optimizer):
 
         RAISES (CrossnerError): no step was taken since the parameter was last handed over.
         """
-        if key in self.taken:
-            raise CrossnerError(Errors.C014)
-        self.taken.add(key)
+        self._note(key)
         known = self.parameters.get(key)
         if known is not parameter:
             self.parameters[key] = parameter
@@ -118,6 +116,11 @@ class HeadAdamW(Optimizer):
             if self.adamw is not None and known is not None and known.shape == parameter.shape:
                 # Another object for the same weights: after a checkpoint, say.
                 self.adamw.state[parameter] = self.adamw.state.pop(known, {})
+
+    def _note(self, key: Key) -> None:
+        if key in self.taken:
+            raise CrossnerError(Errors.C014)
+        self.taken.add(key)
 
     def step_schedules(self) -> None:
         """Take the step for the gradients that came in, then move the schedule on."""

@@ -6,6 +6,7 @@ import torch
 from spacy.training import Example
 from thinc.api import SGD, Adam, Optimizer, RAdam, Shim, fix_random_seed, warmup_linear, xp2torch
 
+from spacy_crossner.errors import CrossnerError
 from spacy_crossner.models.bridge import get_module
 from spacy_crossner.training.optimizers import HeadAdamW, can_be_saved, optimizer_from_state, optimizer_to_state
 
@@ -252,3 +253,18 @@ def test_a_foreign_optimizer_is_not_saved():
         pass
 
     assert not can_be_saved(Foreign(0.1))
+
+
+def test_update_and_rehearse_take_turns(nlp, ner, examples):
+    optimizer = HeadAdamW(ENCODER_RATE, HEAD_RATE)
+    nlp.resume_training(sgd=optimizer)
+    for _ in range(3):
+        for learn_from in (nlp.update, nlp.rehearse):
+            before = weights(ner)
+            learn_from(examples[:4], sgd=optimizer)
+            assert all(np.array_equal(before[name], weight) for name, weight in weights(ner).items())
+            optimizer.step_schedules()
+            assert not any(np.array_equal(before[name], weight) for name, weight in weights(ner).items())
+    nlp.update(examples[:4], sgd=optimizer)
+    with pytest.raises(CrossnerError, match="C014"):
+        nlp.rehearse(examples[:4], sgd=optimizer)
