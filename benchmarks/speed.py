@@ -3,8 +3,8 @@
     python benchmarks/speed.py MODEL DATA.spacy [--rounds 5] [--threads 1] [--output OUT.json]
 
 The bare encoder is the forward pass of the Hugging Face model alone, without the tokenizer, on batches sorted by
-length, at the batch size at which it is fastest. The pipelines start from texts. The sides take turns, so that whatever
-else the machine does meets all alike; a ratio is the median of the ratios of the rounds.
+length, at the batch size, in texts or padded pieces, at which it is fastest. The pipelines start from texts. The sides
+take turns, so that whatever else the machine does meets all alike; a ratio is the median of the ratios of the rounds.
 """
 
 import json
@@ -28,7 +28,8 @@ from spacy_crossner.models.torch.head import Decoding
 
 # spaCy's defaults, with which a pipeline of spaCy's own is built.
 SPACY_BATCH, SPACY_ITEMS = 64, 4096
-ENCODER_BATCHES = (8, 16, 32, 64)
+TEXTS_A_BATCH = (8, 16, 32, 64)
+PIECES_A_BATCH = (256, 512, 1024)
 
 
 def spacy_ner(encoder: str, labels: List[str], examples: List[Example]) -> Language:
@@ -46,18 +47,25 @@ def spacy_ner(encoder: str, labels: List[str], examples: List[Example]) -> Langu
     return nlp
 
 
-def encoder_batches(model: PreTrainedModel, encoder: str, texts: List[str]) -> List[List[Dict[str, torch.Tensor]]]:
-    """Return the texts as batches sorted by length, for each batch size."""
+def encoder_batches(model: PreTrainedModel, encoder: str, texts: List[str]) -> Dict[str, List[Dict[str, torch.Tensor]]]:
+    """Return the texts as batches sorted by length, so many texts or so many padded pieces to a batch."""
     tokenizer = AutoTokenizer.from_pretrained(encoder)
-    ordered = sorted(texts, key=lambda text: len(tokenizer(text)["input_ids"]))
     longest = model.config.max_position_embeddings
-    return [
-        [
-            tokenizer(ordered[i : i + n], padding=True, truncation=True, max_length=longest, return_tensors="pt")
-            for i in range(0, len(ordered), n)
-        ]
-        for n in ENCODER_BATCHES
-    ]
+    lengths = {text: min(longest, len(tokenizer(text)["input_ids"])) for text in texts}
+    ordered = sorted(texts, key=lengths.__getitem__)
+    limits = {f"{n} texts": (n, longest * n) for n in TEXTS_A_BATCH}
+    limits.update({f"{n} pieces": (len(texts), n) for n in PIECES_A_BATCH})
+    found: Dict[str, List[Dict[str, torch.Tensor]]] = {}
+    for name, (n_texts, n_pieces) in limits.items():
+        batches: List[List[str]] = [[]]
+        for text in ordered:
+            # Sorted: the newest is the longest.
+            if batches[-1] and (len(batches[-1]) == n_texts or (len(batches[-1]) + 1) * lengths[text] > n_pieces):
+                batches.append([])
+            batches[-1].append(text)
+        settings = {"padding": True, "truncation": True, "max_length": longest, "return_tensors": "pt"}
+        found[name] = [tokenizer(batch, **settings) for batch in batches]
+    return found
 
 
 def timed(run: Callable[[], object]) -> float:
@@ -107,21 +115,22 @@ def main(
     bare = nlp.get_pipe("transformer").model.transformer
     batches = encoder_batches(bare, path, texts)
 
-    def run_encoder(size: int) -> Callable[[], object]:
+    def run_encoder(name: str) -> Callable[[], object]:
         @torch.inference_mode()
         def run() -> None:
-            for batch in batches[size]:
+            # thinc leaves it in training mode.
+            bare.eval()
+            for batch in batches[name]:
                 bare(**batch)
 
         return run
 
-    bare.eval()
-    per_size = {i: min(timed(run_encoder(i)) for _ in range(2)) for i in range(len(batches))}
-    best = min(per_size, key=lambda i: per_size[i])
+    per_size = {name: min(timed(run_encoder(name)) for _ in range(2)) for name in batches}
+    best = min(per_size, key=per_size.__getitem__)
     other = spacy_ner(path, list(nlp.get_pipe("ner").labels), [Example(doc, doc) for doc in gold[:10]])
     items = nlp.get_pipe("transformer").cfg["max_batch_items"]
     names = {
-        "encoder": f"bare encoder, {ENCODER_BATCHES[best]} sorted texts a batch",
+        "encoder": f"bare encoder, {best} a batch, sorted",
         "ours": f"{model.name}: batch_size {nlp.batch_size}, max_batch_items {items}",
         "ours, spaCy's defaults": f"{model.name}: batch_size {SPACY_BATCH}, max_batch_items {SPACY_ITEMS}",
         "spaCy ner": f"spaCy's transformer and ner: batch_size {nlp.batch_size}, max_batch_items {items}",
@@ -137,7 +146,6 @@ def main(
     seconds: Dict[str, List[float]] = {name: [] for name in sides}
     for turn in range(rounds + 1):
         for name, side in sides.items():
-            # The transformer components leave their encoders in evaluation mode.
             took = timed(side)
             if turn:
                 seconds[name].append(took)
