@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import spacy
 import torch
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy_transformers.span_getters import configure_strided_spans
 from thinc.api import fix_random_seed
@@ -13,6 +14,7 @@ from transformers import AutoModel, AutoTokenizer
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.models.bridge import get_module
 from spacy_crossner.models.encoder import build_transformer_model, find_encoder
+from spacy_crossner.models.windows import PieceWindows
 
 SPANS = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128, "stride": 96}
 
@@ -137,3 +139,30 @@ def test_gradients_reach_the_encoder_through_a_listener(tiny_encoder, annotated_
     assert len(expected) > 30
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6, msg=lambda text, name=name: name + text)
+
+
+@pytest.mark.parametrize("lengths", [[3, 7, 1], [0, 4, 0, 9, 2, 0]])
+@pytest.mark.parametrize("is_train", [True, False])
+def test_docs_of_one_window_are_split_as_spacy_transformers_does(tiny_encoder, lengths, is_train):
+    model = build_transformer_model(str(tiny_encoder), PieceWindows())
+    model.initialize()
+    vocab = spacy.blank("en").vocab
+    docs = [Doc(vocab, words=["Ada", "met", "Grace", "in", "Paris", ",", "at", "last", "!"][:n]) for n in lengths]
+    batch, _ = model(docs, is_train)
+    ours, theirs = batch.cached_doc_data, batch.split_by_doc()
+    assert len(ours) == len(theirs) == len(docs)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.wordpieces.strings == other.wordpieces.strings
+        assert (one.wordpieces.input_ids == other.wordpieces.input_ids).all()
+        assert one.model_output.keys() == other.model_output.keys()
+        assert all((one.model_output[name] == value).all() for name, value in other.model_output.items())
+        assert one.align.lengths.tolist() == other.align.lengths.tolist()
+        assert one.align.data.tolist() == other.align.data.tolist()
+
+
+def test_docs_of_several_windows_are_left_to_spacy_transformers(tiny_encoder):
+    model = build_transformer_model(str(tiny_encoder), PieceWindows(pieces=8, overlap=2))
+    model.initialize()
+    batch, _ = model([Doc(spacy.blank("en").vocab, words=["Ada"] * 30)], False)
+    assert len(batch.spans[0]) > 1
+    assert batch.cached_doc_data is None
