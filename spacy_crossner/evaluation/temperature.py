@@ -33,7 +33,7 @@ def calibrate(nlp: Language, gold: Sequence[Doc], component: str, *, threshold: 
     nlp (Language): the pipeline.
     gold (Sequence[Doc]): annotated docs that the component was not trained on.
     component (str): the component's name.
-    threshold (bool): fit it; otherwise it is 0.
+    threshold (bool): fit it; otherwise it is 0. A threshold in the component's config goes before it.
     RETURNS (Dict[str, Any]): the number of `entities` found; `temperature`, `log_loss`, `ece` and `f` `before` and
         `after`; the `threshold`. Where nothing is found the temperature stays and these are 0.
     """
@@ -44,17 +44,21 @@ def calibrate(nlp: Language, gold: Sequence[Doc], component: str, *, threshold: 
     with nlp.select_pipes(enable=nlp.pipe_names[:before]):
         docs = list(nlp.pipe(docs))
     expected = [{(ent.start, ent.end, ent.label_) for ent in doc.ents} for doc in gold]
+    # As in `evaluate`: an entity that touches a token without annotation is neither right nor wrong.
+    annotated = [doc.to_array("ENT_IOB") > 0 for doc in gold]
     n_gold = sum(len(spans) for spans in expected)
     setting, pipe.threshold = pipe.threshold, 0.0
 
     def score(temperature: float) -> Judged:
         pipe.cfg["temperature"] = temperature
         judged = Judged([], [])
-        for start in range(0, len(docs), nlp.batch_size):
-            found = pipe.predict(docs[start : start + nlp.batch_size])
-            for prediction, spans in zip(found, expected[start : start + nlp.batch_size], strict=True):
-                judged.scores.extend(span[3] for span in prediction.spans)
-                judged.correct.extend(span[:3] in spans for span in prediction.spans)
+        for first_doc in range(0, len(docs), nlp.batch_size):
+            found = pipe.predict(docs[first_doc : first_doc + nlp.batch_size])
+            for i, prediction in enumerate(found, first_doc):
+                for start, end, label, value in prediction.spans:
+                    if annotated[i][start:end].all():
+                        judged.scores.append(value)
+                        judged.correct.append((start, end, label) in expected[i])
         return judged
 
     try:

@@ -93,3 +93,11 @@ def test_what_cannot_be_calibrated_is_named(folder, tmp_path, data, options, mes
     assert result.exit_code == 1
     assert message in " ".join(result.output.split())
     assert not (tmp_path / "out").exists()
+
+
+def test_text_without_annotation_teaches_nothing(folder, tmp_path, annotated_docs):
+    nlp = spacy.load(folder / "model")
+    write_docbin([without_annotation(doc, nlp.vocab) for doc in annotated_docs(nlp)], tmp_path / "raw.spacy")
+    result = run(folder / "model", tmp_path / "raw.spacy", "--output", tmp_path / "out", "--component", "ner")
+    assert result.exit_code == 0
+    assert spacy.load(tmp_path / "out").get_pipe("ner").temperature == 1.0
