@@ -1,7 +1,7 @@
 """The contract of all heads: token vectors in, a `HeadOutput` out, a likelihood to train on, tags to decode."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,14 @@ class HeadOutput:
     mask (Tensor): True at tokens, False at padding, shape (n_docs, n_tokens).
     tokens (Tensor): token vectors as the encoder gave them, shape (n_docs, n_tokens, width).
     extras (Dict[str, Tensor]): what a head has besides, by name (a second task's emissions, gate logits).
+    memo (Dict[str, Any]): what a head has worked out of it and may be asked for again.
     """
 
     emissions: Tensor
     mask: Tensor
     tokens: Tensor
     extras: Dict[str, Tensor] = field(default_factory=dict)
+    memo: Dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass

@@ -1,0 +1,59 @@
+"""What is special to `label_aware_ner`; what it shares with the other components stands in test_components.py."""
+
+import pytest
+import spacy
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import fix_random_seed
+
+from spacy_crossner.domains import without_annotation
+from spacy_crossner.models.bridge import get_module, predict_rows
+from spacy_crossner.models.torch.head import Decoding
+from spacy_crossner.pipeline.alignment import tags_to_spans
+
+
+@pytest.fixture(scope="module")
+def trained(annotated_docs):
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("label_aware_ner", name="ner", config={"model": {"label_width": 20}})
+    docs = annotated_docs(nlp)
+    examples = [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs]
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    return nlp, docs
+
+
+def test_every_sentence_of_a_long_doc_begins_anew(trained):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    # No two sentences fit into a window.
+    ner.window, ner.overlap = max(len(doc) for doc in docs), 0
+    long_docs = [doc for doc in docs if 2 * len(doc) > ner.window]
+    words = [token.text for doc in long_docs for token in doc]
+    doc = Doc(nlp.vocab, words=words, sent_starts=[i == 0 for doc in long_docs for i in range(len(doc))])
+    sentences = [(0, sent.start, sent.end) for sent in doc.sents]
+    expected = []
+    for row, output in zip(sentences, predict_rows(ner.model, [doc], [[row] for row in sentences]), strict=True):
+        tags = get_module(ner.model).decode(output, Decoding()).numpy()
+        for _, start, end, label in tags_to_spans(tags, output.mask.sum(dim=1).numpy()).tolist():
+            expected.append((row[1] + start, row[1] + end, ner.labels[label]))
+    assert [(ent.start, ent.end, ent.label_) for ent in nlp(doc).ents] == expected
+    gold = Doc.from_docs(long_docs)
+    assert expected == [(ent.start, ent.end, ent.label_) for ent in gold.ents]
+
+
+def test_an_earlier_tag_decides_a_later_one(trained):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    output = ner.model.predict([without_annotation(docs[0], nlp.vocab)])
+    head = get_module(ner.model)
+    tags = head.tagging(output, Decoding()).tags
+    other = tags.clone()
+    other[0, 0] = 0
+    scores = [
+        head.prefix_scores(output.tokens, output.mask, head.prefixes.labels(before)) for before in (tags, other)
+    ]
+    assert (scores[0][0, 0] == scores[1][0, 0]).all()
+    assert ((scores[0] - scores[1])[0, 1:].abs().amax(dim=1) > 1e-3).all()
