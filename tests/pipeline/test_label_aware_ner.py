@@ -52,8 +52,6 @@ def test_an_earlier_tag_decides_a_later_one(trained):
     tags = head.tagging(output, Decoding()).tags
     other = tags.clone()
     other[0, 0] = 0
-    scores = [
-        head.prefix_scores(output.tokens, output.mask, head.prefixes.labels(before)) for before in (tags, other)
-    ]
+    scores = [head.scores_along(output, head.prefixes.labels(before)) for before in (tags, other)]
     assert (scores[0][0, 0] == scores[1][0, 0]).all()
     assert ((scores[0] - scores[1])[0, 1:].abs().amax(dim=1) > 1e-3).all()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Scores that lie no further apart are equal. One and the same score differs by rounding with what else is computed
 # beside it; so a tie is a tie however the tokens were put together.
 TIE = 1e-4
+# Docs that are tagged together on a CPU.
+GROUP = 64
 
 
 @dataclass
@@ -91,8 +93,7 @@ def tag_greedily(head: "LabelAwareTagger", output: HeadOutput, decoding: Decodin
     lengths = mask.sum(dim=1)
     prefixes, last_place = head.prefixes, mask.shape[1] - 1
     token_scores = head.token_scores(tokens)
-    # What the tokens say by themselves is a good guess.
-    tags = head.crf.best_paths(token_scores, mask, decoding.constrained, decoding.allowed)
+    tags = head.guess(output, decoding)
     labels, scores = prefixes.labels(tags), token_scores.clone()
     done, rounds = torch.zeros_like(lengths), torch.zeros_like(lengths)
     inputs = prefixes.inputs(prefixes.forward_lstm)
@@ -113,9 +114,8 @@ def tag_greedily(head: "LabelAwareTagger", output: HeadOutput, decoding: Decodin
             states.append(state := prefixes.read_on(column, inputs, state))
         hiddens, cells = (torch.stack(parts, dim=1) for parts in zip(*states, strict=True))
         forward[row[inside], place[inside]] = hiddens[inside]
-        found = token_scores[row, place] + head.window_scores(
-            tokens[active], mask[active], labels[active], forward[active], place, inside
-        )
+        features = head.window_features(tokens[active], mask[active], labels[active], forward[active], place, inside)
+        found = token_scores[row, place] + head.feature_scores(features)
         allowed = None if decoding.allowed is None else decoding.allowed[row, place]
         new = pick_tags(head.crf, found, before, Decoding(decoding.constrained, allowed))
         changed = (new != tags[row, place]) & inside
@@ -131,6 +131,24 @@ def tag_greedily(head: "LabelAwareTagger", output: HeadOutput, decoding: Decodin
         label = labels[active, done[active].clamp(max=last_place)]
         hidden[active], cell[active] = prefixes.read_on(label, inputs, (hiddens[each, last], cells[each, last]))
     return Tagging(tags, labels, scores, rounds)
+
+
+def tag_in_groups(head: "LabelAwareTagger", output: HeadOutput, decoding: Decoding, block: int) -> Tagging:
+    """Call `tag_greedily` on groups of docs of like lengths, so that little of what is computed is padding."""
+    lengths = output.mask.sum(dim=1)
+    if len(lengths) <= GROUP:
+        return tag_greedily(head, output, decoding, block)
+    labels = torch.zeros_like(output.mask, dtype=torch.long)
+    whole = Tagging(labels.clone(), labels, torch.zeros_like(output.emissions), torch.zeros_like(lengths))
+    for rows in lengths.argsort().split(GROUP):
+        longest = int(lengths[rows[-1]])
+        emissions, mask, tokens = (values[rows, :longest] for values in (output.emissions, output.mask, output.tokens))
+        allowed = None if decoding.allowed is None else decoding.allowed[rows, :longest]
+        part = HeadOutput(emissions, mask, tokens)
+        found = tag_greedily(head, part, Decoding(decoding.constrained, allowed), block)
+        whole.tags[rows, :longest], whole.labels[rows, :longest] = found.tags, found.labels
+        whole.scores[rows, :longest], whole.rounds[rows] = found.scores, found.rounds
+    return whole
 
 
 @torch.no_grad()
@@ -160,14 +178,10 @@ def search_beam(head: "LabelAwareTagger", output: HeadOutput, decoding: Decoding
         forward[:, i] = hidden
         active = (i < lengths[doc]).nonzero().squeeze(1)
         place = torch.full((len(active), 1), i, device=mask.device)
-        found = token_scores[doc[active], i] + head.window_scores(
-            tokens[doc[active]],
-            mask[doc[active]],
-            labels[active],
-            forward[active],
-            place,
-            torch.ones_like(place, dtype=torch.bool),
-        ).squeeze(1)
+        inside = torch.ones_like(place, dtype=torch.bool)
+        of_doc = doc[active]
+        features = head.window_features(tokens[of_doc], mask[of_doc], labels[active], forward[active], place, inside)
+        found = token_scores[of_doc, i] + head.feature_scores(features.squeeze(1))
         allowed = None if decoding.allowed is None else decoding.allowed[doc[active], i]
         before = labels[active, i]
         breaks = rule_breaks(head.crf, before, Decoding(decoding.constrained, allowed))
@@ -186,4 +200,4 @@ def search_beam(head: "LabelAwareTagger", output: HeadOutput, decoding: Decoding
             hidden, cell = prefixes.read_on(labels[:, i + 1], inputs, (hidden, cell))
     tags = tags.view(n_docs, beam, n_tokens)[:, 0]
     labels = prefixes.labels(tags)
-    return Tagging(tags, labels, token_scores + head.prefix_scores(tokens, mask, labels), lengths)
+    return Tagging(tags, labels, head.scores_along(output, labels), lengths)

@@ -10,10 +10,15 @@ from typing import Optional, Tuple
 import torch
 from torch import Tensor, nn
 
-from .greedy import Tagging, pick_tags, search_beam, tag_greedily, tag_probabilities
+from .greedy import Tagging, pick_tags, search_beam, tag_greedily, tag_in_groups, tag_probabilities
 from .head import Decoding, HeadOutput, pad_tokens
 from .prefixes import PrefixEncoder
 from .tagger import LinearTagger
+
+# Tokens of a doc that a round looks at on a CPU: near the best for batches of 1 to 128 docs.
+BLOCK = 16
+# Rounds of guessing before those of `tag_greedily`: a second costs more than it saves.
+GUESSES = 1
 
 
 class LabelAwareTagger(LinearTagger):
@@ -82,47 +87,67 @@ class LabelAwareTagger(LinearTagger):
         output = HeadOutput(emissions=self.token_scores(self.dropout(padded)), mask=mask, tokens=padded)
         if tags is not None:
             labels = self.prefixes.labels(self._prefix_tags(output, tags))
-            output.emissions = output.emissions + self.prefix_scores(padded, mask, labels)
+            output.emissions = output.emissions + self.feature_scores(self.dropout(self.features(output, labels)))
         return output
 
     def _prefix_tags(self, output: HeadOutput, tags: Tensor) -> Tensor:
         """Return gold tags, the model's own where there is none or where scheduled sampling puts it."""
         unknown = (tags < 0) & output.mask
         if unknown.any():
-            allowed = torch.ones_like(output.emissions, dtype=torch.bool).scatter_(
-                2, tags.clamp(min=0).unsqueeze(2), False
-            )
-            allowed = ~allowed | unknown.unsqueeze(2)
-            own = self._tag(output, Decoding(allowed=allowed)).tags
+            gold = nn.functional.one_hot(tags.clamp(min=0), output.emissions.shape[2]).bool()
+            own = self._tag(output, Decoding(allowed=gold | unknown.unsqueeze(2))).tags
             tags = torch.where(unknown, own, tags)
         if self.training and self.scheduled_sampling:
             with torch.no_grad():
                 labels = self.prefixes.labels(tags)
-                scores = self.token_scores(output.tokens) + self.prefix_scores(output.tokens, output.mask, labels)
-                own = pick_tags(self.crf, scores, labels, Decoding(constrained=False))
-                drawn = torch.rand(tags.shape, device=tags.device) < self.scheduled_sampling
-                tags = torch.where(drawn, own, tags)
+                own = pick_tags(self.crf, self.scores_along(output, labels), labels, Decoding(constrained=False))
+            drawn = torch.rand(tags.shape, device=tags.device) < self.scheduled_sampling
+            tags = torch.where(drawn, own, tags)
         return tags
 
     def token_scores(self, tokens: Tensor) -> Tensor:
         """Return the part of the scores (Eq. 10) that comes from the tokens alone, shape (..., n_tags)."""
         return nn.functional.linear(tokens, self.output.weight[:, : tokens.shape[-1]], self.output.bias)
 
-    def prefix_scores(self, tokens: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
-        """Return the part of the scores that comes from the prefixes, for all tokens of a batch.
+    def feature_scores(self, features: Tensor) -> Tensor:
+        """Return the part of the scores that comes from the prefixes, shape (..., n_tags)."""
+        return nn.functional.linear(features, self.output.weight[:, -features.shape[-1] :])
 
-        tokens (Tensor): shape (n_docs, n_tokens, width).
-        mask (Tensor): True at tokens, shape (n_docs, n_tokens).
+    def scores_along(self, output: HeadOutput, labels: Tensor) -> Tensor:
+        """Return the scores of all tokens with given prefixes, shape (n_docs, n_tokens, n_tags).
+
         labels (Tensor): the label at each place of the longest prefix, shape (n_docs, n_tokens).
-        RETURNS (Tensor): shape (n_docs, n_tokens, n_tags).
         """
-        place = torch.arange(labels.shape[1], device=labels.device).expand(labels.shape)
-        return self.window_scores(tokens, mask, labels, self.prefixes.forward_states(labels), place, mask)
+        return self.token_scores(output.tokens) + self.feature_scores(self.features(output, labels))
 
-    def window_scores(
-        self, tokens: Tensor, mask: Tensor, labels: Tensor, forward: Tensor, place: Tensor, inside: Tensor
+    def features(self, output: HeadOutput, labels: Tensor, *, rough: bool = False) -> Tensor:
+        """Return the label-aware features of all tokens; see `window_features` and `scores_along`."""
+        place = torch.arange(labels.shape[1], device=labels.device).expand(labels.shape)
+        forward = self.prefixes.forward_states(labels)
+        return self.window_features(output.tokens, output.mask, labels, forward, place, output.mask, rough=rough)
+
+    def guess(self, output: HeadOutput, decoding: Decoding) -> Tensor:
+        """Return tags that are likely near those of `decode`, at little cost, shape (n_docs, n_tokens)."""
+        scores = self.token_scores(output.tokens)
+        tags = self.crf.best_paths(scores, output.mask, decoding.constrained, decoding.allowed)
+        for _ in range(GUESSES):
+            labels = self.prefixes.labels(tags)
+            near = scores + self.feature_scores(self.features(output, labels, rough=True))
+            tags = pick_tags(self.crf, near, labels, decoding)
+        return tags
+
+    def window_features(
+        self,
+        tokens: Tensor,
+        mask: Tensor,
+        labels: Tensor,
+        forward: Tensor,
+        place: Tensor,
+        inside: Tensor,
+        *,
+        rough: bool = False,
     ) -> Tensor:
-        """Return the part of the scores that comes from the prefixes, for some tokens of each doc.
+        """Return label background and label context (z in Eq. 9) of some tokens of each doc.
 
         tokens (Tensor): all tokens, shape (n_docs, n_tokens, width).
         mask (Tensor): True at tokens, shape (n_docs, n_tokens).
@@ -130,7 +155,8 @@ class LabelAwareTagger(LinearTagger):
         forward (Tensor): what the forward half makes of each place, shape (n_docs, n_tokens, label_width).
         place (Tensor): which tokens, within the rows, shape (n_docs, n_looked_at).
         inside (Tensor): which of them are tokens, not padding, shape (n_docs, n_looked_at).
-        RETURNS (Tensor): shape (n_docs, n_looked_at, n_tags).
+        rough (bool): attend to the tags before a token roughly. These are all tokens of the docs then.
+        RETURNS (Tensor): shape (n_docs, n_looked_at, width + 2 * label_width).
         """
         row = torch.arange(len(labels), device=labels.device).unsqueeze(1).expand(place.shape)
         query, parts = tokens[row, place], []
@@ -143,10 +169,12 @@ class LabelAwareTagger(LinearTagger):
             query = torch.cat([query, background], dim=2)
             parts.append(background)
         if self.use_context:
-            queries = self.context_query(query[inside])
-            context = self.prefixes.attend(queries, labels, forward, row[inside], place[inside])
-            parts.append(context.new_zeros(*place.shape, context.shape[1]).index_put((inside,), context))
-        return nn.functional.linear(self.dropout(torch.cat(parts, dim=2)), self.output.weight[:, tokens.shape[2] :])
+            queries = self.context_query(query)
+            if rough:
+                parts.append(self.prefixes.attend_roughly(queries, labels, forward))
+            else:
+                parts.append(self.prefixes.attend(queries, labels, forward, place, inside))
+        return torch.cat(parts, dim=2)
 
     def decode(self, output: HeadOutput, decoding: Decoding) -> Tensor:
         """Return the tag indices, each the best given those before it; see `SequenceHead`.
@@ -170,7 +198,10 @@ class LabelAwareTagger(LinearTagger):
     def _tag(self, output: HeadOutput, decoding: Decoding) -> Tagging:
         if self.beam > 1:
             return search_beam(self, output, decoding, self.beam)
-        return tag_greedily(self, output, decoding, self.block or 8)
+        if output.mask.device.type != "cpu":
+            # There many tokens at once take no longer than one.
+            return tag_greedily(self, output, decoding, self.block or output.mask.shape[1])
+        return tag_in_groups(self, output, decoding, self.block or BLOCK)
 
     def _along_tags(self, output: HeadOutput, decoding: Decoding) -> HeadOutput:
         """Return the output with the emissions that come with the tags found."""
@@ -244,7 +275,7 @@ class LabelAwareTagger(LinearTagger):
         if len(new):
             width = int(place[new].max()) + 1
             prefix = labels[new, :width]
-            scores[new] = self.token_scores(output.tokens[row[new], place[new]]) + self.window_scores(
+            features = self.window_features(
                 output.tokens[row[new]],
                 output.mask[row[new]],
                 prefix,
@@ -252,6 +283,7 @@ class LabelAwareTagger(LinearTagger):
                 place[new].unsqueeze(1),
                 torch.ones_like(place[new].unsqueeze(1), dtype=torch.bool),
             ).squeeze(1)
+            scores[new] = self.token_scores(output.tokens[row[new], place[new]]) + self.feature_scores(features)
         allowed = None if decoding.allowed is None else decoding.allowed[row, place]
         before = labels.gather(1, place.unsqueeze(1)).squeeze(1)
         rules = Decoding(decoding.constrained, allowed, decoding.temperature)

@@ -155,6 +155,20 @@ def test_tagging_in_rounds_is_tagging_one_after_the_other(case, block):
         assert (found.rounds <= one.rounds).all()
 
 
+@settings(deadline=None, max_examples=30)
+@given(tagging_cases(), st.integers(1, 3))
+def test_tagging_in_groups_is_tagging_all_at_once(case, size):
+    head, flat, mask, decoding = case
+    output = head(flat, mask)
+    expected = tag_greedily(head, output, decoding, 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(greedy, "GROUP", size)
+        found = greedy.tag_in_groups(head, output, decoding, 3)
+    for name in ("tags", "labels", "scores"):
+        assert torch.allclose(getattr(found, name)[mask].double(), getattr(expected, name)[mask].double(), atol=1e-9)
+    assert torch.equal(found.rounds, expected.rounds)
+
+
 @settings(deadline=None, max_examples=60)
 @given(tagging_cases())
 def test_tagging_is_that_of_the_slow_loop(case):
