@@ -9,7 +9,7 @@ label_width = 100
 use_background = true
 use_context = true
 use_crf = false
-scheduled_sampling = 0.0
+scheduled_sampling = 0.5
 beam = 1
 block = null
 max_cells = 65536
@@ -23,4 +23,5 @@ class LabelAwareEntityRecognizer(SequenceNER):
     """
 
 
-make_label_aware_ner = register_component("label_aware_ner", LabelAwareEntityRecognizer, MODEL)
+# Windows of about two sentences: prefixes and backgrounds far longer than those of training cost F1.
+make_label_aware_ner = register_component("label_aware_ner", LabelAwareEntityRecognizer, MODEL, window=64, overlap=16)

@@ -51,7 +51,7 @@ class LabelAwareTagger(LinearTagger):
         use_background: bool = True,
         use_context: bool = True,
         use_crf: bool = False,
-        scheduled_sampling: float = 0.0,
+        scheduled_sampling: float = 0.5,
         beam: int = 1,
         block: Optional[int] = None,
         max_cells: int = 65_536,

@@ -115,6 +115,20 @@ def test_scores_and_gradients_are_those_of_the_equations(variant, max_cells, sha
         assert torch.allclose(fast, slow, atol=1e-8, rtol=0)
 
 
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.integers(1, 100))
+def test_no_part_has_more_places_than_fit(lengths, max_cells):
+    lengths.sort(reverse=True)
+    sizes = prefixes.part_sizes(lengths, max_cells)
+    assert sum(sizes) == len(lengths)
+    start = 0
+    for size in sizes:
+        assert size == 1 or size * lengths[start] <= max_cells
+        start += size
+    groups = prefixes.like_lengths(lengths)
+    assert sum(groups) == len(lengths)
+    assert min(groups) >= 1
+
+
 @st.composite
 def tagging_cases(draw):
     lengths = draw(st.lists(st.integers(1, 9), min_size=1, max_size=4))
