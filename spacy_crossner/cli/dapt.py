@@ -1,0 +1,98 @@
+"""`dapt`: train an encoder on with masks on raw text of a domain."""
+
+from pathlib import Path
+from typing import Annotated, List, Optional
+
+import typer
+
+from ..dapt.adaptation import perplexity
+from ..dapt.masking import Masking
+from ..dapt.settings import DaptSettings
+from ..dapt.train import adapt_encoder
+from ._app import app, user_errors
+
+
+@app.command("dapt")
+def dapt_cli(
+    encoder: Annotated[
+        str, typer.Argument(help="Folder, folder of an installed package, or name on the Hugging Face hub")
+    ],
+    text: Annotated[
+        List[Path], typer.Argument(help="Text, plain or .gz, a sentence or a paragraph a line; as `select` writes it")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the adapted encoder")],
+    masking: Annotated[str, typer.Option(help="token, or span: isolated masks move next to one another")] = "span",
+    share: Annotated[float, typer.Option(help="Share of the tokens that are drawn")] = 0.15,
+    mask_share: Annotated[float, typer.Option(help="Share of these that the mask token stands for")] = 0.8,
+    random_share: Annotated[float, typer.Option(help="Share of these that a random token stands for")] = 0.1,
+    whole_words: Annotated[bool, typer.Option(help="Mask all pieces of a word, or none")] = False,
+    max_steps: Annotated[int, typer.Option(help="Steps that train all weights")] = 1000,
+    head_steps: Annotated[
+        int, typer.Option(help="Steps before these, for an encoder without an output layer, that train this alone")
+    ] = 50,
+    block_size: Annotated[int, typer.Option(help="Tokens of a block")] = 128,
+    batch_size: Annotated[int, typer.Option(help="Blocks of a step, over all processes")] = 32,
+    accumulate: Annotated[int, typer.Option(help="Parts to work through a step in, to bound memory")] = 1,
+    rate: Annotated[float, typer.Option(help="Peak learning rate")] = 1e-4,
+    head_rate: Annotated[float, typer.Option(help="Peak learning rate of --head-steps")] = 3e-3,
+    warmup: Annotated[
+        float, typer.Option(help="Share of the steps over which the rate rises; then it falls to 0")
+    ] = 0.06,
+    weight_decay: Annotated[float, typer.Option(help="Weight decay")] = 0.01,
+    held_out: Annotated[float, typer.Option(help="Share of the lines that is held out, with all repetitions")] = 0.01,
+    held_out_text: Annotated[
+        Optional[Path], typer.Option(help="Text to look at instead; none is held out then")
+    ] = None,
+    eval_every: Annotated[int, typer.Option(help="Steps between two looks at what is held out")] = 200,
+    save_every: Annotated[int, typer.Option(help="Steps between two checkpoints")] = 200,
+    precision: Annotated[str, typer.Option(help="bf16, fp32, or auto: bf16 where the hardware has it")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of order, masks and dropout")] = 0,
+    gpu_id: Annotated[
+        Optional[int], typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU; what accelerate finds if not given")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on from the checkpoint of a killed run of this command")
+    ] = True,
+) -> None:
+    """Train an encoder on with masks on raw text (domain-adaptive pre-training).
+
+    On many GPUs or hosts: accelerate launch -m spacy crossner dapt ...
+    """
+    with user_errors():
+        report = adapt_encoder(
+            encoder,
+            text,
+            output,
+            masking=Masking(
+                level=masking, share=share, mask_share=mask_share, random_share=random_share, whole_words=whole_words
+            ),
+            settings=DaptSettings(
+                max_steps=max_steps,
+                head_steps=head_steps,
+                block_size=block_size,
+                batch_size=batch_size,
+                accumulate=accumulate,
+                rate=rate,
+                head_rate=head_rate,
+                warmup=warmup,
+                weight_decay=weight_decay,
+                held_out=held_out,
+                eval_every=eval_every,
+                save_every=save_every,
+                precision=precision,
+                seed=seed,
+            ),
+            held_out_text=held_out_text,
+            gpu_id=gpu_id,
+            resume=resume,
+        )
+    if not report.is_main:
+        return
+    for what, count in report.counts.items():
+        typer.echo(f"{count:>12,} {what}")
+    before, after = report.held_out[0][1], report.held_out[-1][1]
+    typer.echo(
+        f"Held-out loss {before:.4f} before, {after:.4f} after; perplexity {perplexity(before):.2f} before, "
+        f"{perplexity(after):.2f} after; {report.tokens:,} tokens seen, {report.tokens_per_second:,.0f} a second."
+    )
+    typer.echo(f"Encoder saved to {report.output}.")

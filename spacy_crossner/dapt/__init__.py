@@ -1,0 +1,1 @@
+"""Domain-adaptive pre-training: select text, mask it, train the encoder on."""

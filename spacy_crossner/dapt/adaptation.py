@@ -1,0 +1,233 @@
+"""The loop of domain-adaptive pre-training: steps, and looks at held-out text, on one process or on many."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import Any, Dict, Iterator, List, Optional
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from torch import Tensor, nn
+
+from ..errors import CrossnerError
+from .blocks import BlockOrder, Blocks
+from .checkpoint import SavedState
+from .masking import MaskCollator, MaskedBlocks
+from .mlm_head import MaskedLanguageModel
+from .settings import DaptSettings, linear_rate
+
+C431 = (
+    "[C431] The loss is no number any more at step {step}: training has diverged. Lower the rate, {rate}, or that of "
+    "the head."
+)
+
+
+class Adaptation:
+    """An encoder in training.
+
+    Step s sees the blocks at places s * batch_size and on of the run's order; each process takes its part of them. The
+    loss is the mean over all masked tokens of the step, so that neither the number of processes nor `accumulate`
+    changes it.
+
+    accelerator (Accelerator): where it runs.
+    model (MaskedLanguageModel): the encoder with its output layer.
+    blocks (Blocks): the text.
+    order (BlockOrder): the order of the blocks.
+    collator (MaskCollator): puts masks in.
+    held_out (MaskedBlocks): held-out text, masked once for all.
+    settings (DaptSettings): settings.
+    head_steps (int): steps, before all others, in which the output layer alone is trained.
+    """
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        model: MaskedLanguageModel,
+        *,
+        blocks: Blocks,
+        order: BlockOrder,
+        collator: MaskCollator,
+        held_out: MaskedBlocks,
+        settings: DaptSettings,
+        head_steps: int,
+    ) -> None:
+        self.accelerator = accelerator
+        self.model = model.to(accelerator.device)
+        self.blocks = blocks
+        self.order = order
+        self.collator = collator
+        self.held_out = held_out
+        self.settings = settings
+        self.head_steps = head_steps
+        self.total_steps = head_steps + settings.max_steps
+        self.step = 0
+        # Of the steps since the last row of the log.
+        self.loss = torch.zeros((), device=accelerator.device)
+        self.steps_in_loss = 0
+        self.wrapped: nn.Module = self.model
+        self.optimizer: Any = None
+
+    @property
+    def is_head_phase(self) -> bool:
+        """Whether the next step trains the output layer alone."""
+        return self.step < self.head_steps
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        settings = self.settings
+        if self.is_head_phase:
+            return linear_rate(self.step, self.head_steps, settings.head_rate, settings.warmup)
+        return linear_rate(self.step - self.head_steps, settings.max_steps, settings.rate, settings.warmup)
+
+    def start_phase(self) -> None:
+        """Begin to train what the next step trains, with a new optimizer."""
+        self.model.freeze_encoder(self.is_head_phase)
+        self.model.train()
+        self.optimizer = make_optimizer(self.model, self.settings.weight_decay)
+        if self.accelerator.num_processes > 1:
+            # What is trained is settled when the processes are joined.
+            self.accelerator.free_memory()
+            self.wrapped = self.accelerator.prepare_model(self.model)
+
+    def batches(self) -> Iterator[List[MaskedBlocks]]:
+        """Yield what this process works through in each step that is left; the next one is made meanwhile."""
+        with ThreadPoolExecutor(1) as pool:
+            upcoming = pool.submit(self.batch, self.step)
+            for step in range(self.step, self.total_steps):
+                batch = upcoming.result()
+                if step + 1 < self.total_steps:
+                    upcoming = pool.submit(self.batch, step + 1)
+                yield batch
+
+    def batch(self, step: int) -> List[MaskedBlocks]:
+        """Return this process's share of a step, in as many parts as `accumulate` says."""
+        size, parts = self.settings.batch_size, self.settings.accumulate
+        bounds = np.linspace(0, size, self.accelerator.num_processes * parts + 1).astype(int)
+        first = self.accelerator.process_index * parts
+        found = []
+        for start, stop in zip(bounds[first : first + parts], bounds[first + 1 : first + parts + 1], strict=True):
+            place = step * size + int(start)
+            ids, starts = self.blocks.take(self.order.take(place, int(stop - start)))
+            found.append(self.collator(ids, starts, place))
+        return found
+
+    def take_step(self, batch: List[MaskedBlocks]) -> None:
+        """Learn from a batch."""
+        if self.optimizer is None or (self.head_steps and self.step == self.head_steps):
+            self.start_phase()
+        # Nothing random has to be saved: each step begins anew.
+        key = (self.settings.seed, self.step, self.accelerator.process_index)
+        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        self.optimizer.zero_grad()
+        processes = self.accelerator.num_processes
+        n_masked = torch.tensor(sum(len(part.targets) for part in batch), device=self.accelerator.device)
+        if processes > 1:
+            n_masked = self.accelerator.reduce(n_masked)
+        # Over processes gradients are averaged.
+        factor = processes / n_masked.clamp(min=1)
+        for number, part in enumerate(batch, 1):
+            is_last = number == len(batch)
+            with nullcontext() if is_last else self.accelerator.no_sync(self.wrapped):
+                loss = factor * self._loss(self.wrapped, part)
+                loss.backward()
+            self.loss += loss.detach()
+        if self.settings.grad_clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.grad_clip)
+        self.optimizer.step()
+        self.step += 1
+        self.steps_in_loss += 1
+
+    def mean_loss(self) -> float:
+        """Return the mean loss of the steps since the last call; each process has to call it.
+
+        RAISES (CrossnerError): training has diverged.
+        """
+        loss = self.accelerator.reduce(self.loss, "mean").item() / max(1, self.steps_in_loss)
+        self.loss.zero_()
+        self.steps_in_loss = 0
+        if not math.isfinite(loss):
+            raise CrossnerError(C431.format(step=self.step, rate=self.settings.rate))
+        return loss
+
+    @torch.no_grad()
+    def evaluate(self) -> float:
+        """Return the mean loss on held-out text; each process has to call it."""
+        n_blocks = len(self.held_out.ids)
+        processes, index = self.accelerator.num_processes, self.accelerator.process_index
+        start, stop = n_blocks * index // processes, n_blocks * (index + 1) // processes
+        at_once = max(1, self.settings.batch_size // (processes * self.settings.accumulate))
+        total = torch.zeros((), device=self.accelerator.device)
+        self.model.eval()
+        for first in range(start, stop, at_once):
+            part = self.held_out.rows(first, min(first + at_once, stop))
+            if len(part.targets):
+                total += self._loss(self.model, part)
+        self.model.train()
+        return self.accelerator.reduce(total).item() / max(1, len(self.held_out.targets))
+
+    def _loss(self, model: nn.Module, part: MaskedBlocks) -> Tensor:
+        arrays = (part.ids, part.positions, part.targets)
+        return model(*(torch.from_numpy(array).to(self.accelerator.device, non_blocking=True) for array in arrays))
+
+    def save(self) -> SavedState:
+        """Return what the next step depends on; each process has to call it."""
+        weights: Dict[str, Tensor] = dict(self.model.named_parameters())
+        moments = {
+            f"{name}/{key}": tensor
+            for name, weight in weights.items()
+            for key, tensor in self.optimizer.state.get(weight, {}).items()
+        }
+        loss = self.accelerator.reduce(self.loss, "mean").item()
+        numbers = {"loss": loss, "steps_in_loss": self.steps_in_loss}
+        return SavedState(self.step, numbers, weights, moments)
+
+    def restore(self, saved: Optional[SavedState]) -> None:
+        """Go on from a saved state, or begin; each process has to call it.
+
+        saved (Optional[SavedState]): the state if there is one, on the main process; the others get it from there.
+        """
+        numbers = saved.numbers if saved else {"loss": 0.0, "steps_in_loss": 0}
+        place = torch.tensor([saved.step if saved else 0, numbers["steps_in_loss"]], device=self.accelerator.device)
+        self.step, self.steps_in_loss = broadcast(place).tolist()
+        self.loss = broadcast(self.loss.fill_(numbers["loss"]))
+        if saved:
+            with torch.no_grad():
+                for name, weight in self.model.named_parameters():
+                    weight.copy_(saved.weights[name])
+        # The weights go to the other processes when these are joined.
+        self.start_phase()
+        if self.step in (0, self.head_steps):
+            return
+        for name, weight in self.model.named_parameters():
+            if not weight.requires_grad:
+                continue
+            state = {
+                "step": torch.zeros(()),
+                "exp_avg": torch.zeros_like(weight),
+                "exp_avg_sq": torch.zeros_like(weight),
+            }
+            for key, tensor in state.items():
+                if saved:
+                    tensor.copy_(saved.moments[f"{name}/{key}"])
+                state[key] = broadcast(tensor.to(weight.device))
+            self.optimizer.state[weight] = state
+
+
+def make_optimizer(model: nn.Module, weight_decay: float) -> torch.optim.AdamW:
+    """Make AdamW for the weights that are trained; biases and norms do not decay."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [parameter for parameter in trained if parameter.dim() > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in trained if parameter.dim() < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
+
+
+def perplexity(loss: float) -> float:
+    """Return e to the power of a mean loss, as far as a float goes."""
+    return math.exp(min(loss, 700.0))

@@ -1,0 +1,53 @@
+"""The log of an adaptation: losses over tokens, a JSON object a line, that a resumed run goes on with."""
+
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import srsly
+
+
+class LossLog:
+    """A file of rows, each with a `step`.
+
+    path (Path): the file.
+    is_written (bool): write it; otherwise rows are kept in memory only, as in all processes but the main one.
+    """
+
+    def __init__(self, path: Path, is_written: bool = True) -> None:
+        self.path = path
+        self.is_written = is_written
+        self.rows: List[Dict[str, Any]] = []
+
+    def start(self, step: int) -> None:
+        """Keep what was written up to a step, 0 for none of it, and go on from there."""
+        self.rows = []
+        if not self.is_written:
+            return
+        if step and self.path.is_file():
+            lines = self.path.read_text(encoding="utf8").splitlines()
+            # The last one may have been cut off by a kill; it is of a later step.
+            found = (_parse(line) for line in lines)
+            self.rows = [row for row in found if row and row["step"] <= step]
+        temporary = self.path.with_name(f".{self.path.name}.tmp")
+        temporary.write_text("".join(f"{srsly.json_dumps(row)}\n" for row in self.rows), encoding="utf8")
+        os.replace(temporary, self.path)
+
+    def write(self, row: Dict[str, Any]) -> None:
+        """Add a row."""
+        self.rows.append(row)
+        if self.is_written:
+            with self.path.open("a", encoding="utf8") as file:
+                file.write(f"{srsly.json_dumps(row)}\n")
+
+    @property
+    def held_out(self) -> List[Tuple[int, float]]:
+        """Steps taken and mean loss on held-out text, in this order."""
+        return [(row["step"], row["held_out_loss"]) for row in self.rows if "held_out_loss" in row]
+
+
+def _parse(line: str) -> Dict[str, Any]:
+    try:
+        return dict(srsly.json_loads(line))
+    except ValueError:
+        return {}

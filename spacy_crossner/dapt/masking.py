@@ -1,0 +1,230 @@
+"""Masking for masked language models: single tokens as in BERT, or spans as in CrossNER, on whole words if asked.
+
+All of it is array work over a batch of blocks; what is drawn for a block depends on the seed and on the block's number
+in the run alone, so that any share of the run, in any process, is masked alike.
+"""
+
+from dataclasses import dataclass
+from typing import Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from ..errors import CrossnerError
+
+LEVELS = ("token", "span")
+
+C420 = "[C420] Masking with {setting} = {value}: expected {expected}."
+C421 = "[C421] The encoder '{name}' cannot be trained with masks: its tokenizer has no {what}."
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Key = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Masking:
+    """What is masked, and by what.
+
+    level (str): "token", or "span": drawn alike, then `join_isolated`.
+    share (float): share of the tokens that are drawn; special ones, and so padding, are not counted and never drawn.
+    mask_share (float): share of the drawn tokens that the mask token stands for.
+    random_share (float): share of the drawn tokens that a random one stands for; the rest is left as it is.
+    whole_words (bool): draw words, and join isolated words: a word's pieces are masked together.
+    RAISES (CrossnerError): a setting makes no sense.
+    """
+
+    level: str = "span"
+    share: float = 0.15
+    mask_share: float = 0.8
+    random_share: float = 0.1
+    whole_words: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.level not in LEVELS:
+            raise CrossnerError(C420.format(setting="level", value=repr(self.level), expected=" or ".join(LEVELS)))
+        if not 0 < self.share < 1:
+            raise CrossnerError(C420.format(setting="share", value=self.share, expected="above 0 and below 1"))
+        shares = (self.mask_share, self.random_share)
+        if min(shares) < 0 or sum(shares) > 1 + 1e-9:
+            expected = "0 or more, and together 1 or less"
+            raise CrossnerError(C420.format(setting="mask_share, random_share", value=shares, expected=expected))
+
+
+@dataclass(frozen=True)
+class MaskedBlocks:
+    """Blocks with masks, and what was there.
+
+    ids (Ints): token ids with the masks in them, shape (n_blocks, size).
+    positions (Ints): where to predict, as indices into the flattened blocks, in ascending order, shape (n_masked,).
+    targets (Ints): the token ids that were there, shape (n_masked,).
+    """
+
+    ids: Ints
+    positions: Ints
+    targets: Ints
+
+    def rows(self, start: int, stop: int) -> "MaskedBlocks":
+        """Return some of the blocks, from one to before another."""
+        size = self.ids.shape[1]
+        first, last = np.searchsorted(self.positions, (start * size, stop * size))
+        return MaskedBlocks(self.ids[start:stop], self.positions[first:last] - start * size, self.targets[first:last])
+
+
+class MaskCollator:
+    """Puts masks into blocks of token ids.
+
+    Special tokens, padding and the unknown token among them, are never masked, and none is put in at random.
+
+    masking (Masking): what is masked.
+    mask_id (int): id of the mask token.
+    special_ids (Sequence[int]): ids of all special tokens.
+    vocab_size (int): number of token ids.
+    seed (int): seed of all draws.
+    """
+
+    def __init__(
+        self, masking: Masking, *, mask_id: int, special_ids: Sequence[int], vocab_size: int, seed: int = 0
+    ) -> None:
+        self.masking = masking
+        self.mask_id = mask_id
+        self.is_special = np.zeros(vocab_size, dtype=bool)
+        self.is_special[list(special_ids)] = True
+        self.plain_ids = np.flatnonzero(~self.is_special)
+        self.key: Key = np.asarray(np.random.SeedSequence(seed).generate_state(2, np.uint64), dtype=np.uint64)
+
+    @classmethod
+    def from_tokenizer(
+        cls, tokenizer: PreTrainedTokenizerBase, masking: Masking, *, name: str = "", seed: int = 0
+    ) -> "MaskCollator":
+        """Make a collator for the tokens of a tokenizer.
+
+        name (str): the encoder's name, for the error.
+        RAISES (CrossnerError): the tokenizer has no mask token.
+        """
+        if tokenizer.mask_token_id is None:
+            raise CrossnerError(C421.format(name=name or tokenizer.name_or_path, what="mask token"))
+        return cls(
+            masking,
+            mask_id=tokenizer.mask_token_id,
+            special_ids=tokenizer.all_special_ids,
+            vocab_size=len(tokenizer),
+            seed=seed,
+        )
+
+    def __call__(self, ids: Ints, starts: Bools, number: int) -> MaskedBlocks:
+        """Mask consecutive blocks of a run.
+
+        ids (Ints): token ids, shape (n_blocks, size).
+        starts (Bools): whether a token begins a word, same shape; looked at for whole words only.
+        number (int): the first block's number in the run, from 0.
+        RETURNS (MaskedBlocks): the blocks with masks in them; the ids given stay as they are.
+        """
+        draws = draw_uniform(self.key, number, ids.shape)
+        maskable = ~self.is_special[ids]
+        if self.masking.whole_words:
+            words = np.cumsum(starts | ~maskable | _after(~maskable), axis=1) - 1
+            units = np.zeros_like(maskable)
+            np.put_along_axis(units, words, maskable, axis=1)
+            masked = np.take_along_axis(self._draw(draws[0], units), words, axis=1)
+        else:
+            masked = self._draw(draws[0], maskable)
+        positions = np.flatnonzero(masked)
+        targets = ids.ravel()[positions]
+        masked_ids = ids.copy()
+        masked_ids.ravel()[positions] = self._replace(targets, draws[1].ravel()[positions])
+        return MaskedBlocks(masked_ids, positions, targets)
+
+    def _draw(self, draws: NDArray[np.float64], maskable: Bools) -> Bools:
+        masked = (draws < self.masking.share) & maskable
+        return join_isolated(masked, maskable) if self.masking.level == "span" else masked
+
+    def _replace(self, targets: Ints, draws: NDArray[np.float64]) -> Ints:
+        """Return what stands for the tokens: the mask, a random token, or the token itself."""
+        below_mask, width = self.masking.mask_share, self.masking.random_share
+        is_random = (draws >= below_mask) & (draws < below_mask + width)
+        replaced = np.where(draws < below_mask, self.mask_id, targets)
+        # What is left of the draw within its interval is uniform again.
+        choice = ((draws[is_random] - below_mask) / max(width, 1e-12) * len(self.plain_ids)).astype(np.int64)
+        replaced[is_random] = self.plain_ids[np.minimum(choice, len(self.plain_ids) - 1)]
+        return replaced
+
+
+def draw_uniform(key: Key, number: int, shape: Tuple[int, int]) -> NDArray[np.float64]:
+    """Draw two numbers in [0, 1) for each token of consecutive blocks.
+
+    key (Key): the run's two words of key.
+    number (int): the first block's number; the draws of block k are the same wherever a batch begins.
+    shape (Tuple[int, int]): blocks, and tokens in each.
+    RETURNS (NDArray[np.float64]): shape (2, n_blocks, size).
+    """
+    # The generator gives four numbers at each count, so that a block takes a whole number of counts.
+    counts = -(-2 * shape[1] // 4)
+    generator = np.random.Generator(np.random.Philox(key=key).advance(number * counts))
+    draws = generator.random((shape[0], 4 * counts))
+    return np.stack([draws[:, : shape[1]], draws[:, shape[1] : 2 * shape[1]]])
+
+
+def join_isolated(masked: Bools, maskable: Bools) -> Bools:
+    """Move each isolated masked index next to another masked one (CrossNER, "Span-level Pre-training").
+
+    An index is isolated if neither neighbour is masked; two or more masked side by side are a run, and stay masked.
+    Each row by itself:
+
+    1. The isolated indices are paired from left to right. Of a pair (a, b), a moves to b - 1; if that may not be
+       masked, a moves to b + 1; if that neither, b moves to a + 1; if that neither, both stay.
+    2. One that is left over moves to the nearest index that may be masked, is not, and stands beside a run, one made
+       in step 1 included; of two as near, to that on the left. It stays if it stands beside a masked index by now, or
+       where no such index is.
+
+    The targets of step 1 differ and were not masked: nothing isolated has a masked neighbour, b - 1 and a + 1 lie
+    within the pair, and b + 1 lies before the next pair.
+
+    masked (Bools): the masked indices, shape (n_rows, size).
+    maskable (Bools): indices that may be masked, same shape; all masked ones are among them.
+    RETURNS (Bools): as many masked indices in each row, same shape.
+    """
+    result = masked.copy()
+    alone = masked & ~_beside(masked)
+    rows, places = np.nonzero(alone)
+    counts = alone.sum(axis=1)
+    first = np.cumsum(counts) - counts
+
+    second = np.flatnonzero((np.arange(len(rows)) - first[rows]) % 2 == 1)
+    row, a, b = rows[second], places[second - 1], places[second]
+    # A column at the end that may not be masked, as b may be the last index.
+    free = np.pad(maskable, ((0, 0), (0, 1)))
+    before, after, behind = free[row, b - 1], free[row, b + 1], free[row, a + 1]
+    moves = before | after | behind
+    result[row[moves], np.where(before | after, a, b)[moves]] = False
+    result[row[moves], np.select([before, after], [b - 1, b + 1], a + 1)[moves]] = True
+
+    odd = np.flatnonzero(counts % 2)
+    place = places[first[odd] + counts[odd] - 1]
+    now = result[odd]
+    runs = now & _beside(now)
+    open_places = maskable[odd] & ~now & _beside(runs)
+    distance = np.abs(np.arange(masked.shape[1]) - place[:, np.newaxis])
+    target = np.where(open_places, distance, masked.size).argmin(axis=1)
+    each = np.arange(len(odd))
+    moves = open_places[each, target] & ~runs[each, place]
+    result[odd[moves], place[moves]] = False
+    result[odd[moves], target[moves]] = True
+    return result
+
+
+def _beside(flags: Bools) -> Bools:
+    """Return which indices have a flagged neighbour."""
+    found = np.zeros_like(flags)
+    found[:, 1:] = flags[:, :-1]
+    found[:, :-1] |= flags[:, 1:]
+    return found
+
+
+def _after(flags: Bools) -> Bools:
+    """Return which indices come right after a flagged one, or first."""
+    shifted = np.ones_like(flags)
+    shifted[:, 1:] = flags[:, :-1]
+    return shifted

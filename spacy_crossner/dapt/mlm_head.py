@@ -1,0 +1,203 @@
+"""Masked language models: any Hugging Face encoder below its own output layer, or below one made for it."""
+
+from pathlib import Path
+from typing import Any, Dict, Set, Tuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from ..errors import CrossnerError, Errors
+from ..models.encoder import find_encoder
+from .masking import C421
+
+# The output layer of an adapted encoder, in the encoder's folder.
+HEAD = Path("mlm") / "head.safetensors"
+# Where gelu is all but the identity for what an encoder gives.
+LINEAR_PART = 2.0
+
+C422 = "[C422] The encoder '{name}' lacks weights ({names}): is it a model of another kind?"
+
+
+class MaskedLanguageModel(nn.Module):
+    """An encoder with its output layer, which sees the vectors at masked positions alone.
+
+    Six in seven positions are not masked; for a small encoder the output layer costs more than all else.
+
+    model (PreTrainedModel): a `...ForMaskedLM`.
+    precision (torch.dtype): type that matrices are multiplied in; the weights stay as they are.
+    """
+
+    def __init__(self, model: PreTrainedModel, precision: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.model = model
+        self.precision = precision
+        self.positions: Any = None
+        # Whatever the model's output layer is, it runs on what the encoder below hands up.
+        model.base_model.register_forward_hook(self._gather)
+
+    def forward(self, ids: Tensor, positions: Tensor, targets: Tensor) -> Tensor:
+        """Return the cross-entropy summed over the masked positions.
+
+        ids (Tensor): token ids with masks in them, without padding, shape (n_blocks, size).
+        positions (Tensor): masked positions as indices into the flattened blocks, shape (n_masked,).
+        targets (Tensor): the token ids to predict, shape (n_masked,).
+        RETURNS (Tensor): scalar.
+        """
+        self.positions = positions
+        with torch.autocast(ids.device.type, self.precision, enabled=self.precision != torch.float32):
+            logits = self.model(input_ids=ids, return_dict=True).logits
+        # shape: (n_masked, vocab_size)
+        logits = logits.squeeze(0).float()
+        return nn.functional.cross_entropy(logits, targets, reduction="sum")
+
+    def _gather(self, module: nn.Module, args: Any, output: Any) -> Any:
+        hidden = output.last_hidden_state
+        output.last_hidden_state = hidden.flatten(0, 1).index_select(0, self.positions).unsqueeze(0)
+        return output
+
+    def freeze_encoder(self, frozen: bool) -> None:
+        """Leave the encoder, and with it the tied output weights, out of training, or take it in again."""
+        for parameter in self.model.base_model.parameters():
+            parameter.requires_grad_(not frozen)
+
+    def train(self, mode: bool = True) -> "MaskedLanguageModel":
+        """Set training mode. A frozen encoder has no dropout."""
+        super().train(mode)
+        if not any(parameter.requires_grad for parameter in self.model.base_model.parameters()):
+            self.model.base_model.eval()
+        return self
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of an encoder.
+
+    name (str): see `find_encoder`.
+    RAISES (CrossnerError): there is none, it is not a fast one, or it has no mask token.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(find_encoder(name), use_fast=True)
+    except (OSError, ValueError, ImportError) as error:
+        raise CrossnerError(Errors.C005.format(name=name, problem=_first_line(error))) from error
+    if not tokenizer.is_fast:
+        raise CrossnerError(C421.format(name=name, what="fast version"))
+    if tokenizer.mask_token_id is None:
+        raise CrossnerError(C421.format(name=name, what="mask token"))
+    return tokenizer
+
+
+def load_masked_model(name: str) -> Tuple[PreTrainedModel, bool]:
+    """Load an encoder with its output layer; make one that is tied to the word embeddings if it comes without.
+
+    An output layer that an earlier adaptation has left in the folder is the encoder's own.
+
+    name (str): see `find_encoder`.
+    RETURNS (Tuple[PreTrainedModel, bool]): the model, and whether its output layer is new and untrained.
+    RAISES (CrossnerError): there is no such encoder, or it cannot have such a layer.
+    """
+    folder = find_encoder(name)
+    verbosity = transformers_logging.get_verbosity()
+    # Of the layer it would say that it is untrained.
+    transformers_logging.set_verbosity_error()
+    try:
+        model, info = AutoModelForMaskedLM.from_pretrained(folder, output_loading_info=True, torch_dtype=torch.float32)
+        names = set(head_parameters(model))
+        missing = [key for key in info["missing_keys"] if key.startswith(f"{model.base_model_prefix}.")]
+        if missing:
+            raise CrossnerError(C422.format(name=name, names=", ".join(sorted(missing)[:3])))
+        is_new = bool(names & set(info["missing_keys"]))
+        if is_new:
+            _start_head(model, set(info["missing_keys"]))
+            if (Path(folder) / HEAD).is_file():
+                _read_head(model, Path(folder) / HEAD)
+                is_new = False
+    except CrossnerError:
+        raise
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        raise CrossnerError(Errors.C005.format(name=name, problem=_first_line(error))) from error
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    return model, is_new
+
+
+def head_parameters(model: PreTrainedModel) -> Dict[str, nn.Parameter]:
+    """Return the weights of the output layer by name, without those that it shares with the encoder."""
+    shared = {id(parameter) for parameter in model.base_model.parameters()}
+    return {name: parameter for name, parameter in model.named_parameters() if id(parameter) not in shared}
+
+
+def count_positions(model: PreTrainedModel) -> int:
+    """Return how many tokens an encoder takes at once; 0 where it has no bound of its own."""
+    for name, module in model.base_model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            # RoBERTa and its kin count positions from behind that of padding.
+            return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+    return int(getattr(model.config, "max_position_embeddings", 0) or 0)
+
+
+def save_adapted(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, folder: Path) -> None:
+    """Save an adapted encoder, without its output layer, as `AutoModel` loads it; its tokenizer; the layer beside it.
+
+    What an encoder has but masked language modelling does not use, such as BERT's pooler, stays as it was.
+
+    model (PreTrainedModel): the adapted model.
+    tokenizer (PreTrainedTokenizerBase): its tokenizer.
+    name (str): the encoder that it was before.
+    folder (Path): the folder, which is there.
+    """
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        encoder, info = AutoModel.from_pretrained(
+            find_encoder(name), output_loading_info=True, torch_dtype=torch.float32
+        )
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    state = {key: tensor.detach().cpu() for key, tensor in model.base_model.state_dict().items()}
+    if info["missing_keys"]:
+        # It came without a pooler: a random one is none of its weights.
+        encoder = model.base_model
+    else:
+        encoder.load_state_dict(state, strict=False)
+    encoder.save_pretrained(folder, state_dict={**encoder.state_dict(), **state}, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    (folder / HEAD).parent.mkdir()
+    tensors = {key: value.detach().cpu().clone() for key, value in head_parameters(model).items()}
+    save_file(tensors, folder / HEAD)
+
+
+def _start_head(model: PreTrainedModel, missing: Set[str]) -> None:
+    """Let a new output layer begin as the identity below the word embeddings, for what gelu leaves as it is."""
+    model.config.tie_word_embeddings = True
+    model.tie_weights()
+    modules = dict(model.named_modules())
+    for name, parameter in head_parameters(model).items():
+        if name not in missing:
+            continue
+        module = modules[name.rpartition(".")[0]]
+        kind = name.rpartition(".")[2]
+        with torch.no_grad():
+            if isinstance(module, nn.LayerNorm):
+                parameter.fill_(1.0 if kind == "weight" else 0.0)
+            elif parameter.dim() == 2 and parameter.shape[0] == parameter.shape[1]:
+                nn.init.eye_(parameter)
+                if isinstance(module, nn.Linear) and module.bias is not None:
+                    module.bias.fill_(LINEAR_PART)
+            elif parameter.dim() == 1 and len(parameter) == model.config.vocab_size:
+                parameter.zero_()
+
+
+def _read_head(model: PreTrainedModel, path: Path) -> None:
+    own, saved = head_parameters(model), load_file(path)
+    if {key: value.shape for key, value in own.items()} != {key: value.shape for key, value in saved.items()}:
+        raise ValueError(f"{path} holds the output layer of another model")
+    with torch.no_grad():
+        for key, value in own.items():
+            value.copy_(saved[key])
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

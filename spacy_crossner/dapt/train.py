@@ -1,0 +1,292 @@
+"""Domain-adaptive pre-training: an encoder and raw text in, an adapted encoder out (CrossNER, Liu et al., 2021)."""
+
+import os
+import shutil
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from timeit import default_timer as timer
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from safetensors import SafetensorError
+from tqdm import tqdm
+from wasabi import msg
+
+from ..data.files import reason
+from ..errors import CrossnerError
+from ..models.encoder import find_encoder
+from ..training.checkpoint import new_folder, remove_folder
+from .adaptation import Adaptation, perplexity
+from .blocks import BlockOrder
+from .card import make_card
+from .checkpoint import DaptCheckpoints, take_fingerprint
+from .corpus import open_corpus
+from .log import LossLog
+from .masking import MaskCollator, Masking
+from .mlm_head import MaskedLanguageModel, count_positions, load_masked_model, load_tokenizer, save_adapted
+from .settings import DaptSettings
+
+CHECKPOINT, WORK, LOG, CARD, CONFIG = "checkpoint", "work", "log.jsonl", "README.md", "config.json"
+# One for all runs, so that they are looked at with the same masks.
+HELD_OUT_SEED = 0
+DEFAULT_MASKING, DEFAULT_SETTINGS = Masking(), DaptSettings()
+
+C426 = (
+    "[C426] Blocks of {size} tokens do not fit the encoder '{name}': it takes {most} at once (0: any number), of which "
+    "{special} are special ones."
+)
+C427 = "[C427] Cannot write {output}: {error}. The last checkpoint that was complete is kept."
+C428 = (
+    "[C428] `accelerate` is set up for {kind}. This command runs on one process, or on many of which each holds the "
+    "whole encoder: choose one of these with `accelerate config`."
+)
+C429 = "[C429] There is no GPU {gpu_id}: PyTorch sees {count}. Say --gpu-id -1 for the CPU."
+C430 = "[C430] A step of {size} blocks cannot be shared out over {processes} process(es) with {parts} part(s) each."
+C433 = "[C433] {output} is the folder of the encoder to adapt; a run could not be resumed. Give another --output."
+
+
+@dataclass(frozen=True)
+class DaptReport:
+    """What an adaptation did.
+
+    output (Path): the folder of the adapted encoder.
+    counts (Dict[str, int]): sizes of the corpus, by what is counted.
+    held_out (List[Tuple[int, float]]): steps taken and mean loss on held-out text, in this order.
+    tokens (int): tokens seen, special ones included, over all processes.
+    resumed_from (int): the step of the checkpoint that this call went on from; 0 for none.
+    seconds (float): time of this call's steps.
+    tokens_per_second (float): speed of this call's steps, over all processes.
+    is_main (bool): whether this is the process, of many, that reports.
+    """
+
+    output: Path
+    counts: Dict[str, int]
+    held_out: List[Tuple[int, float]]
+    tokens: int
+    resumed_from: int
+    seconds: float
+    tokens_per_second: float
+    is_main: bool
+
+
+def adapt_encoder(
+    encoder: str,
+    text: Union[Path, Sequence[Path]],
+    output: Path,
+    *,
+    masking: Masking = DEFAULT_MASKING,
+    settings: DaptSettings = DEFAULT_SETTINGS,
+    held_out_text: Optional[Path] = None,
+    gpu_id: Optional[int] = None,
+    resume: bool = True,
+) -> DaptReport:
+    """Train an encoder on with masks on raw text; save it as `AutoModel` and our training configs load it.
+
+    Until it is done the folder has the last checkpoints, too: after a kill the same call goes on from there, and ends
+    with the same weights. Under `accelerate launch` each process makes this call.
+
+    encoder (str): see `find_encoder`.
+    text (Union[Path, Sequence[Path]]): text, plain or gzipped, a sentence or a paragraph a line.
+    output (Path): the folder. An encoder that is there stays until the new one is done.
+    masking (Masking): what is masked.
+    settings (DaptSettings): how it is trained.
+    held_out_text (Optional[Path]): text to look at, in place of a share of the lines.
+    gpu_id (Optional[int]): GPU, -1 for the CPU; what `accelerate` finds if not given.
+    resume (bool): go on from a checkpoint, if there is one of the same encoder, text, settings and versions.
+    RETURNS (DaptReport): what was done.
+    RAISES (CrossnerError): an input is missing or makes no sense, or the folder cannot be written.
+    """
+    texts = [text] if isinstance(text, Path) else list(text)
+    if Path(find_encoder(encoder)).resolve() == output.resolve():
+        raise CrossnerError(C433.format(output=output))
+    accelerator = start_accelerator(gpu_id)
+    processes = accelerator.num_processes
+    if settings.batch_size < processes * settings.accumulate:
+        raise CrossnerError(C430.format(size=settings.batch_size, processes=processes, parts=settings.accumulate))
+    # An output layer that cannot begin as the identity begins at random.
+    torch.manual_seed(settings.seed)
+    tokenizer = load_tokenizer(encoder)
+    model, has_new_head = load_masked_model(encoder)
+    most, special = count_positions(model), tokenizer.num_special_tokens_to_add()
+    if settings.block_size <= special or 0 < most < settings.block_size:
+        raise CrossnerError(C426.format(size=settings.block_size, name=encoder, most=most, special=special))
+    with named_write_errors(output):
+        corpus = open_corpus(
+            accelerator,
+            texts,
+            held_out_text,
+            tokenizer,
+            output / WORK,
+            size=settings.block_size,
+            share=settings.held_out,
+        )
+        fingerprint = take_fingerprint(
+            model,
+            tokenizer,
+            corpus,
+            masking=masking,
+            settings=settings,
+            device=accelerator.device,
+            processes=processes,
+        )
+        looking = MaskCollator.from_tokenizer(tokenizer, replace(masking, level="token"), seed=HELD_OUT_SEED)
+        adaptation = Adaptation(
+            accelerator,
+            MaskedLanguageModel(model, settings.dtype(accelerator.device)),
+            blocks=corpus.train,
+            order=BlockOrder(len(corpus.train), settings.seed),
+            collator=MaskCollator.from_tokenizer(tokenizer, masking, seed=settings.seed),
+            held_out=looking(*corpus.take_held_out(), 0),
+            settings=settings,
+            head_steps=settings.head_steps if has_new_head else 0,
+        )
+        checkpoints = DaptCheckpoints(output / CHECKPOINT, fingerprint)
+        log = LossLog(output / LOG, accelerator.is_main_process)
+        resumed_from = go_on(adaptation, checkpoints, log, resume)
+        seconds = run(adaptation, checkpoints, log)
+        if accelerator.is_main_process:
+            card = make_card(
+                encoder, texts=texts, counts=corpus.counts, masking=masking, settings=settings, held_out=log.held_out
+            )
+            with new_folder(output / WORK / "encoder") as folder:
+                save_adapted(model, tokenizer, encoder, folder)
+                (folder / CARD).write_text(card, encoding="utf8")
+            place_files(output / WORK / "encoder", output)
+            checkpoints.remove()
+        accelerator.wait_for_everyone()
+        if accelerator.is_local_main_process:
+            shutil.rmtree(output / WORK, ignore_errors=True)
+    tokens_of_step = settings.batch_size * settings.block_size
+    done = adaptation.step - resumed_from
+    return DaptReport(
+        output=output,
+        counts=corpus.counts,
+        held_out=log.held_out,
+        tokens=adaptation.step * tokens_of_step,
+        resumed_from=resumed_from,
+        seconds=seconds,
+        tokens_per_second=done * tokens_of_step / max(seconds, 1e-9),
+        is_main=accelerator.is_main_process,
+    )
+
+
+def start_accelerator(gpu_id: Optional[int]) -> Accelerator:
+    """Find out what there is to run on.
+
+    RAISES (CrossnerError): there is no such GPU, or `accelerate` is set up to split the encoder.
+    """
+    is_alone = int(os.environ.get("WORLD_SIZE", 1)) == 1
+    if gpu_id is not None and gpu_id >= 0:
+        if gpu_id >= torch.cuda.device_count():
+            raise CrossnerError(C429.format(gpu_id=gpu_id, count=torch.cuda.device_count()))
+        if is_alone:
+            torch.cuda.set_device(gpu_id)
+    if is_alone:
+        # The device is chosen once in a process; this call may not be the first.
+        AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator = Accelerator(cpu=gpu_id == -1, mixed_precision="no")
+    kind = accelerator.distributed_type.value
+    if kind != "NO" and not kind.startswith("MULTI_"):
+        raise CrossnerError(C428.format(kind=kind))
+    return accelerator
+
+
+def go_on(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: LossLog, resume: bool) -> int:
+    """Go on from the last checkpoint if there is one of this run; return its step, or 0."""
+    is_main = adaptation.accelerator.is_main_process
+    saved = checkpoints.read() if resume and is_main else None
+    adaptation.restore(saved)
+    if is_main and not saved:
+        checkpoints.remove()
+    log.start(adaptation.step)
+    if is_main and adaptation.step:
+        msg.info(f"Training goes on after {adaptation.step} steps, from the checkpoint in {checkpoints.folder}")
+    return adaptation.step
+
+
+def run(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: LossLog) -> float:
+    """Take the steps that are left; look at held-out text, write the log and checkpoints between them.
+
+    RETURNS (float): seconds that the steps took.
+    """
+    settings, is_main = adaptation.settings, adaptation.accelerator.is_main_process
+    tokens_of_step = settings.batch_size * settings.block_size
+    first, total, seconds, since = adaptation.step, adaptation.total_steps, 0.0, timer()
+
+    def look() -> None:
+        loss = adaptation.evaluate()
+        row = {"step": adaptation.step, "tokens": adaptation.step * tokens_of_step, "held_out_loss": loss}
+        log.write({**row, "perplexity": perplexity(loss)})
+        if is_main:
+            tqdm.write(f"Step {adaptation.step}: held-out loss {loss:.4f}, perplexity {perplexity(loss):.2f}")
+
+    if first == 0:
+        look()
+    since = timer()
+    # None: on a terminal only.
+    with tqdm(initial=first, total=total, desc="adapt", unit=" steps", disable=None if is_main else True) as bar:
+        for batch in adaptation.batches():
+            rate, phase = adaptation.rate, "head" if adaptation.is_head_phase else "all"
+            adaptation.take_step(batch)
+            step = adaptation.step
+            bar.update()
+            if step % settings.log_every == 0 or step == total:
+                loss = adaptation.mean_loss()
+                speed = (step - first) * tokens_of_step / max(seconds + timer() - since, 1e-9)
+                row = {"step": step, "tokens": step * tokens_of_step, "phase": phase, "loss": loss, "rate": rate}
+                log.write({**row, "tokens_per_second": round(speed)})
+                bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s")
+            is_seen = step in (adaptation.head_steps, total) or step % settings.eval_every == 0
+            is_saved = step % settings.save_every == 0
+            if is_seen or is_saved:
+                seconds += timer() - since
+                if is_seen:
+                    look()
+                if is_saved:
+                    state = adaptation.save()
+                    if is_main:
+                        checkpoints.write(state)
+                since = timer()
+    return seconds + timer() - since
+
+
+def place_files(source: Path, target: Path) -> None:
+    """Put the files of a finished encoder in the place of those that are there.
+
+    What makes the folder an encoder's goes first and comes last, so that at no time it holds parts of two.
+    """
+    (target / CONFIG).unlink(missing_ok=True)
+    for path in sorted(source.iterdir(), key=lambda path: path.name == CONFIG):
+        if path.is_dir():
+            remove_folder(target / path.name, then=path)
+        else:
+            os.replace(path, target / path.name)
+
+
+@contextmanager
+def named_write_errors(output: Path) -> Iterator[None]:
+    """Pass on what the file system says, a full disk for one, as an error that the user can mend.
+
+    After an error nothing is left that a later run could not go on from.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        yield
+    except (OSError, SafetensorError) as error:
+        _clear(output)
+        problem = reason(error) if isinstance(error, OSError) else error
+        raise CrossnerError(C427.format(output=output, error=problem)) from error
+    except CrossnerError:
+        _clear(output)
+        raise
+
+
+def _clear(output: Path) -> None:
+    if not (output / CHECKPOINT).is_dir():
+        shutil.rmtree(output / WORK, ignore_errors=True)
+        with suppress(OSError):
+            # If it is empty.
+            output.rmdir()
