@@ -52,6 +52,8 @@ def run(command: List[str], checkpoints: Path, kill_after: Optional[float] = Non
             if process.returncode:
                 raise subprocess.CalledProcessError(process.returncode, command, "".join(lines) + output)
     left = sorted(path.name for path in checkpoints.glob("*")) if checkpoints.exists() else []
+    if (checkpoints.parent / "config.json").exists():
+        left.append("the finished encoder")
     return {"seconds": time.perf_counter() - start, "left": left}
 
 

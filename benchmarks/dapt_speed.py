@@ -163,11 +163,8 @@ def main(
         for side in ("Trainer", "ours")
         for speed in [f"{sides[side]['tokens_per_second']:,.0f}"]
     ]
-    print(
-        table(
-            rows, header=("precision", "side", "s", "CPU s", "tokens/s"), divider=True, aligns=("l", "l", "r", "r", "r")
-        )
-    )
+    header, aligns = ("precision", "side", "s", "CPU s", "tokens/s"), ("l", "l", "r", "r", "r")
+    print(table(rows, header=header, divider=True, aligns=aligns))
     for precision, sides in found.items():
         by_clock, by_cpu = (sides[f"times_as_fast_by_{kind}"] for kind in ("seconds", "cpu_seconds"))
         print(f"{precision}: ours is {by_clock:.2f} times as fast by the clock, {by_cpu:.2f} times by CPU time")
