@@ -27,6 +27,7 @@ def dapt_cli(
     random_share: Annotated[float, typer.Option(help="Share of these that a random token stands for")] = 0.1,
     whole_words: Annotated[bool, typer.Option(help="Mask all pieces of a word, or none")] = False,
     max_steps: Annotated[int, typer.Option(help="Steps that train all weights")] = 1000,
+    epochs: Annotated[float, typer.Option(help="In place of --max-steps, passes over the text")] = 0.0,
     head_steps: Annotated[
         int, typer.Option(help="Steps before these, for an encoder without an output layer, that train this alone")
     ] = 50,
@@ -68,6 +69,7 @@ def dapt_cli(
             ),
             settings=DaptSettings(
                 max_steps=max_steps,
+                epochs=epochs,
                 head_steps=head_steps,
                 block_size=block_size,
                 batch_size=batch_size,

@@ -1,6 +1,6 @@
 """Settings of domain-adaptive pre-training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -16,6 +16,7 @@ class DaptSettings:
     """Settings of training.
 
     max_steps (int): steps in which all weights are trained.
+    epochs (float): in place of `max_steps`, passes over the text; 0 for `max_steps`.
     head_steps (int): steps before these in which a new output layer is trained and the encoder is not; an encoder that
         has its own takes none.
     block_size (int): tokens of a block, special ones included.
@@ -36,6 +37,7 @@ class DaptSettings:
     """
 
     max_steps: int = 1000
+    epochs: float = 0.0
     head_steps: int = 50
     block_size: int = 128
     batch_size: int = 32
@@ -56,13 +58,19 @@ class DaptSettings:
         """Check the settings."""
         for name in ("max_steps", "block_size", "batch_size", "accumulate", "eval_every", "save_every", "log_every"):
             self._expect(name, getattr(self, name) >= 1, "1 or more")
-        for name in ("head_steps", "weight_decay", "grad_clip", "seed"):
+        for name in ("epochs", "head_steps", "weight_decay", "grad_clip", "seed"):
             self._expect(name, getattr(self, name) >= 0, "0 or more")
         for name in ("rate", "head_rate"):
             self._expect(name, getattr(self, name) > 0, "above 0")
         self._expect("warmup", 0 <= self.warmup <= 1, "0 to 1")
         self._expect("held_out", 0 < self.held_out < 1, "above 0 and below 1")
         self._expect("precision", self.precision in PRECISIONS, " or ".join(PRECISIONS))
+
+    def for_blocks(self, n_blocks: int) -> "DaptSettings":
+        """Return the settings with passes over a text of so many blocks given as steps."""
+        if not self.epochs:
+            return self
+        return replace(self, max_steps=max(1, round(self.epochs * n_blocks / self.batch_size)), epochs=0.0)
 
     def _expect(self, setting: str, is_met: bool, expected: str) -> None:
         if not is_met:

@@ -123,6 +123,7 @@ def adapt_encoder(
             size=settings.block_size,
             share=settings.held_out,
         )
+        settings = settings.for_blocks(len(corpus.train))
         fingerprint = take_fingerprint(
             model,
             tokenizer,
@@ -214,7 +215,7 @@ def run(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: LossLog) -> f
     """
     settings, is_main = adaptation.settings, adaptation.accelerator.is_main_process
     tokens_of_step = settings.batch_size * settings.block_size
-    first, total, seconds, since = adaptation.step, adaptation.total_steps, 0.0, timer()
+    first, total, seconds = adaptation.step, adaptation.total_steps, 0.0
 
     def look() -> None:
         loss = adaptation.evaluate()

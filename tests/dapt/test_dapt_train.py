@@ -283,6 +283,15 @@ def test_another_run_starts_anew_and_says_why(tiny_encoder, still_encoder, text,
     assert said in " ".join(capsys.readouterr().out.split())
 
 
+def test_length_in_passes_over_the_text(tiny_encoder, text, tmp_path):
+    by_steps = adapt(tiny_encoder, text, tmp_path / "steps")
+    n_blocks = by_steps.counts["blocks to train on"]
+    by_epochs = adapt(tiny_encoder, text, tmp_path / "epochs", epochs=2.5, max_steps=1)
+    steps = by_epochs.tokens / SETTINGS.block_size / SETTINGS.batch_size - SETTINGS.head_steps
+    assert steps == round(2.5 * n_blocks / SETTINGS.batch_size)
+    assert DaptSettings(epochs=0.01).for_blocks(8).max_steps == 1
+
+
 def test_what_does_not_touch_the_weights_may_change(whole, tiny_encoder, text, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         die_at(patch, 5)
