@@ -33,7 +33,10 @@ def project(tmp_path_factory, tiny_encoder):
         shutil.copytree(ROOT / name, folder / name)
 
     def run(step, **variables):
-        variables = {"encoder": tiny_encoder, "source_epochs": 1, "target_epochs": 1, **variables}
+        # A value that begins with -- would be taken for the next option.
+        dapt_options = " --max-steps 2 --head-steps 1 --block-size 32 --batch-size 2"
+        variables = {"dapt_options": dapt_options, "source_epochs": 1, "target_epochs": 1, **variables}
+        variables.setdefault("encoder", tiny_encoder)
         words = [word for name, value in variables.items() for word in (f"--vars.{name}", str(value))]
         command = [sys.executable, "-W", "ignore", "-m", "spacy", "project", "run", step, str(folder), *words]
         return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -43,7 +46,7 @@ def project(tmp_path_factory, tiny_encoder):
 
 
 def test_from_text_to_a_package(project):
-    for step in ("convert", "pretrain", "finetune", "calibrate", "evaluate", "package"):
+    for step in PROJECT["workflows"]["all"][:-1]:
         done = project(step)
         assert done.returncode == 0, done.stdout + done.stderr
     metrics = json.loads((project.folder / "metrics" / "crf-ai.json").read_text(encoding="utf8"))
@@ -54,8 +57,25 @@ def test_from_text_to_a_package(project):
     assert len(labels) == 14
     assert (project.folder / "packages" / "crossner_ai-0.1.0-py3-none-any.whl").is_file()
 
-    again = project("pretrain")
-    assert "nothing changed" in again.stdout
+    kept = (project.folder / "corpus" / "raw-ai" / "selected.txt").read_text(encoding="utf8").splitlines()
+    assert 0 < len(set(kept)) < len(kept) < 300
+    card = (project.folder / "training" / "encoder" / "ai" / "README.md").read_text(encoding="utf8")
+    assert "| training.max_steps | 2 |" in card
+    for step in ("dapt", "pretrain-adapted"):
+        assert "nothing changed" in project(step).stdout
+
+
+def test_the_way_without_raw_text_differs_in_the_encoder_only():
+    """Both ways end in the same place; each keeps its source stage."""
+    commands = {command["name"]: command for command in PROJECT["commands"]}
+    for step in ("pretrain", "finetune"):
+        (script,), (adapted,) = (commands[name]["script"] for name in (step, f"{step}-adapted"))
+        stage = "training/${vars.method}/${vars.source}"
+        changed = script.replace("--paths.encoder ${vars.encoder}", "--paths.encoder training/encoder/${vars.domain}")
+        assert adapted == changed.replace(stage, f"{stage}-for-${{vars.domain}}")
+    assert commands["finetune"]["outputs"] == commands["finetune-adapted"]["outputs"]
+    named = {name.removesuffix("-adapted") for name in PROJECT["workflows"]["all"]} - {"select", "dapt"}
+    assert named == set(PROJECT["workflows"]["no-dapt"])
 
 
 @pytest.mark.parametrize(
