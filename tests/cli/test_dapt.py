@@ -42,7 +42,15 @@ def test_options_reach_the_function(tmp_path, monkeypatch):
 
     monkeypatch.setattr("spacy_crossner.cli.dapt.adapt_encoder", adapt)
     masking = {"level": "token", "share": 0.2, "mask_share": 0.7, "random_share": 0.2, "whole_words": True}
-    settings = {"max_steps": 7, "epochs": 1.5, "head_steps": 3, "block_size": 64, "batch_size": 8, "accumulate": 2, "rate": 2e-4}
+    settings = {
+        "max_steps": 7,
+        "epochs": 1.5,
+        "head_steps": 3,
+        "block_size": 64,
+        "batch_size": 8,
+        "accumulate": 2,
+        "rate": 2e-4,
+    }
     settings.update(head_rate=1e-3, warmup=0.1, weight_decay=0.05, held_out=0.2, eval_every=5, save_every=6)
     settings.update(precision="fp32", seed=4)
     options = {"masking": "token", **masking, **settings, "held_out_text": "other.txt", "gpu_id": 0}
