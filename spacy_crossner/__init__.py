@@ -4,6 +4,7 @@ import os
 import sys
 
 from .domains import register_domain_extension
+from .experts import register_experts_extension
 from .scores import register_score_extension
 
 __version__ = "0.1.0"
@@ -18,6 +19,7 @@ def _after_fork() -> None:
 
 register_domain_extension()
 register_score_extension()
+register_experts_extension()
 if hasattr(os, "register_at_fork"):
     # `nlp.pipe(n_process=2)` forks.
     os.register_at_fork(after_in_child=_after_fork)

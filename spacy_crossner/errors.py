@@ -86,6 +86,7 @@ class Errors:
         "[C028] Component '{name}' cannot rehearse: it listens to an encoder in another component, which rehearsal "
         "does not run. Take the encoder in first, with `nlp.replace_listeners`."
     )
+    C029 = "[C029] The loss term {term} is for {needed}; this component's head is a {head}. Take it out of [losses]."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

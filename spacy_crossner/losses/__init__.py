@@ -2,5 +2,6 @@
 
 from .base import LossInputs, LossTerm
 from .likelihood import TagLikelihood
+from .mixture import EntityDetection, ExpertGate
 
-__all__ = ["LossInputs", "LossTerm", "TagLikelihood"]
+__all__ = ["EntityDetection", "ExpertGate", "LossInputs", "LossTerm", "TagLikelihood"]

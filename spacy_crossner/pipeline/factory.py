@@ -1,6 +1,7 @@
 """How our components become spaCy factories: the settings that all of them have stand here once."""
 
-from typing import Any, Callable, Dict, Optional, Type
+from inspect import Parameter, Signature, signature
+from typing import Any, Callable, Dict, Type
 
 from spacy.language import Language
 from thinc.api import Config
@@ -37,58 +38,56 @@ subword_features = true
 @losses = "spacy_crossner.TagLikelihood.v1"
 weight = 1.0
 
+{losses}
 [component.scorer]
 @scorers = "spacy.ner_scorer.v1"
 """
 
 
 def register_component(
-    factory: str, component: Type[SequenceNER], model: str, *, window: int = 256, overlap: int = 32
+    factory: str,
+    component: Type[SequenceNER],
+    model: str,
+    *,
+    losses: str = "",
+    window: int = 256,
+    overlap: int = 32,
+    **settings: Any,
 ) -> Callable[..., SequenceNER]:
     """Register a component as a spaCy factory.
 
     factory (str): the name of the factory.
     component (Type[SequenceNER]): the class; see `SequenceNER` for the settings.
     model (str): the default settings of its model in the form of a config block, without `tok2vec`.
+    losses (str): config blocks of the terms of its loss beside the likelihood of the tags.
     window (int): default of the setting of this name.
     overlap (int): default of the setting of this name.
+    **settings (Any): the settings that the component has beside those of `SequenceNER`, and their defaults.
     RETURNS (Callable): the factory function.
     """
-    default = Config().from_str(DEFAULT_CONFIG.format(model=model.strip(), window=window, overlap=overlap))
+    text = DEFAULT_CONFIG.format(model=model.strip(), losses=losses.strip(), window=window, overlap=overlap)
+    default = Config().from_str(text)["component"]
+    default.update(settings)
 
-    def make_component(
-        nlp: Language,
-        name: str,
-        model: HeadModel,
-        losses: Dict[str, Any],
-        decoding: str,
-        preset_ents: str,
-        threshold: Optional[float],
-        candidates_key: Optional[str],
-        candidates_floor: float,
-        window: int,
-        overlap: int,
-        scorer: Optional[Callable[..., Dict[str, Any]]],
-    ) -> SequenceNER:
-        return component(
-            nlp.vocab,
-            model,
-            name,
-            losses=losses,
-            decoding=decoding,
-            preset_ents=preset_ents,
-            threshold=threshold,
-            candidates_key=candidates_key,
-            candidates_floor=candidates_floor,
-            window=window,
-            overlap=overlap,
-            scorer=scorer,
-        )
+    def make_component(nlp: Language, name: str, model: HeadModel, **settings: Any) -> SequenceNER:
+        return component(nlp.vocab, model, name, **settings)
 
+    # spaCy checks a config against the arguments that a factory names.
+    own = [
+        Parameter(key, Parameter.KEYWORD_ONLY, annotation=type(value), default=value) for key, value in settings.items()
+    ]
+    given = [*signature(make_component).parameters.values()][:-1]
+    # Terms of the loss are looked at before they are made.
+    shared = [
+        parameter.replace(annotation=Dict[str, Any]) if key == "losses" else parameter
+        for key, parameter in signature(SequenceNER).parameters.items()
+        if parameter.kind is Parameter.KEYWORD_ONLY
+    ]
+    make_component.__signature__ = Signature([*given, *shared, *own])  # type: ignore[attr-defined]
     return Language.factory(
         factory,
         assigns=["doc.ents", "token.ent_iob", "token.ent_type", "span._.score"],
-        default_config=default["component"],
+        default_config=default,
         default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
         func=make_component,
     )

@@ -22,11 +22,14 @@ class Prediction:
     spans (List[ScoredSpan]): the entities, in order.
     candidates (List[ScoredSpan]): the spans whose score is above the floor, the best first, if they are asked for.
     tags (Optional[NDArray]): the tag indices as they were decoded, where illegal ones are possible.
+    experts (Optional[NDArray]): how much each entity expert counts for each token, if it is asked for, shape
+        (n_tokens, n_experts).
     """
 
     spans: List[ScoredSpan] = field(default_factory=list)
     candidates: List[ScoredSpan] = field(default_factory=list)
     tags: Optional[NDArray[np.int64]] = None
+    experts: Optional[NDArray[np.float32]] = None
 
 
 def spans_in_cores(
