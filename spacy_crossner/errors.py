@@ -87,6 +87,11 @@ class Errors:
         "does not run. Take the encoder in first, with `nlp.replace_listeners`."
     )
     C029 = "[C029] The loss term {term} is for {needed}; this component's head is a {head}. Take it out of [losses]."
+    C030 = (
+        "[C030] The BiLSTM has no input: the pipeline's vocabulary has no vectors, and character_filters is 0. Name a "
+        "folder of vectors, `--initialize.vectors` (`spacy crossner vectors` makes one), or set character_filters."
+    )
+    C031 = "[C031] The BiLSTM is not initialized: call `nlp.initialize`, or load trained weights."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

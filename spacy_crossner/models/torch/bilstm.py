@@ -1,0 +1,117 @@
+"""The BiLSTM encoder of words: static vectors and characters below it."""
+
+from typing import List, Optional
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
+
+# Code points share this many rows of the character table; those below it have a row each. Row 0 is padding.
+CHARACTERS = 1024
+
+
+class CharacterCNN(nn.Module):
+    """Convolution over the characters of a word and the maximum over its places (Ma and Hovy, 2016).
+
+    width (int): width of the character vectors.
+    filters (int): width of the output.
+    """
+
+    def __init__(self, width: int, filters: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(CHARACTERS + 1, width, padding_idx=0)
+        self.convolution = nn.Conv1d(width, filters, kernel_size=3, padding=1)
+
+    def forward(self, characters: Tensor) -> Tensor:
+        """Return the features of words, shape (n_words, filters).
+
+        characters (Tensor): see `encode_characters`, shape (n_words, n_characters).
+        """
+        features = self.convolution(self.table(characters).transpose(1, 2))
+        return features.masked_fill((characters == 0).unsqueeze(1), -torch.inf).amax(dim=2)
+
+
+def encode_characters(words: List[str], most: int) -> Tensor:
+    """Return the rows of the character table for words, 0 after their ends, shape (n_words, longest, at most `most`).
+
+    Of a longer word the first and the last `most // 2` characters are taken.
+    """
+    half = most // 2
+    cut = [word if len(word) <= most else word[:half] + word[-half:] for word in words]
+    # A word is never without a character to look at.
+    rows = torch.zeros(len(cut), max(1, *map(len, cut)), dtype=torch.long)
+    for row, word in zip(rows, cut, strict=True):
+        row[: len(word)] = torch.tensor([1 + ord(character) % CHARACTERS for character in word])
+        if not word:
+            row[0] = 1
+    return rows
+
+
+class WordEncoder(nn.Module):
+    """Vectors of words, their characters, and a BiLSTM above.
+
+    vector_width (int): width of the static vectors; 0 for none.
+    table_rows (int): rows of the table of tuned vectors; 0 where they are given ready and stay as they are.
+    hidden (int): width of each direction of the BiLSTM.
+    depth (int): its layers.
+    dropout (float): dropout of its input and between its layers.
+    character_width (int): width of the character vectors.
+    character_filters (int): width of the words' character features; 0 for none.
+    """
+
+    def __init__(
+        self,
+        vector_width: int,
+        table_rows: int,
+        *,
+        hidden: int,
+        depth: int,
+        dropout: float,
+        character_width: int,
+        character_filters: int,
+    ) -> None:
+        super().__init__()
+        self.vector_width = vector_width
+        self.dropout = nn.Dropout(dropout)
+        self.table: Optional[nn.EmbeddingBag] = None
+        if table_rows:
+            self.table = nn.EmbeddingBag(table_rows, vector_width, mode="mean")
+        self.characters = CharacterCNN(character_width, character_filters) if character_filters else None
+        width = vector_width + character_filters
+        between = dropout if depth > 1 else 0.0
+        self.lstm = nn.LSTM(width, hidden, depth, batch_first=True, bidirectional=True, dropout=between)
+
+    def forward(
+        self,
+        words: Tensor,
+        lengths: Tensor,
+        *,
+        vectors: Optional[Tensor] = None,
+        rows: Optional[Tensor] = None,
+        offsets: Optional[Tensor] = None,
+        characters: Optional[Tensor] = None,
+    ) -> Tensor:
+        """Encode docs.
+
+        words (Tensor): for each token of all docs in order which of the distinct words it is, shape (n_tokens,).
+        lengths (Tensor): tokens of each doc, 1 or more, on the CPU, shape (n_docs,).
+        vectors (Optional[Tensor]): vectors of the distinct words, shape (n_words, vector_width).
+        rows (Optional[Tensor]): or the rows of the table that their vectors are the means of, one word after the
+            other.
+        offsets (Optional[Tensor]): where those of each word begin, shape (n_words,).
+        characters (Optional[Tensor]): see `encode_characters`.
+        RETURNS (Tensor): shape (n_tokens, 2 * hidden).
+        """
+        parts = [] if vectors is None else [vectors]
+        if self.table is not None:
+            parts = [self.table(rows, offsets)]
+        if self.characters is not None and characters is not None:
+            parts.append(self.characters(characters))
+        # shape: (n_tokens, width)
+        flat = torch.cat(parts, dim=1).index_select(0, words)
+        rows = pad_sequence(self.dropout(flat).split(lengths.tolist()), batch_first=True)
+        # Packed, so that the backward half does not begin in the padding.
+        packed, _ = self.lstm(pack_padded_sequence(rows, lengths, batch_first=True, enforce_sorted=False))
+        found, _ = pad_packed_sequence(packed, batch_first=True)
+        mask = torch.arange(found.shape[1]) < lengths.unsqueeze(1)
+        return found[mask.to(found.device)]
