@@ -92,6 +92,12 @@ class Errors:
         "folder of vectors, `--initialize.vectors` (`spacy crossner vectors` makes one), or set character_filters."
     )
     C031 = "[C031] The BiLSTM is not initialized: call `nlp.initialize`, or load trained weights."
+    C032 = (
+        "[C032] Vectors cannot be trained with these settings: the architecture is {known}, max_ngram is min_ngram or "
+        "more, all other numbers are 1 or more."
+    )
+    C033 = "[C033] No vectors from {texts}: {problem}. Words have to occur {count} times (--min-count); give more text."
+    C034 = "[C034] Cannot write {path}: {error}. What was there before is unchanged."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

@@ -11,7 +11,9 @@ from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.training.train import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-METHODS = sorted(path.stem for path in CONFIGS.glob("*.cfg") if path.stem != "finetune")
+METHODS = sorted(path.stem for path in CONFIGS.glob("*.cfg") if not path.stem.startswith("finetune"))
+# Those with an encoder of their own instead of a pre-trained one.
+BILSTM = ("bilstm_crf", "moee")
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +28,23 @@ def paths(corpus):
     return {"paths.train": str(corpus / "train.spacy"), "paths.dev": str(corpus / "train.spacy")}
 
 
+def encoder_of(method, tiny_encoder):
+    if method in BILSTM:
+        return {"components.ner.model.tok2vec.character_filters": 8}
+    return {"paths.encoder": str(tiny_encoder)}
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_method_trains_and_its_pipeline_is_fine_tuned(method, corpus, tiny_encoder, tmp_path):
     overrides = {**paths(corpus), "training.max_steps": 1, "training.eval_frequency": 1}
-    encoder = {"paths.encoder": str(tiny_encoder)}
+    encoder = encoder_of(method, tiny_encoder)
     train(CONFIGS / f"{method}.cfg", tmp_path / "source", overrides={**overrides, **encoder})
     source = spacy.load(tmp_path / "source" / "model-best")
     assert source.get_pipe("ner").labels == ("person", "place", "thing")
 
     stage = {"paths.pretrained": str(tmp_path / "source" / "model-best"), "paths.labels": str(corpus / "labels.json")}
-    train(CONFIGS / "finetune.cfg", tmp_path / "target", overrides={**overrides, **stage})
+    finetune = "finetune_bilstm.cfg" if method in BILSTM else "finetune.cfg"
+    train(CONFIGS / finetune, tmp_path / "target", overrides={**overrides, **stage})
     target = spacy.load(tmp_path / "target" / "model-best")
     assert target.get_pipe("ner").labels == ("person", "place", "thing", "planet")
     assert target.resume_training().total_steps == 1
@@ -47,7 +56,7 @@ def test_joint_training_takes_a_second_domain(method, corpus, tiny_encoder, tmp_
     joint = {
         **paths(corpus),
         "paths.source": str(corpus / "train.spacy"),
-        "paths.encoder": str(tiny_encoder),
+        **encoder_of(method, tiny_encoder),
         "corpora.train.domains.target.upsample": 2,
         "training.batcher.size": 30,
     }

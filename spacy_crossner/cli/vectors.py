@@ -1,0 +1,42 @@
+"""`vectors`: sub-word vectors from raw text."""
+
+from pathlib import Path
+from typing import Annotated, List
+
+import typer
+from wasabi import msg
+
+from ..training.vectors import train_vectors
+from ._app import app, user_errors
+
+
+@app.command("vectors")
+def vectors_cli(
+    texts: Annotated[List[Path], typer.Argument(help="Text, plain or .gz, a sentence or a paragraph a line")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder, for --initialize.vectors of a training")],
+    lang: Annotated[str, typer.Option(help="Language whose tokenizer parts the words")] = "en",
+    architecture: Annotated[str, typer.Option(help="skipgram or cbow")] = "skipgram",
+    width: Annotated[int, typer.Option(help="Width of the vectors")] = 100,
+    buckets: Annotated[int, typer.Option(help="Rows of their table")] = 50_000,
+    min_ngram: Annotated[int, typer.Option(help="Characters of a word's parts, at least")] = 3,
+    max_ngram: Annotated[int, typer.Option(help="Characters of a word's parts, at most")] = 6,
+    min_count: Annotated[int, typer.Option(help="Rarer words are not trained on")] = 5,
+    epochs: Annotated[int, typer.Option(help="Passes over the text")] = 5,
+    threads: Annotated[int, typer.Option(help="Threads; with more than one no two runs are alike")] = 1,
+) -> None:
+    """Train floret vectors on raw text: every word has one, also a word that the text does not have."""
+    with user_errors():
+        n_tokens = train_vectors(
+            texts,
+            output,
+            lang=lang,
+            architecture=architecture,
+            width=width,
+            buckets=buckets,
+            min_ngram=min_ngram,
+            max_ngram=max_ngram,
+            min_count=min_count,
+            epochs=epochs,
+            threads=threads,
+        )
+        msg.good(f"{output}: vectors of width {width} from {n_tokens:,} tokens")

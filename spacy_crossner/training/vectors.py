@@ -1,0 +1,106 @@
+"""Sub-word vectors (floret) from raw text, in the form in which spaCy's `[initialize] vectors` takes them."""
+
+import re
+from pathlib import Path
+from typing import Iterator, Sequence
+
+import floret
+import spacy
+from spacy.training.initialize import convert_vectors
+from spacy.util import get_lang_class, make_tempdir
+
+from ..data.faults import UNREADABLE, Faults
+from ..data.files import read_lines, reason
+from ..errors import CrossnerError, Errors
+from .checkpoint import new_folder
+
+ARCHITECTURES = ("skipgram", "cbow")
+
+
+def train_vectors(
+    texts: Sequence[Path],
+    output: Path,
+    *,
+    lang: str = "en",
+    architecture: str = "skipgram",
+    width: int = 100,
+    buckets: int = 50_000,
+    min_ngram: int = 3,
+    max_ngram: int = 6,
+    min_count: int = 5,
+    epochs: int = 5,
+    threads: int = 1,
+) -> int:
+    """Train floret vectors on raw text and save a pipeline that has nothing else.
+
+    Every word has a vector, also one that the text does not have: the mean of those of its parts, of which each has
+    two rows in a table of fixed size.
+
+    texts (Sequence[Path]): plain or gzipped, a sentence or a paragraph a line.
+    output (Path): the folder, written whole or not at all.
+    lang (str): the language whose tokenizer parts the words.
+    architecture (str): "skipgram" or "cbow".
+    width (int): width of the vectors.
+    buckets (int): rows of the table.
+    min_ngram (int): characters of a part at least; the whole word is one, too.
+    max_ngram (int): at most.
+    min_count (int): words that are rarer are not trained on.
+    epochs (int): passes over the text.
+    threads (int): with one the result is the same each time, with more it differs.
+    RETURNS (int): tokens of the text.
+    RAISES (CrossnerError): a file cannot be read, no word is frequent enough, or a setting makes no sense.
+    """
+    sizes = (width, buckets, min_ngram, min_count, epochs, threads)
+    if architecture not in ARCHITECTURES or min(sizes) < 1 or max_ngram < min_ngram:
+        raise CrossnerError(Errors.C032.format(known=" or ".join(ARCHITECTURES)))
+    nlp = spacy.blank(lang)
+    with make_tempdir() as folder:
+        corpus, table = folder / "corpus.txt", folder / "vectors.floret"
+        n_tokens = 0
+        with corpus.open("w", encoding="utf8") as file:
+            for words in tokenize(texts, lang):
+                n_tokens += len(words)
+                file.write(" ".join(words) + "\n")
+        try:
+            model = floret.train_unsupervised(
+                str(corpus),
+                model=architecture,
+                mode="floret",
+                hashCount=2,
+                bucket=buckets,
+                dim=width,
+                minn=min_ngram,
+                maxn=max_ngram,
+                minCount=min_count,
+                epoch=epochs,
+                thread=threads,
+                verbose=0,
+            )
+        except (RuntimeError, ValueError) as error:
+            names = ", ".join(map(str, texts))
+            raise CrossnerError(Errors.C033.format(texts=names, count=min_count, problem=error)) from error
+        model.save_floret_vectors(str(table))
+        convert_vectors(nlp, table, truncate=0, prune=-1, mode="floret")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(output) as temporary:
+            nlp.to_disk(temporary)
+    except OSError as error:
+        raise CrossnerError(Errors.C034.format(path=output, error=reason(error))) from error
+    return n_tokens
+
+
+def tokenize(texts: Sequence[Path], lang: str) -> Iterator[Sequence[str]]:
+    """Yield the words of each line of texts as the pipeline will see them.
+
+    RAISES (DataError): a file cannot be read or is not UTF-8.
+    """
+    tokenizer = get_lang_class(lang)().tokenizer
+    for path in texts:
+        if path.is_dir():
+            raise Faults(path).error(UNREADABLE, None, "a folder")
+        for _, line in read_lines(Faults(path)):
+            # Spaces are tokens of spaCy's, and none of text that comes as tokens.
+            words = [token.text for token in tokenizer(line) if not token.is_space]
+            if words:
+                yield [re.sub(r"\s", "", word) for word in words]
