@@ -1,0 +1,99 @@
+"""The gate of a mixture of entity experts, drawn: how much each expert counts for each token (MoEE, Figure 2)."""
+
+from html import escape
+from pathlib import Path
+from typing import List, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc
+
+from ..errors import CrossnerError
+from ..experts import get_experts
+from ..tags import OUTSIDE
+
+# Tokens in a row of the picture; longer docs take more rows.
+TOKENS_A_ROW = 24
+# The darkest blue of the cells, as red, green, blue.
+DARK = (8, 48, 107)
+
+C208 = (
+    "[C208] A doc has no expert confidences to draw. They are left by `moee_ner` with keep_experts = true and "
+    "use_experts = true."
+)
+C209 = "[C209] Drawing needs matplotlib: pip install 'spacy-crossner[plots]'."
+
+
+def draw_experts(docs: Sequence[Doc], path: Path) -> None:
+    """Draw the confidences of docs as a picture, one panel a stretch of tokens, the gold or found types below.
+
+    docs (Sequence[Doc]): docs that `moee_ner` has gone over with `keep_experts`; those without tokens are left out.
+    path (Path): the file, whose ending says the format (`.png`, `.svg`).
+    RAISES (CrossnerError): a doc has no confidences, or matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise CrossnerError(C209) from error
+    panels = [
+        (doc[start : start + TOKENS_A_ROW].as_doc(), names, weights[start : start + TOKENS_A_ROW])
+        for doc in docs
+        for names, weights in [confidences(doc)]
+        for start in range(0, len(doc), TOKENS_A_ROW)
+    ]
+    heights = [len(names) for _, names, _ in panels]
+    widest = max((len(doc) for doc, _, _ in panels), default=1)
+    figure = Figure(figsize=(1.6 + 0.42 * widest, sum(0.3 * n + 1.1 for n in heights) or 1), layout="constrained")
+    axes = figure.subplots(max(1, len(panels)), 1, squeeze=False, height_ratios=heights or None)[:, 0]
+    for axis, (doc, names, weights) in zip(axes, panels, strict=False):
+        axis.imshow(weights.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", extent=(0, len(doc), len(names), 0))
+        axis.set_xlim(0, widest)
+        # Texts are drawn as they are: a dollar sign begins no formula.
+        words = [f"{token.text}\n{token.ent_type_}" for token in doc]
+        axis.set_xticks(np.arange(len(doc)) + 0.5, words, rotation=60, ha="right", fontsize=7, parse_math=False)
+        axis.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=7, parse_math=False)
+        axis.tick_params(length=0)
+    figure.savefig(path, dpi=150)
+
+
+def experts_html(doc: Doc) -> str:
+    """Return the confidences of a doc as an HTML table, a row an expert, a column a token; for a report or a notebook.
+
+    Confidence is told by colour and by number; all text is escaped.
+
+    doc (Doc): see `draw_experts`.
+    RAISES (CrossnerError): the doc has no confidences.
+    """
+    names, weights = confidences(doc)
+    head = "".join(
+        f'<th scope="col">{escape(token.text)}<br><small>{escape(token.ent_type_ or OUTSIDE)}</small></th>'
+        for token in doc
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(_cell(float(weight)) for weight in column)}</tr>'
+        for name, column in zip(names, weights.T, strict=True)
+    )
+    caption = "<caption>Confidence of the gate in each entity expert</caption>"
+    return (
+        f'<div class="experts" style="overflow-x:auto"><table>{caption}<thead><tr><th></th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def confidences(doc: Doc) -> Tuple[List[str], NDArray[np.float32]]:
+    """Return what `get_experts` does.
+
+    RAISES (CrossnerError): there is nothing.
+    """
+    found = get_experts(doc)
+    if found is None:
+        if len(doc):
+            raise CrossnerError(C208)
+        return [OUTSIDE], np.zeros((0, 1), dtype=np.float32)
+    return found
+
+
+def _cell(weight: float) -> str:
+    red, green, blue = (round(255 + (part - 255) * weight) for part in DARK)
+    ink = "#fff" if weight > 0.5 else "#000"
+    return f'<td style="background:rgb({red},{green},{blue});color:{ink}">{weight:.2f}</td>'
