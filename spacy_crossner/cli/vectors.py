@@ -12,7 +12,9 @@ from ._app import app, user_errors
 
 @app.command("vectors")
 def vectors_cli(
-    texts: Annotated[List[Path], typer.Argument(help="Text, plain or .gz, a sentence or a paragraph a line")],
+    texts: Annotated[
+        List[Path], typer.Argument(help="Text, plain or .gz, a sentence or a paragraph a line; or .spacy files")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder, for --initialize.vectors of a training")],
     lang: Annotated[str, typer.Option(help="Language whose tokenizer parts the words")] = "en",
     architecture: Annotated[str, typer.Option(help="skipgram or cbow")] = "skipgram",

@@ -20,6 +20,7 @@ from ..errors import CrossnerError
 from ..scores import get_score
 from ..tags import OUTSIDE, TAGS_KEY, bio_to_spans, spans_to_bio
 from .calibration import Judged, calibration, threshold_curve
+from .experts import experts_kept, gate_accuracy
 from .metrics import RULE, conlleval_scores, count_illegal, strict_scores
 
 PACKAGES = ("spacy", "spacy-crossner", "spacy-transformers", "torch", "transformers")
@@ -55,9 +56,10 @@ def evaluate(
     RETURNS (Dict[str, Any]): can be written as JSON. `strict` with `p`, `r`, `f` and `per_type`; `conlleval` with `p`,
         `r`, `f`, all in [0, 1]; `calibration`, the expected calibration error and the reliability table of the
         entities' scores, and `thresholds`, the strict figures when entities with a lower score are dropped, both None
-        where an entity has no score; `illegal_tags`, the predicted I- tags that nothing opens; the numbers of
-        `sentences`, `words`, `entities`, `predicted_entities` and `dropped_seen` sentences; `seconds` of prediction
-        after one batch for warming up; `words_per_second`; `batch_size`.
+        where an entity has no score; `gate`, the accuracy of a mixture's gate, see `gate_accuracy`; `illegal_tags`, the
+        predicted I- tags that nothing opens; the numbers of `sentences`, `words`, `entities`, `predicted_entities` and
+        `dropped_seen` sentences; `seconds` of prediction after one batch for warming up; `words_per_second`;
+        `batch_size`.
     RAISES (CrossnerError): a sentence has no annotation, none is left, or the pipeline changes the tokens.
     """
     for number, doc in enumerate(gold, 1):
@@ -68,7 +70,8 @@ def evaluate(
     if not kept:
         raise CrossnerError(C202.format(source=source, found=len(gold), dropped=len(gold) - len(kept)))
     batch_size = batch_size or nlp.batch_size
-    predicted, seconds = _timed_predictions(nlp, kept, batch_size)
+    with experts_kept(nlp):
+        predicted, seconds = _timed_predictions(nlp, kept, batch_size)
     gold_tags, predicted_tags = _aligned_tags(kept, predicted)
     words = sum(len(doc) for doc in kept)
     judged = _judged(kept, predicted)
@@ -78,6 +81,7 @@ def evaluate(
         "conlleval": conlleval_scores(gold_tags, predicted_tags),
         "calibration": calibration(*judged) if judged else None,
         "thresholds": threshold_curve(*judged, n_gold=entities) if judged else None,
+        "gate": gate_accuracy(kept, predicted),
         "rule": RULE,
         "illegal_tags": sum(count_illegal(tags) for tags in predicted_tags),
         "sentences": len(kept),

@@ -1,11 +1,13 @@
-"""The gate of a mixture of entity experts, drawn: how much each expert counts for each token (MoEE, Figure 2)."""
+"""The gate of a mixture of entity experts: how often it is right, and drawn (Liu et al., 2020, Figure 2)."""
 
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
+from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..errors import CrossnerError
@@ -22,6 +24,48 @@ C208 = (
     "use_experts = true."
 )
 C209 = "[C209] Drawing needs matplotlib: pip install 'spacy-crossner[plots]'."
+
+
+@contextmanager
+def experts_kept(nlp: Language) -> Iterator[None]:
+    """Let the components of a pipeline that have experts leave their confidences on docs."""
+    pipes = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "keep_experts")]
+    before = [pipe.keep_experts for pipe in pipes]
+    try:
+        for pipe in pipes:
+            pipe.keep_experts = True
+        yield
+    finally:
+        for pipe, kept in zip(pipes, before, strict=True):
+            pipe.keep_experts = kept
+
+
+def gate_accuracy(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Optional[Dict[str, float]]:
+    """Return how often the expert that counts most is that of the gold type.
+
+    gold (Sequence[Doc]): annotated docs; tokens without annotation are left out.
+    predicted (Sequence[Doc]): the same docs with the confidences that a component left on them.
+    RETURNS (Optional[Dict[str, float]]): over all `tokens` and over those of gold entities, `entity_tokens`, in [0, 1];
+        None where a doc has no confidences.
+    """
+    right: List[bool] = []
+    is_entity: List[bool] = []
+    for expected, doc in zip(gold, predicted, strict=True):
+        found = get_experts(doc)
+        if found is None:
+            if len(doc):
+                return None
+            continue
+        names, weights = found
+        for token, best in zip(expected, weights.argmax(axis=1).tolist(), strict=True):
+            if token.ent_iob:
+                right.append(names[best] == (token.ent_type_ or OUTSIDE))
+                is_entity.append(bool(token.ent_type))
+    if not right:
+        return None
+    hits = np.array(right)
+    of_entities = hits[np.array(is_entity)]
+    return {"tokens": float(hits.mean()), "entity_tokens": float(of_entities.mean()) if len(of_entities) else 0.0}
 
 
 def draw_experts(docs: Sequence[Doc], path: Path) -> None:

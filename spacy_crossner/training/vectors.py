@@ -1,20 +1,24 @@
 """Sub-word vectors (floret) from raw text, in the form in which spaCy's `[initialize] vectors` takes them."""
 
-import re
+from collections import Counter
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Iterator, Mapping, Sequence
 
 import floret
+import numpy as np
 import spacy
 from spacy.training.initialize import convert_vectors
 from spacy.util import get_lang_class, make_tempdir
+from spacy.vocab import Vocab
 
+from ..data.docbin import read_docbin
 from ..data.faults import UNREADABLE, Faults
 from ..data.files import read_lines, reason
 from ..errors import CrossnerError, Errors
 from .checkpoint import new_folder
 
 ARCHITECTURES = ("skipgram", "cbow")
+WORDS_AT_ONCE = 10_000
 
 
 def train_vectors(
@@ -36,7 +40,8 @@ def train_vectors(
     Every word has a vector, also one that the text does not have: the mean of those of its parts, of which each has
     two rows in a table of fixed size.
 
-    texts (Sequence[Path]): plain or gzipped, a sentence or a paragraph a line.
+    texts (Sequence[Path]): plain or gzipped, a sentence or a paragraph a line; or DocBins (`.spacy`), whose annotation
+        is not looked at.
     output (Path): the folder, written whole or not at all.
     lang (str): the language whose tokenizer parts the words.
     architecture (str): "skipgram" or "cbow".
@@ -56,10 +61,10 @@ def train_vectors(
     nlp = spacy.blank(lang)
     with make_tempdir() as folder:
         corpus, table = folder / "corpus.txt", folder / "vectors.floret"
-        n_tokens = 0
+        counts: Counter[str] = Counter()
         with corpus.open("w", encoding="utf8") as file:
             for words in tokenize(texts, lang):
-                n_tokens += len(words)
+                counts.update(words)
                 file.write(" ".join(words) + "\n")
         try:
             model = floret.train_unsupervised(
@@ -81,13 +86,31 @@ def train_vectors(
             raise CrossnerError(Errors.C033.format(texts=names, count=min_count, problem=error)) from error
         model.save_floret_vectors(str(table))
         convert_vectors(nlp, table, truncate=0, prune=-1, mode="floret")
+    scale_vectors(nlp.vocab, counts)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with new_folder(output) as temporary:
             nlp.to_disk(temporary)
     except OSError as error:
         raise CrossnerError(Errors.C034.format(path=output, error=reason(error))) from error
-    return n_tokens
+    return counts.total()
+
+
+def scale_vectors(vocab: Vocab, counts: Mapping[str, int]) -> None:
+    """Scale the table so that the components of the words' vectors have a mean square of 1.
+
+    Words count as often as they occur. Vectors from little text are tiny, and an encoder would learn nothing on them.
+    """
+    total, squares = 0, 0.0
+    words = sorted(counts)
+    for start in range(0, len(words), WORDS_AT_ONCE):
+        batch = words[start : start + WORDS_AT_ONCE]
+        found = vocab.vectors.get_batch(batch)
+        often = np.array([counts[word] for word in batch])
+        squares += float((often * (found.astype(np.float64) ** 2).mean(axis=1)).sum())
+        total += int(often.sum())
+    if squares:
+        vocab.vectors.data *= np.float32((total / squares) ** 0.5)
 
 
 def tokenize(texts: Sequence[Path], lang: str) -> Iterator[Sequence[str]]:
@@ -95,12 +118,16 @@ def tokenize(texts: Sequence[Path], lang: str) -> Iterator[Sequence[str]]:
 
     RAISES (DataError): a file cannot be read or is not UTF-8.
     """
-    tokenizer = get_lang_class(lang)().tokenizer
+    nlp = get_lang_class(lang)()
     for path in texts:
         if path.is_dir():
             raise Faults(path).error(UNREADABLE, None, "a folder")
-        for _, line in read_lines(Faults(path)):
-            # Spaces are tokens of spaCy's, and none of text that comes as tokens.
-            words = [token.text for token in tokenizer(line) if not token.is_space]
+        if path.suffix == ".spacy":
+            docs = iter(read_docbin(path, nlp.vocab))
+        else:
+            docs = (nlp.tokenizer(line) for _, line in read_lines(Faults(path)))
+        for doc in docs:
+            # What parts words in the corpus is no part of one.
+            words = ["".join(token.text.split()) for token in doc if not token.is_space]
             if words:
-                yield [re.sub(r"\s", "", word) for word in words]
+                yield words
