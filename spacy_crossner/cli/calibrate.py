@@ -6,7 +6,6 @@ from typing import Annotated, Optional
 import typer
 from wasabi import msg
 
-from ..evaluation.temperature import calibrate_files
 from ._app import app, user_errors
 
 
@@ -25,6 +24,8 @@ def calibrate_cli(
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
     """Fit a temperature on dev, so that of entities with a score of 0.8 four in five are right, and a threshold."""
+    from ..evaluation.temperature import calibrate_files
+
     with user_errors():
         found = calibrate_files(
             model, data, output, component=component, threshold=threshold, force=force, gpu_id=gpu_id

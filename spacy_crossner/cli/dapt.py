@@ -5,10 +5,6 @@ from typing import Annotated, List, Optional
 
 import typer
 
-from ..dapt.adaptation import perplexity
-from ..dapt.masking import Masking
-from ..dapt.settings import DaptSettings
-from ..dapt.train import adapt_encoder
 from ._app import app, user_errors
 
 
@@ -59,6 +55,11 @@ def dapt_cli(
 
     On many GPUs or hosts: accelerate launch -m spacy crossner dapt ...
     """
+    from ..dapt.adaptation import perplexity
+    from ..dapt.masking import Masking
+    from ..dapt.settings import DaptSettings
+    from ..dapt.train import adapt_encoder
+
     with user_errors():
         report = adapt_encoder(
             encoder,

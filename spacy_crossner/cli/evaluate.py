@@ -5,8 +5,6 @@ from typing import Annotated, List, Optional
 
 import typer
 
-from ..evaluation.evaluate import evaluate_files
-from ..evaluation.tables import score_table
 from ._app import app, user_errors
 
 
@@ -25,6 +23,9 @@ def evaluate_cli(
     ] = None,
 ) -> None:
     """Score a pipeline on annotated sentences: strict and lenient F1, by type, words per second."""
+    from ..evaluation.evaluate import evaluate_files
+    from ..evaluation.tables import score_table
+
     with user_errors():
         scores = evaluate_files(model, data, output, drop_seen=drop_seen or [], gpu_id=gpu_id, batch_size=batch_size)
     typer.echo(score_table(scores))

@@ -40,7 +40,7 @@ def test_options_reach_the_function(tmp_path, monkeypatch):
         calls.append((args, kwargs))
         return DaptReport(tmp_path, {}, [(0, 1.0), (1, 0.5)], 10, 0, 1.0, 10.0, True)
 
-    monkeypatch.setattr("spacy_crossner.cli.dapt.adapt_encoder", adapt)
+    monkeypatch.setattr("spacy_crossner.dapt.train.adapt_encoder", adapt)
     masking = {"level": "token", "share": 0.2, "mask_share": 0.7, "random_share": 0.2, "whole_words": True}
     settings = {
         "max_steps": 7,
@@ -76,7 +76,7 @@ def test_defaults_are_those_of_the_function(tmp_path, monkeypatch):
         calls.append(kwargs)
         return DaptReport(tmp_path, {}, [(0, 1.0), (1, 0.5)], 10, 0, 1.0, 10.0, False)
 
-    monkeypatch.setattr("spacy_crossner.cli.dapt.adapt_encoder", adapt)
+    monkeypatch.setattr("spacy_crossner.dapt.train.adapt_encoder", adapt)
     result = run("an/encoder", "a.txt", "--output", "out")
     assert calls == [
         {

@@ -121,3 +121,9 @@ spacy.load({str(folder / "model")!r})
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode != 0
     assert "[E002] Can't find factory for 'crf_ner'" in result.stderr
+
+
+def test_commands_that_need_no_encoder_do_not_wait_for_its_libraries():
+    code = "import sys, spacy_crossner.cli; print({'transformers', 'sklearn', 'accelerate'} & set(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "set()"
