@@ -98,6 +98,10 @@ class Errors:
     )
     C033 = "[C033] No vectors from {texts}: {problem}. Words have to occur {count} times (--min-count); give more text."
     C034 = "[C034] Cannot write {path}: {error}. What was there before is unchanged."
+    C035 = (
+        "[C035] The loss term {term} compares domains, and a doc of the batch has none. Read the corpus with "
+        "spacy_crossner.DomainReader.v1, or set `doc._.domain`."
+    )
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."
@@ -118,4 +122,9 @@ class Warnings:
         "[W001] Of {tokens} token(s) with more word pieces than the encoder takes at once ({maximum}, special ones "
         "included) the last {pieces} piece(s) are not seen. The vector of such a token is made of its first pieces; no "
         "other token is touched. Let the pipeline's tokenizer split them, if they matter."
+    )
+    W002 = (
+        "[W002] A batch has docs of one side only ({found}), and the loss term {term} adds nothing for it. Its setting "
+        "`target` names a domain; spacy_crossner.PaddedBatcher.v1 with balance = true puts both into each batch. "
+        "Further ones are counted in the term's `batches_of_one_side`."
     )

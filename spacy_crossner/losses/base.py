@@ -30,6 +30,9 @@ class LossTerm:
     weight (float): factor in the sum of the terms; a callback may change it during training.
     """
 
+    # Whether `HeadOutput.sentences` is to be there.
+    needs_sentences = False
+
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = weight
 

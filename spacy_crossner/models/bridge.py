@@ -10,6 +10,7 @@ from thinc.types import Floats2d
 from torch import Tensor, nn
 
 from ..tags import allowed_starts, allowed_transitions, label_tags
+from .sentences import begin_with_sentences
 from .serialization import module_from_bytes, module_to_bytes
 from .torch.head import HeadOutput, SequenceHead
 from .torch_shim import HeadShim
@@ -38,7 +39,8 @@ def build_head_model(tok2vec: Model[List[Doc], List[Floats2d]], make_head: MakeH
         layers=[tok2vec],
         refs={"tok2vec": tok2vec, "head": None},
         dims={"nI": None, "nO": None},
-        attrs={"make_head": make_head},
+        # Whether a term of the loss asks for sentence vectors.
+        attrs={"make_head": make_head, "with_sentences": False},
     )
     return model
 
@@ -114,11 +116,35 @@ def forward(model: HeadModel, X: HeadInput, is_train: bool) -> Tuple[HeadOutput,
     The backprop callback takes the whole loss, a torch scalar, and goes through head and encoder once.
     """
     docs, tags = X if isinstance(X, tuple) else (X, None)
+    if is_train and model.attrs["with_sentences"]:
+        return forward_with_sentences(model, docs, tags)
     vectors, backprop_vectors = model.get_ref("tok2vec")(docs, is_train)
     output, backprop_head = model.get_ref("head")((vectors, tags), is_train)
 
     def backprop(loss: Tensor) -> List[Doc]:
         return backprop_vectors(backprop_head(loss))
+
+    return output, backprop
+
+
+def forward_with_sentences(
+    model: HeadModel, docs: List[Doc], tags: Optional[Tensor]
+) -> Tuple[HeadOutput, Callable[[Tensor], List[Doc]]]:
+    """Run the encoder and the head in training, with sentence vectors in the output."""
+    (vectors, sentences), backprop_vectors = begin_with_sentences(model.get_ref("tok2vec"), docs)
+    output, backprop_head = model.get_ref("head")((vectors, tags), True)
+    full = [rows for rows in sentences if len(rows)]
+    output.sentences = xp2torch(model.ops.xp.concatenate(full), requires_grad=True, device=output.tokens.device)
+
+    def backprop(loss: Tensor) -> List[Doc]:
+        # One backward through the loss fills the gradients of token and sentence vectors.
+        d_vectors = backprop_head(loss)
+        gradient = output.sentences.grad
+        if gradient is None:
+            gradient = torch.zeros_like(output.sentences)
+        found = model.ops.unflatten(cast(Floats2d, torch2xp(gradient)), model.ops.asarray1i(list(map(len, sentences))))
+        d_sentences = [of_doc if len(rows) else rows for of_doc, rows in zip(found, sentences, strict=True)]
+        return cast(List[Doc], backprop_vectors(d_vectors, d_sentences))
 
     return output, backprop
 
@@ -151,7 +177,9 @@ def head_forward(
 
     def backprop(loss: Tensor) -> List[Floats2d]:
         inputs = backprop_torch(ArgsKwargs(args=((loss,),), kwargs={"grad_tensors": [torch.ones_like(loss)]}))
-        d_flat = cast(Floats2d, torch2xp(inputs.args[0]))
+        # A loss on sentence vectors alone leaves the tokens without.
+        gradient = torch.zeros_like(tokens) if inputs.args[0] is None else inputs.args[0]
+        d_flat = cast(Floats2d, torch2xp(gradient))
         return layer.ops.unflatten(d_flat, layer.ops.asarray1i(lengths))
 
     return output, backprop

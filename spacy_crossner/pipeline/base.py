@@ -293,6 +293,7 @@ class SequenceNER(TrainablePipe):
         """Return the output of the model in training, and the function that takes the loss back."""
         set_dropout_rate(self.model, drop)
         set_dropout(self.model, drop)
+        self.model.attrs["with_sentences"] = any(term.needs_sentences for term in self.losses.values())
         output, backprop = self.model.begin_update((docs, tags))
         return cast(HeadOutput, output), backprop
 

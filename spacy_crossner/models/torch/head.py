@@ -14,6 +14,7 @@ class HeadOutput:
     emissions (Tensor): tag scores, shape (n_docs, n_tokens, n_tags).
     mask (Tensor): True at tokens, False at padding, shape (n_docs, n_tokens).
     tokens (Tensor): token vectors as the encoder gave them, shape (n_docs, n_tokens, width).
+    sentences (Tensor): sentence vectors, where a term of the loss asks for them, shape (n_docs, width).
     extras (Dict[str, Tensor]): what a head has besides, by name (a second task's emissions, gate logits).
     memo (Dict[str, Any]): what a head has worked out of it and may be asked for again.
     """
@@ -21,6 +22,7 @@ class HeadOutput:
     emissions: Tensor
     mask: Tensor
     tokens: Tensor
+    sentences: Tensor = field(default_factory=lambda: torch.empty(0))
     extras: Dict[str, Tensor] = field(default_factory=dict)
     memo: Dict[str, Any] = field(default_factory=dict, repr=False)
 
