@@ -6,26 +6,19 @@ The stage is direct training on the sample corpus: `configs/crf.cfg` with an enc
 is killed (SIGKILL) at moments that a seed chooses out of a third of the time that the unbroken run trained for.
 """
 
-import json
-import random
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional
+from typing import Annotated, Optional
 
 import srsly
-import torch
 import typer
+from killing import Results, study
 from spacy.util import load_config
-from wasabi import table
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "assets" / "sample" / "ai"
-KILLS = 3
 TOK2VEC = {"@architectures": "spacy.HashEmbedCNN.v2", "width": 96, "depth": 4, "embed_size": 2000, "window_size": 1}
 TOK2VEC.update(maxout_pieces=3, subword_features=True, pretrained_vectors=None)
 
@@ -43,33 +36,9 @@ def make_config(folder: Path, encoder: Optional[str]) -> Path:
     return folder / "config.cfg"
 
 
-def run(command: List[str], kill_after: Optional[float] = None) -> float:
-    """Run a training command, or kill it some seconds after training has begun; return how many it trained for.
-
-    RAISES (subprocess.CalledProcessError): the command fails.
-    """
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if "Pipeline: [" in line:
-                break
-        start = time.perf_counter()
-        try:
-            output, _ = process.communicate(timeout=kill_after)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        else:
-            if process.returncode:
-                raise subprocess.CalledProcessError(process.returncode, command, "".join(lines) + output)
-    return time.perf_counter() - start
-
-
-def read_results(output: Path, log: Path) -> Dict[str, Any]:
+def read_results(output: Path, log: Path) -> Results:
     """Return the content of all files of both pipelines, that of JSON as it is read, and the log without its clock."""
-    found: Dict[str, Any] = {
+    found: Results = {
         path.relative_to(output).as_posix(): srsly.read_json(path) if path.suffix == ".json" else path.read_bytes()
         for path in output.rglob("*")
         if path.is_file()
@@ -98,39 +67,15 @@ def main(
         }
         command = [sys.executable, "-u", "-m", "spacy", "crossner", "train", str(config), "--output", str(out)]
         command += [str(part) for name, value in settings.items() for part in (f"--{name}", value)]
-        unbroken = run(command)
-        expected = read_results(out, log)
-        shutil.rmtree(out)
-        chooser = random.Random(seed)
-        kills = []
-        for _ in range(KILLS):
-            seconds = run(command, kill_after=chooser.uniform(0, unbroken / KILLS))
-            left = sorted(path.name for path in (out / "checkpoint").glob("*")) if out.exists() else []
-            kills.append({"seconds": seconds, "left": left})
-        last = run(command)
-        found = read_results(out, log)
-    same = [name for name in expected if found.get(name) == expected[name]]
-    other = sorted((expected.keys() | found.keys()) - set(same))
-    rows = [(i, f"{kill['seconds']:.2f}", ", ".join(kill["left"]) or "nothing") for i, kill in enumerate(kills, 1)]
-    header = ("kill", "seconds of training", "in checkpoint/")
-    print(table(rows, header=header, divider=True))
-    print(f"unbroken {unbroken:.2f} s of training, the last run {last:.2f} s")
-    print(f"{len(same)} of {len(expected)} files are the same" + (f"; not {', '.join(other)}" if other else ""))
-    if output:
-        result = {
-            "encoder": encoder or "spacy.HashEmbedCNN.v2",
-            "steps": steps,
-            "seed": seed,
-            "threads": torch.get_num_threads(),
-            "unbroken_seconds": unbroken,
-            "kills": kills,
-            "last_seconds": last,
-            "same": sorted(same),
-            "different": other,
-        }
-        output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf8")
-    if other:
-        raise typer.Exit(1)
+        study(
+            command,
+            out,
+            has_begun=lambda line: "Pipeline: [" in line,
+            read_results=lambda: read_results(out, log),
+            seed=seed,
+            settings={"encoder": encoder or TOK2VEC["@architectures"], "steps": steps},
+            output=output,
+        )
 
 
 if __name__ == "__main__":

@@ -52,15 +52,9 @@ def examples_of(nlp, docs):
 
 
 @pytest.fixture(scope="module")
-def trained_bytes(component, annotated_docs):
+def trained_bytes(component, learn_by_heart):
     """Give a pipeline that knows the sample by heart."""
-    fix_random_seed(0)
-    nlp = make_pipeline(component)
-    examples = examples_of(nlp, annotated_docs(nlp))
-    optimizer = nlp.initialize(lambda: examples)
-    for _ in range(40):
-        nlp.update(examples, sgd=optimizer)
-    return nlp.to_bytes()
+    return learn_by_heart(*component)[0].to_bytes()
 
 
 @pytest.fixture

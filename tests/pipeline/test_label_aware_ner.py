@@ -1,10 +1,7 @@
 """What is special to `label_aware_ner`; what it shares with the other components stands in test_components.py."""
 
 import pytest
-import spacy
 from spacy.tokens import Doc
-from spacy.training import Example
-from thinc.api import fix_random_seed
 
 from spacy_crossner.domains import without_annotation
 from spacy_crossner.models.bridge import get_module, predict_rows
@@ -13,16 +10,8 @@ from spacy_crossner.pipeline.alignment import tags_to_spans
 
 
 @pytest.fixture(scope="module")
-def trained(annotated_docs):
-    fix_random_seed(0)
-    nlp = spacy.blank("en")
-    nlp.add_pipe("label_aware_ner", name="ner", config={"model": {"label_width": 20}})
-    docs = annotated_docs(nlp)
-    examples = [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs]
-    optimizer = nlp.initialize(lambda: examples)
-    for _ in range(40):
-        nlp.update(examples, sgd=optimizer)
-    return nlp, docs
+def trained(learn_by_heart):
+    return learn_by_heart("label_aware_ner", {"model": {"label_width": 20}})
 
 
 def test_every_sentence_of_a_long_doc_begins_anew(trained):

@@ -5,7 +5,6 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
-from thinc.api import fix_random_seed
 
 from spacy_crossner.domains import without_annotation
 from spacy_crossner.errors import CrossnerError
@@ -14,16 +13,8 @@ from spacy_crossner.losses import ExpertGate
 
 
 @pytest.fixture(scope="module")
-def trained(annotated_docs):
-    fix_random_seed(0)
-    nlp = spacy.blank("en")
-    nlp.add_pipe("moee_ner", name="ner", config={"model": {"expert_width": 20}, "keep_experts": True})
-    docs = annotated_docs(nlp)
-    examples = [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs]
-    optimizer = nlp.initialize(lambda: examples)
-    for _ in range(40):
-        nlp.update(examples, sgd=optimizer)
-    return nlp, docs
+def trained(learn_by_heart):
+    return learn_by_heart("moee_ner", {"model": {"expert_width": 20}, "keep_experts": True})
 
 
 def test_experts_of_each_token_are_kept_on_request(trained):
