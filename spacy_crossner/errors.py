@@ -102,6 +102,10 @@ class Errors:
         "[C035] The loss term {term} compares domains, and a doc of the batch has none. Read the corpus with "
         "spacy_crossner.DomainReader.v1, or set `doc._.domain`."
     )
+    C036 = (
+        "[C036] No anchors: no entity has a partner of the same type in the other domain. Types of the source: "
+        "{source}; of the target: {target}. Make their names the same with `spacy crossner convert --map`."
+    )
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

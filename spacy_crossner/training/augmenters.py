@@ -24,12 +24,17 @@ def replace_mentions(docs: Sequence[Doc], rate: float, rng: random.Random) -> Li
     augmented = []
     for doc in docs:
         drawn = {ent.start: rng.choice(mentions[ent.label_]) for ent in doc.ents if rng.random() < rate}
-        augmented.append(_with_mentions(doc, drawn) if drawn else doc)
+        augmented.append(with_mentions(doc, drawn) if drawn else doc)
     return augmented
 
 
-def _with_mentions(doc: Doc, drawn: Dict[int, Span]) -> Doc:
-    """Return a doc with some of its entities replaced, by the token where they start."""
+def with_mentions(doc: Doc, drawn: Dict[int, Span]) -> Doc:
+    """Return a doc with some of its entities replaced.
+
+    doc (Doc): the doc.
+    drawn (Dict[int, Span]): what comes, by the first token of what goes; entities of the same type.
+    RETURNS (Doc): with the spaces and the domain of the doc; tokens without annotation stay without.
+    """
     words: List[str] = []
     spaces: List[bool] = []
     tags: List[str] = []

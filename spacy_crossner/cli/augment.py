@@ -1,0 +1,42 @@
+"""`augment`: sentences of two domains with entities of one another."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from wasabi import msg
+
+from ..training.anchors import augment_files
+from ._app import app, user_errors
+
+
+@app.command("augment")
+def augment_cli(
+    source: Annotated[Path, typer.Argument(help="Annotated DocBin (.spacy) of the source domain")],
+    target: Annotated[Path, typer.Argument(help="Annotated DocBin of the target domain")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="DocBin to write; beside it a listing, .tsv")],
+    source_sentences: Annotated[int, typer.Option(min=0, help="Source sentences to start from; 0 for all")] = 500,
+    target_sentences: Annotated[int, typer.Option(min=0, help="Target sentences to start from; 0 for all")] = 100,
+    source_times: Annotated[int, typer.Option(min=0, help="Adaptive sentences of each source sentence")] = 2,
+    target_times: Annotated[int, typer.Option(min=0, help="Adaptive sentences of each target sentence")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of what is drawn")] = 0,
+) -> None:
+    """Make adaptive sentences: an entity gives way to one of the same type from the other domain."""
+    with user_errors():
+        made = augment_files(
+            source,
+            target,
+            output,
+            source_sentences=source_sentences,
+            target_sentences=target_sentences,
+            source_times=source_times,
+            target_times=target_times,
+            seed=seed,
+        )
+    for label, count in made.counts.items():
+        typer.echo(f"{count:>8,} {label}")
+    if made.alone:
+        msg.warn(f"Types of one domain only, whose entities stay: {', '.join(made.alone)}")
+    if made.unchanged:
+        msg.info(f"{made.unchanged:,} sentences have no entity with a partner")
+    msg.good(f"{output}: {len(made.docs):,} adaptive sentences; listed in {output.with_suffix('.tsv')}")
