@@ -10,7 +10,7 @@ from spacy.cli._util import app as spacy_app
 from ._app import app, main
 
 # Each import registers its command.
-from . import assets, augment, calibrate, convert, dapt, evaluate, package, select, split, stats, train, vectors  # noqa: F401  # isort: skip
+from . import assets, augment, calibrate, convert, dapt, evaluate, package, report, select, split, stats, train, vectors  # noqa: F401  # isort: skip
 
 spacy_app.add_typer(app, name="crossner")
 

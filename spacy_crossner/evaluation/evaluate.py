@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
@@ -62,6 +63,36 @@ def evaluate(
         `batch_size`.
     RAISES (CrossnerError): a sentence has no annotation, none is left, or the pipeline changes the tokens.
     """
+    return score(predict(nlp, gold, drop_seen=drop_seen, batch_size=batch_size, source=source))
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Annotated docs and what a pipeline found in them.
+
+    gold (List[Doc]): the annotated docs.
+    docs (List[Doc]): the same sentences as the pipeline annotates them.
+    dropped_seen (int): docs that were left out, as they were seen in training.
+    seconds (float): time of the prediction, after one batch for warming up.
+    batch_size (int): docs in a batch.
+    """
+
+    gold: List[Doc]
+    docs: List[Doc]
+    dropped_seen: int
+    seconds: float
+    batch_size: int
+
+
+def predict(
+    nlp: Language,
+    gold: Sequence[Doc],
+    *,
+    drop_seen: Iterable[Doc] = (),
+    batch_size: Optional[int] = None,
+    source: str = "data",
+) -> Predicted:
+    """Run a pipeline on annotated docs; see `evaluate`."""
     for number, doc in enumerate(gold, 1):
         if len(doc) and not doc.has_annotation("ENT_IOB"):
             found = f"no annotation on sentence {number} ('{doc[:8].text} ...')"
@@ -71,7 +102,17 @@ def evaluate(
         raise CrossnerError(C202.format(source=source, found=len(gold), dropped=len(gold) - len(kept)))
     batch_size = batch_size or nlp.batch_size
     with experts_kept(nlp):
-        predicted, seconds = _timed_predictions(nlp, kept, batch_size)
+        docs, seconds = _timed_predictions(nlp, kept, batch_size)
+    return Predicted(kept, docs, len(gold) - len(kept), seconds, batch_size)
+
+
+def score(found: Predicted) -> Dict[str, Any]:
+    """Return the scores of `evaluate`.
+
+    found (Predicted): annotated docs and predictions.
+    RAISES (CrossnerError): the pipeline has changed the tokens.
+    """
+    kept, predicted = found.gold, found.docs
     gold_tags, predicted_tags = _aligned_tags(kept, predicted)
     words = sum(len(doc) for doc in kept)
     judged = _judged(kept, predicted)
@@ -88,10 +129,10 @@ def evaluate(
         "words": words,
         "entities": entities,
         "predicted_entities": sum(len(bio_to_spans(tags)) for tags in predicted_tags),
-        "dropped_seen": len(gold) - len(kept),
-        "seconds": seconds,
-        "words_per_second": words / seconds,
-        "batch_size": batch_size,
+        "dropped_seen": found.dropped_seen,
+        "seconds": found.seconds,
+        "words_per_second": words / found.seconds,
+        "batch_size": found.batch_size,
     }
 
 
@@ -116,22 +157,36 @@ def evaluate_files(
         `sha256`, `drop_seen`, `device`, `versions`.
     RAISES (CrossnerError): the pipeline, the data or the GPU is not there, or as `evaluate` and `read_docbin` say.
     """
+    scores, _ = score_files(model, data, drop_seen=drop_seen, gpu_id=gpu_id, batch_size=batch_size)
+    if output is not None:
+        write_files({Path(output): (json.dumps(scores, indent=2, ensure_ascii=False) + "\n").encode("utf8")})
+    return scores
+
+
+def score_files(
+    model: str,
+    data: Path,
+    *,
+    drop_seen: Sequence[Path] = (),
+    gpu_id: int = -1,
+    batch_size: Optional[int] = None,
+) -> Tuple[Dict[str, Any], Predicted]:
+    """Load a pipeline and score it on a DocBin; return the scores of `evaluate_files`, and what was scored."""
     data = Path(data)
     digest = _sha256(data)
     nlp = load_pipeline(model, gpu_id)
     gold = read_docbin(data, nlp.vocab)
     seen = [doc for path in drop_seen for doc in read_docbin(Path(path), nlp.vocab)]
+    found = predict(nlp, gold, drop_seen=seen, batch_size=batch_size, source=str(data))
     scores = {
         "model": {"path": str(model), **{key: nlp.meta[key] for key in ("lang", "name", "version")}},
         "data": {"path": str(data), "sha256": digest},
         "drop_seen": [str(path) for path in drop_seen],
         "device": "cpu" if gpu_id < 0 else f"gpu:{gpu_id}",
         "versions": _versions(),
-        **evaluate(nlp, gold, drop_seen=seen, batch_size=batch_size, source=str(data)),
+        **score(found),
     }
-    if output is not None:
-        write_files({Path(output): (json.dumps(scores, indent=2, ensure_ascii=False) + "\n").encode("utf8")})
-    return scores
+    return scores, found
 
 
 def load_pipeline(model: str, gpu_id: int = -1) -> Language:
