@@ -11,10 +11,10 @@ from ..scores import get_score
 KINDS = {
     "right": "span and type are right",
     "type": "the span is right, the type is not",
-    "boundary": "the type is right, the span overlaps the gold one",
-    "both": "the span overlaps a gold one, and the type is wrong, too",
-    "missed": "a gold entity that nothing found overlaps",
-    "spurious": "found where no gold entity is",
+    "boundary": "the type is right, the span only overlaps that of its gold partner",
+    "both": "neither is right, the span overlaps that of its gold partner",
+    "missed": "a gold entity that nothing found is the partner of",
+    "spurious": "found, and the partner of no gold entity",
 }
 
 
