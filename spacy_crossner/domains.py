@@ -1,4 +1,4 @@
-"""The domain of a Doc: which corpus, and so which kind of text, it comes from."""
+"""Marks of a Doc: its domain (which corpus, and so which kind of text, it comes from), and its twin in a batch."""
 
 from typing import Optional
 
@@ -7,6 +7,7 @@ from spacy.vocab import Vocab
 
 # A plain user_data key: `Span.as_doc` keeps it, where it drops the values of custom attributes.
 DOMAIN_KEY = "domain"
+PAIR_KEY = "pair"
 
 
 def get_domain(doc: Doc) -> Optional[str]:
@@ -20,6 +21,16 @@ def set_domain(doc: Doc, domain: Optional[str]) -> None:
         doc.user_data.pop(DOMAIN_KEY, None)
     else:
         doc.user_data[DOMAIN_KEY] = domain
+
+
+def get_pair(doc: Doc) -> Optional[int]:
+    """Return the number that a Doc shares with its distorted twin in the batch, None where it has no twin."""
+    return doc.user_data.get(PAIR_KEY)
+
+
+def set_pair(doc: Doc, pair: int) -> None:
+    """Mark a Doc as one of a pair."""
+    doc.user_data[PAIR_KEY] = pair
 
 
 def without_annotation(doc: Doc, vocab: Vocab) -> Doc:

@@ -106,6 +106,11 @@ class Errors:
         "[C036] No anchors: no entity has a partner of the same type in the other domain. Types of the source: "
         "{source}; of the target: {target}. Make their names the same with `spacy crossner convert --map`."
     )
+    C037 = "[C037] Twins with share {share}, longest {longest}: share is above 0 and at most 1, longest 1 or more."
+    C038 = (
+        "[C038] A contrastive term with temperature {temperature}, width {width}, rate {rate}: temperature and rate "
+        "are above 0, width is 1 or more."
+    )
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

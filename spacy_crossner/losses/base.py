@@ -16,12 +16,15 @@ class LossInputs:
     output (HeadOutput): its output, with the graph alive.
     tags (Tensor): gold tag indices, shape (n_docs, n_tokens), -1 where there is no annotation or no token.
     domains (List[Optional[str]]): the domain of each row.
+    partners (Tensor): for each row that of its distorted twin, or of what it is the twin of; -1 for none, shape
+        (n_docs,).
     """
 
     head: SequenceHead
     output: HeadOutput
     tags: Tensor
     domains: List[Optional[str]]
+    partners: Tensor
 
 
 class LossTerm:
@@ -39,3 +42,13 @@ class LossTerm:
     def __call__(self, inputs: LossInputs) -> Tensor:
         """Return a scalar that is connected to the graph of the head's output."""
         raise NotImplementedError
+
+    def finish_update(self) -> None:
+        """Update what the term learns by itself, after the component's weights."""
+
+    def state_to_bytes(self) -> bytes:
+        """Return what the term has learned; it goes into checkpoints, and into no saved pipeline."""
+        return b""
+
+    def state_from_bytes(self, data: bytes) -> None:
+        """Put back what `state_to_bytes` gave."""

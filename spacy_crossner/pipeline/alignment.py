@@ -1,6 +1,6 @@
 """Tag indices from annotation and spans from tag indices. The order of tags is that of `tags.label_tags`."""
 
-from typing import Dict, Sequence
+from typing import Dict, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,3 +106,20 @@ def allowed_tags(doc: Doc, start: int, end: int, labels: Sequence[str]) -> NDArr
 def _bilu_to_bi(tag: str) -> str:
     prefix, label = split_tag(tag)
     return f"{UNIT_AND_LAST.get(prefix, prefix)}-{label}" if label else tag
+
+
+def find_partners(pairs: Sequence[Optional[int]]) -> NDArray[np.int64]:
+    """Return for each doc the place of the other one with its number, -1 for none.
+
+    pairs (Sequence[Optional[int]]): the number of each doc's pair, None where it is in none.
+    """
+    partners = np.full(len(pairs), -1, dtype=np.int64)
+    first: Dict[int, int] = {}
+    for place, pair in enumerate(pairs):
+        if pair is None:
+            continue
+        if pair in first:
+            partners[place], partners[first[pair]] = first[pair], place
+        else:
+            first[pair] = place
+    return partners

@@ -25,7 +25,7 @@ from spacy_transformers.layers import TransformerListener
 from thinc.api import Optimizer, get_torch_default_device, set_dropout_rate, to_numpy, torch2xp
 from torch import Tensor
 
-from ..domains import get_domain
+from ..domains import get_domain, get_pair
 from ..errors import CrossnerError, Errors
 from ..losses import LossInputs, LossTerm
 from ..models.bridge import (
@@ -40,7 +40,7 @@ from ..models.bridge import (
 )
 from ..models.torch.head import Decoding, HeadOutput
 from ..tags import OUTSIDE, TAGS_KEY, label_tags, split_tag
-from .alignment import UNKNOWN_LABEL, aligned_tags, tags_to_spans
+from .alignment import UNKNOWN_LABEL, aligned_tags, find_partners, tags_to_spans
 from .prediction import (
     Prediction,
     allowed_in_windows,
@@ -308,11 +308,13 @@ class SequenceNER(TrainablePipe):
         RETURNS (Tuple[Tensor, Dict[str, Tensor]]): the weighted sum, connected to the graph, and each term by name.
         """
         examples = list(examples)
+        docs = [example.predicted for example in examples if len(example.predicted)]
         inputs = LossInputs(
             head=get_module(self.model),
             output=scores,
             tags=self._gold_tags(examples) if tags is None else tags,
-            domains=[get_domain(example.predicted) for example in examples if len(example.predicted)],
+            domains=[get_domain(doc) for doc in docs],
+            partners=self._to_tensor(find_partners([get_pair(doc) for doc in docs])),
         )
         terms = {name: term(inputs) for name, term in self.losses.items()}
         weighted = torch.stack([self.losses[name].weight * value for name, value in terms.items()])
@@ -324,6 +326,8 @@ class SequenceNER(TrainablePipe):
             shim = self.model.get_ref("head").shims[0]
             sgd.mark_head((shim.id, name) for name, _ in shim._model.named_parameters())
         super().finish_update(sgd)
+        for term in self.losses.values():
+            term.finish_update()
         self._untrained.clear()
         # What was fitted to other weights.
         self.cfg.update(UNCALIBRATED)
@@ -455,6 +459,16 @@ class SequenceNER(TrainablePipe):
         with self._whole_or_nothing():
             util.from_disk(path, deserialize, exclude)
         return self
+
+    def training_state_to_bytes(self) -> bytes:
+        """Return what the terms of the loss have learned by themselves, for a checkpoint."""
+        return srsly.msgpack_dumps({name: term.state_to_bytes() for name, term in self.losses.items()})
+
+    def training_state_from_bytes(self, bytes_data: bytes) -> None:
+        """Put back what `training_state_to_bytes` gave."""
+        states = srsly.msgpack_loads(bytes_data)
+        for name, term in self.losses.items():
+            term.state_from_bytes(states.get(name, b""))
 
     @contextmanager
     def _whole_or_nothing(self) -> Iterator[None]:

@@ -61,7 +61,7 @@ def test_tag_likelihood_is_that_of_the_head(use_crf):
     tags = torch.tensor([[0, -1, 2], [1, -1, -1]])
     output = head(torch.randn(4, 4), mask)
     term = TagLikelihood(weight=3.0)
-    found = term(LossInputs(head=head, output=output, tags=tags, domains=[None, None]))
+    found = term(LossInputs(head=head, output=output, tags=tags, domains=[None, None], partners=torch.tensor([-1, -1])))
     # The weight is for the sum of the terms.
     assert torch.equal(found, head.nll(output, tags))
     assert found.requires_grad

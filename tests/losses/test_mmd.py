@@ -78,7 +78,8 @@ def inputs(domains, tags, width=4):
     tokens = sample(len(domains) * 3, 3, width=width).reshape(len(domains), 3, width).requires_grad_()
     output = HeadOutput(emissions=tokens, mask=torch.ones(len(domains), 3, dtype=torch.bool), tokens=tokens)
     output.sentences = sample(len(domains), 4).requires_grad_()
-    return LossInputs(head=torch.nn.Identity(), output=output, tags=torch.tensor(tags), domains=domains)
+    alone = torch.full((len(domains),), -1)
+    return LossInputs(head=torch.nn.Identity(), output=output, tags=torch.tensor(tags), domains=domains, partners=alone)
 
 
 DOMAINS = ["news", "ai", "news", "ai", "adaptive"]
