@@ -10,7 +10,22 @@ from spacy.cli._util import app as spacy_app
 from ._app import app, main
 
 # Each import registers its command.
-from . import assets, augment, calibrate, convert, dapt, evaluate, package, report, select, split, stats, train, vectors  # noqa: F401  # isort: skip
+from . import (  # noqa: F401  # isort: skip
+    assets,
+    augment,
+    bootstrap,
+    calibrate,
+    convert,
+    dapt,
+    evaluate,
+    package,
+    report,
+    select,
+    split,
+    stats,
+    train,
+    vectors,
+)
 
 spacy_app.add_typer(app, name="crossner")
 

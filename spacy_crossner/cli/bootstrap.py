@@ -1,0 +1,34 @@
+"""`bootstrap`: whether one pipeline is better than another."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from ..data.files import write_files
+from ._app import app, user_errors
+
+
+@app.command("bootstrap")
+def bootstrap_cli(
+    first: Annotated[str, typer.Argument(help="Folder of a pipeline, or name of an installed one")],
+    second: Annotated[str, typer.Argument(help="Another one")],
+    data: Annotated[Path, typer.Argument(help="Annotated DocBin (.spacy)")],
+    samples: Annotated[int, typer.Option(min=100, help="Samples of the sentences")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the samples")] = 0,
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Write the figures as JSON")] = None,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
+) -> None:
+    """Compare two pipelines on the same sentences by a paired bootstrap test."""
+    from ..evaluation.bootstrap import bootstrap_files
+
+    with user_errors():
+        found = bootstrap_files(first, second, data, samples=samples, seed=seed, gpu_id=gpu_id)
+        if output is not None:
+            write_files({output: (json.dumps(found, indent=2) + "\n").encode("utf8")})
+    one, other, difference, low, high = (100 * found[key] for key in ("first", "second", "difference", "low", "high"))
+    typer.echo(
+        f"F1 {one:.2f} and {other:.2f} on {found['sentences']:,} sentences: {difference:+.2f}, 95% interval "
+        f"{low:+.2f} to {high:+.2f}, p = {found['p_value']:.4f} that the first is not better."
+    )
