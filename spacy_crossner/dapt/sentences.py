@@ -78,7 +78,8 @@ def find_sentence_ends(text: bytes) -> Indices:
     # Most periods are those of longer words than any abbreviation is.
     certain = (last == ord(".")) & (content[places + 1] < 0x80) & (places > LONGEST_ABBREVIATION + 2)
     for distance in range(2, LONGEST_ABBREVIATION + 3):
-        certain &= letters[places - distance]
+        # Near the beginning nothing is certain, whatever is looked at.
+        certain &= letters[np.maximum(places - distance, 0)]
     doubtful = np.flatnonzero(~certain)
     certain[doubtful] = [_ends_sentence(text, place) for place in places[doubtful].tolist()]
     return places[certain]

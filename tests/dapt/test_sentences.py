@@ -71,3 +71,8 @@ def test_examples(text):
 def test_white_space():
     assert split_sentences(" A b.\n\u00a0 C\td. ") == ["A b.", "C d."]
     assert split_sentences(" ") == []
+
+
+@pytest.mark.parametrize("text", [". É", "A. B", '" É', "?! É", ". . É"])
+def test_texts_shorter_than_an_abbreviation(text):
+    assert " ".join(split_sentences(text)) == text
