@@ -1,6 +1,5 @@
 """A report of a pipeline's scores and mistakes: one HTML page that needs nothing else."""
 
-import json
 from collections import Counter
 from importlib import resources
 from pathlib import Path
@@ -138,7 +137,7 @@ def report_files(
     RETURNS (Dict[str, Any]): the scores.
     """
     scores, found = score_files(model, data, drop_seen=drop_seen, gpu_id=gpu_id, batch_size=batch_size)
-    write_files({Path(output): make_report(json.loads(json.dumps(scores)), found).encode("utf8")})
+    write_files({Path(output): make_report(scores, found).encode("utf8")})
     return scores
 
 
