@@ -52,7 +52,7 @@ class Errors:
         "[C007] The reader's block '{name}' is {block}. A block has a path, a role ({roles}), an upsample of 1 or "
         "more and replace_mentions in [0, 1], nothing else."
     )
-    C008 = "[C008] There is no component of spacy-crossner named '{name}' to add labels to; the pipeline has {names}."
+    C008 = "[C008] There is no component of spacy-crossner named '{name}', which a callback asks for, in {names}."
     C009 = "[C009] No config file {path}. The configs of this project are in the folder configs/."
     C010 = (
         "[C010] No labels for component '{name}': the label file of [initialize.after_init] is missing. "
@@ -111,6 +111,27 @@ class Errors:
         "[C038] A contrastive term with temperature {temperature}, width {width}, rate {rate}: temperature and rate "
         "are above 0, width is 1 or more."
     )
+    C039 = (
+        "[C039] A teacher with every {every} and decay {decay}: it takes one of them, every (updates till it is equal "
+        "to the component again) 1 or more, or decay (of a moving average) in [0, 1)."
+    )
+    C040 = "[C040] No teacher for a component with a {name}: no component of the pipeline is what it listens to."
+    C041 = "[C041] A distillation with {settings}: average is {known}, temperature above 0, weight in [0, 1]."
+    C042 = (
+        "[C042] The teacher knows {teacher} tags, the component {own}: labels were added after the teacher was made. "
+        "Add them first: in [initialize.after_init] spacy_crossner.add_labels.v1 comes before the teacher."
+    )
+    C043 = (
+        "[C043] A virtual adversarial term with radius {radius}, probe {probe}, steps {steps}: radius and probe are "
+        "above 0, steps is 1 or more."
+    )
+    C044 = (
+        "[C044] The terms {terms} of component '{name}' learn from a teacher, and there is none: name "
+        "spacy_crossner.attach_teacher.v1 in [initialize.after_init]."
+    )
+    C045 = "[C045] Component '{name}' has no loss term '{term}'; its terms: {terms}."
+    C046 = "[C046] A ramp of a weight over steps {first} to {last}: first is 0 or more and less than last."
+    C047 = "[C047] More than one loss term has a weight that is its share of the whole: {terms}."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

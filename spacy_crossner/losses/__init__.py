@@ -1,7 +1,7 @@
 """The terms of a training loss: registered callables over `LossInputs` that return a torch scalar."""
 
-from .base import LossInputs, LossTerm
+from .base import LossInputs, LossTerm, weighted_sum
 from .likelihood import TagLikelihood
 from .mixture import EntityDetection, ExpertGate
 
-__all__ = ["EntityDetection", "ExpertGate", "LossInputs", "LossTerm", "TagLikelihood"]
+__all__ = ["EntityDetection", "ExpertGate", "LossInputs", "LossTerm", "TagLikelihood", "weighted_sum"]

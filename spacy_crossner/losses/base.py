@@ -1,10 +1,12 @@
 """What every loss term sees, and what it is."""
 
-from dataclasses import dataclass
-from typing import List, Optional
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional
 
+import torch
 from torch import Tensor
 
+from ..errors import CrossnerError, Errors
 from ..models.torch.head import HeadOutput, SequenceHead
 
 
@@ -25,6 +27,7 @@ class LossInputs:
     tags: Tensor
     domains: List[Optional[str]]
     partners: Tensor
+    teacher: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 class LossTerm:
@@ -35,6 +38,10 @@ class LossTerm:
 
     # Whether `HeadOutput.sentences` is to be there.
     needs_sentences = False
+    # Whether `LossInputs.teacher` is to be there.
+    needs_teacher = False
+    # Whether the weight is the term's share of the whole: all others together get the rest.
+    is_share = False
 
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = weight
@@ -52,3 +59,17 @@ class LossTerm:
 
     def state_from_bytes(self, data: bytes) -> None:
         """Put back what `state_to_bytes` gave."""
+
+
+def weighted_sum(terms: Dict[str, LossTerm], values: Dict[str, Tensor]) -> Tensor:
+    """Return the loss: the sum of the terms by their weights, less the share of the one that takes a share.
+
+    RAISES (CrossnerError): more than one takes a share.
+    """
+    shares = [name for name, term in terms.items() if term.is_share]
+    if len(shares) > 1:
+        raise CrossnerError(Errors.C047.format(terms=", ".join(shares)))
+    total = torch.stack([term.weight * values[name] for name, term in terms.items() if not term.is_share]).sum()
+    for name in shares:
+        total = (1 - terms[name].weight) * total + terms[name].weight * values[name]
+    return total

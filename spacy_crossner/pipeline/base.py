@@ -16,18 +16,16 @@ from spacy import util
 from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
 from spacy.pipeline.pipe import deserialize_config
-from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from spacy_transformers.layers import TransformerListener
 from thinc.api import Optimizer, get_torch_default_device, set_dropout_rate, to_numpy, torch2xp
 from torch import Tensor
 
 from ..domains import get_domain, get_pair
 from ..errors import CrossnerError, Errors
-from ..losses import LossInputs, LossTerm
+from ..losses import LossInputs, LossTerm, weighted_sum
 from ..models.bridge import (
     HeadModel,
     drop_module,
@@ -38,6 +36,7 @@ from ..models.bridge import (
     predict_rows,
     set_dropout,
 )
+from ..models.teacher import LISTENERS, Teacher
 from ..models.torch.head import Decoding, HeadOutput
 from ..tags import OUTSIDE, TAGS_KEY, label_tags, split_tag
 from .alignment import UNKNOWN_LABEL, aligned_tags, find_partners, tags_to_spans
@@ -55,8 +54,6 @@ from .windows import Window, chunk_windows, plan_windows
 SAMPLE_SIZE = 10
 
 DECODING = ("constrained", "lenient", "strict")
-# The layers that take their vectors from another component.
-LISTENERS = (Tok2VecListener.name, TransformerListener.name)
 UNCALIBRATED = {"temperature": 1.0, "threshold": 0.0}
 PRESET_ENTS = ("constrain", "keep", "overwrite")
 
@@ -124,7 +121,10 @@ class SequenceNER(TrainablePipe):
         self.scorer = scorer
         # Labels whose weights have not seen an update.
         self._untrained: Set[str] = set()
-        self._teacher: Optional[Tuple[HeadModel, List[str]]] = None
+        # What terms of the loss may learn from; see `training.callbacks.create_attach_teacher`.
+        self.teacher: Optional[Teacher] = None
+        # The model before training and the labels it is not asked about; see `rehearse`.
+        self._remembered: Optional[Tuple[HeadModel, List[str]]] = None
         self.cfg: Dict[str, Any] = {"labels": [], "width": None, **UNCALIBRATED}
 
     @property
@@ -316,9 +316,13 @@ class SequenceNER(TrainablePipe):
             domains=[get_domain(doc) for doc in docs],
             partners=self._to_tensor(find_partners([get_pair(doc) for doc in docs])),
         )
+        learners = [name for name, term in self.losses.items() if term.needs_teacher]
+        if learners:
+            if self.teacher is None:
+                raise CrossnerError(Errors.C044.format(name=self.name, terms=", ".join(learners)))
+            inputs.teacher = self.teacher.log_probabilities(docs, inputs.tags)
         terms = {name: term(inputs) for name, term in self.losses.items()}
-        weighted = torch.stack([self.losses[name].weight * value for name, value in terms.items()])
-        return weighted.sum(), terms
+        return weighted_sum(self.losses, terms), terms
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Update the weights. An optimizer with a rate of its own for heads is told which weights these are."""
@@ -328,6 +332,8 @@ class SequenceNER(TrainablePipe):
         super().finish_update(sgd)
         for term in self.losses.values():
             term.finish_update()
+        if self.teacher is not None:
+            self.teacher.finish_update()
         self._untrained.clear()
         # What was fitted to other weights.
         self.cfg.update(UNCALIBRATED)
@@ -335,12 +341,12 @@ class SequenceNER(TrainablePipe):
     @property
     def _rehearsal_model(self) -> Optional[HeadModel]:
         """The model as it was when `nlp.resume_training` put a copy here."""
-        return self._teacher[0] if self._teacher else None
+        return self._remembered[0] if self._remembered else None
 
     @_rehearsal_model.setter
     def _rehearsal_model(self, model: HeadModel) -> None:
         # Labels that were added just before know nothing yet, and are not asked.
-        self._teacher = (model, [label for label in self.labels if label in self._untrained])
+        self._remembered = (model, [label for label in self.labels if label in self._untrained])
 
     def rehearse(
         self,
@@ -367,12 +373,12 @@ class SequenceNER(TrainablePipe):
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         docs = [example.predicted for example in examples if len(example.predicted)]
-        if self._teacher is None or not docs:
+        if self._remembered is None or not docs:
             return losses
         self._require_module()
         if any(layer.name in LISTENERS for layer in self.model.walk()):
             raise CrossnerError(Errors.C028.format(name=self.name))
-        tags = self._teacher_tags(docs)
+        tags = self._remembered_tags(docs)
         output, backprop = self._begin_update(docs, tags, drop)
         loss = get_module(self.model).nll(output, tags)
         backprop(loss)
@@ -382,10 +388,10 @@ class SequenceNER(TrainablePipe):
         losses[self.name] += loss.item()
         return losses
 
-    def _teacher_tags(self, docs: List[Doc]) -> Tensor:
+    def _remembered_tags(self, docs: List[Doc]) -> Tensor:
         """Return the tags that the model before training gives to docs, shape (n_docs, n_tokens), -1 at padding."""
-        assert self._teacher is not None
-        model, untrained = self._teacher
+        assert self._remembered is not None
+        model, untrained = self._remembered
         with torch.inference_mode():
             output = model.predict(docs)
             n_tags = output.emissions.shape[2]
@@ -461,14 +467,18 @@ class SequenceNER(TrainablePipe):
         return self
 
     def training_state_to_bytes(self) -> bytes:
-        """Return what the terms of the loss have learned by themselves, for a checkpoint."""
-        return srsly.msgpack_dumps({name: term.state_to_bytes() for name, term in self.losses.items()})
+        """Return the teacher, the weights of the terms and what they have learned by themselves, for a checkpoint."""
+        terms = {name: (term.weight, term.state_to_bytes()) for name, term in self.losses.items()}
+        return srsly.msgpack_dumps({"terms": terms, "teacher": self.teacher.to_bytes() if self.teacher else b""})
 
     def training_state_from_bytes(self, bytes_data: bytes) -> None:
         """Put back what `training_state_to_bytes` gave."""
-        states = srsly.msgpack_loads(bytes_data)
-        for name, term in self.losses.items():
-            term.state_from_bytes(states.get(name, b""))
+        state = srsly.msgpack_loads(bytes_data)
+        for name, (weight, learned) in state["terms"].items():
+            self.losses[name].weight = weight
+            self.losses[name].state_from_bytes(learned)
+        if self.teacher is not None and state["teacher"]:
+            self.teacher.from_bytes(state["teacher"])
 
     @contextmanager
     def _whole_or_nothing(self) -> Iterator[None]:

@@ -1,11 +1,15 @@
 """Callbacks for `[initialize]` and `[training]`."""
 
-from typing import Callable, Iterable, Optional
+from typing import Any, Callable, Dict, Iterable, Optional
 
 from spacy.language import Language
 
 from ..errors import CrossnerError, Errors
+from ..models.teacher import make_teacher
 from ..pipeline.base import SequenceNER
+
+# What `before_update` is given: the keys "step" and "epoch".
+Progress = Dict[str, int]
 
 
 def create_add_labels(component: str, labels: Optional[Iterable[str]]) -> Callable[[Language], None]:
@@ -20,12 +24,91 @@ def create_add_labels(component: str, labels: Optional[Iterable[str]]) -> Callab
     """
 
     def add_labels(nlp: Language) -> None:
-        # Not `pipe_names`: spaCy has sourced components disabled at this point.
-        pipe = dict(nlp.components).get(component)
-        if not isinstance(pipe, SequenceNER):
-            raise CrossnerError(Errors.C008.format(name=component, names=", ".join(nlp.component_names)))
+        pipe = _find_component(nlp, component)
         if labels is None:
             raise CrossnerError(Errors.C010.format(name=component))
         pipe.add_labels(labels)
 
     return add_labels
+
+
+def create_set_losses(component: str, losses: Dict[str, Any]) -> Callable[[Language], None]:
+    """Make a callback for `[initialize.after_init]` that gives a sourced component the loss of this stage.
+
+    The saved pipeline has the loss it came with: domains and teachers of a stage are no part of it.
+
+    component (str): the component's name.
+    losses (Dict[str, Any]): the terms (LossTerm) by name, in place of those there are. spaCy checks a type before it
+        has made the terms, so none stands here.
+    RAISES (CrossnerError): when called, if the pipeline has no such component of ours, or there is no term.
+    """
+
+    def set_losses(nlp: Language) -> None:
+        pipe = _find_component(nlp, component)
+        if not losses:
+            raise CrossnerError(Errors.C012.format(name=component))
+        pipe.losses = dict(losses)
+
+    return set_losses
+
+
+def create_attach_teacher(component: str, every: int = 0, decay: Optional[float] = None) -> Callable[[Language], None]:
+    """Make a callback for `[initialize.after_init]` that gives a component a teacher, a copy of itself as it is then.
+
+    component (str): the component's name.
+    every (int): progressive distillation: after so many updates the teacher becomes equal to the component again.
+    decay (Optional[float]): a mean teacher: the moving average of the component's weights.
+    RAISES (CrossnerError): when called, if the pipeline has no such component of ours, or see `Teacher`.
+    """
+
+    def attach_teacher(nlp: Language) -> None:
+        _find_component(nlp, component).teacher = make_teacher(nlp, component, every=every, decay=decay)
+
+    return attach_teacher
+
+
+def create_ramp_weight(
+    component: str, term: str, end: float, start: float = 0.0, first: int = 0, last: int = 100
+) -> Callable[[Language, Progress], None]:
+    """Make a callback for `[training.before_update]` that moves the weight of a loss term in a straight line.
+
+    component (str): the component's name.
+    term (str): the term's name.
+    end (float): the weight from step `last` on.
+    start (float): the weight up to step `first`.
+    first (int): 0 or more.
+    last (int): more than `first`.
+    RAISES (CrossnerError): the steps are in the wrong order; when called, if there is no such component or term.
+    """
+    if not 0 <= first < last:
+        raise CrossnerError(Errors.C046.format(first=first, last=last))
+
+    def ramp_weight(nlp: Language, progress: Progress) -> None:
+        losses = _find_component(nlp, component).losses
+        if term not in losses:
+            raise CrossnerError(Errors.C045.format(name=component, term=term, terms=", ".join(losses)))
+        share = min(max(progress["step"] - first, 0) / (last - first), 1.0)
+        losses[term].weight = start + share * (end - start)
+
+    return ramp_weight
+
+
+def create_chain(*callbacks: Callable[..., Any]) -> Callable[..., None]:
+    """Make one callback of several, which are called in the order of their names in the config.
+
+    callbacks (Callable): callbacks for the same place.
+    """
+
+    def chain(*args: Any) -> None:
+        for callback in callbacks:
+            callback(*args)
+
+    return chain
+
+
+def _find_component(nlp: Language, name: str) -> SequenceNER:
+    # Not `pipe_names`: spaCy has sourced components disabled in `after_init`.
+    pipe = dict(nlp.components).get(name)
+    if not isinstance(pipe, SequenceNER):
+        raise CrossnerError(Errors.C008.format(name=name, names=", ".join(nlp.component_names)))
+    return pipe

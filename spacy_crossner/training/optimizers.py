@@ -10,8 +10,8 @@ from thinc.api import Optimizer, torch2xp, xp2torch
 from thinc.types import FloatsXd
 
 from ..errors import CrossnerError, Errors
+from ..models.weights import Key
 
-Key = Tuple[int, str]
 # Numbers and names, and tensors.
 State = Tuple[Dict[str, Any], Dict[str, torch.Tensor]]
 

@@ -19,11 +19,12 @@ import srsly
 import torch
 from safetensors.torch import load_file, save_file
 from spacy.language import Language
-from thinc.api import Model, xp2torch
+from thinc.api import Model
 from torch import Tensor, nn
 
 from ..errors import CrossnerError, Errors
-from .optimizers import Key, can_be_saved, optimizer_from_state, optimizer_to_state
+from ..models.weights import Key, node_weights
+from .optimizers import can_be_saved, optimizer_from_state, optimizer_to_state
 from .stage import Stage
 
 WEIGHTS, OPTIMIZER, STATE = "weights.safetensors", "optimizer.safetensors", "state.msgpack"
@@ -120,20 +121,9 @@ def _nodes(nlp: Language) -> Iterator[Tuple[str, Model]]:
 
 def _parameters(nlp: Language) -> Dict[str, Tuple[Key, Tensor]]:
     """Return the optimizer's key and the tensor, in its own memory, of all weights and buffers by name."""
-    found: Dict[str, Tuple[Key, Tensor]] = {}
-    for prefix, node in _nodes(nlp):
-        for name in node.param_names:
-            if node.has_param(name):
-                found[f"{prefix}/{name}"] = ((node.id, name), xp2torch(node.get_param(name)))
-        for i, shim in enumerate(node.shims):
-            tensors = dict(shim._model.state_dict())
-            if hasattr(shim, "_grad_scaler"):
-                # Of half precision.
-                tensors["scaler.scale"] = shim._grad_scaler._scale
-                tensors["scaler.growth"] = shim._grad_scaler._growth_tracker
-            for name, tensor in tensors.items():
-                found[f"{prefix}/shim{i}/{name}"] = ((shim.id, name), tensor)
-    return found
+    return {
+        f"{prefix}/{name}": (key, tensor) for prefix, node in _nodes(nlp) for name, key, tensor in node_weights(node)
+    }
 
 
 def _with_gradient(nlp: Language) -> List[str]:

@@ -11,8 +11,15 @@ from thinc.api import fix_random_seed
 
 from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.errors import CrossnerError
+from spacy_crossner.losses import TagLikelihood
 from spacy_crossner.models.bridge import get_module
-from spacy_crossner.training.callbacks import create_add_labels
+from spacy_crossner.training.callbacks import (
+    create_add_labels,
+    create_attach_teacher,
+    create_chain,
+    create_ramp_weight,
+    create_set_losses,
+)
 
 CONFIG = """
 [nlp]
@@ -128,7 +135,7 @@ def test_a_missing_label_file_is_an_error_that_says_so(tmp_path):
 @pytest.mark.usefixtures("source")
 @pytest.mark.parametrize("component", ["nre", "NER"])
 def test_a_component_that_is_not_there_is_named(tmp_path, component):
-    with pytest.raises(CrossnerError, match=f"C008.*'{component}'.*has ner"):
+    with pytest.raises(CrossnerError, match=f"C008.*'{component}'.*in ner"):
         sourced(tmp_path, component=component)
 
 
@@ -139,3 +146,36 @@ def test_a_component_that_is_not_ours_is_refused():
     for name in ("ner", "sentencizer"):
         with pytest.raises(CrossnerError, match=f"C008.*'{name}'.*sentencizer, ner"):
             create_add_labels(name, ["person"])(nlp)
+
+
+def test_a_stage_may_have_a_loss_and_a_teacher_of_its_own(source):
+    losses = {"nll": TagLikelihood(), "again": TagLikelihood(weight=0.5)}
+    create_chain(create_set_losses("ner", losses), create_attach_teacher("ner", decay=0.5))(source)
+    ner = source.get_pipe("ner")
+    assert ner.losses == losses
+    assert ner.teacher.decay == 0.5
+    # The saved pipeline knows nothing of either.
+    assert "again" not in source.config.to_str()
+    assert list(spacy.blank("en").from_config(source.config).get_pipe("ner").losses) == ["nll"]
+
+
+def test_a_stage_without_a_loss_is_an_error(source):
+    with pytest.raises(CrossnerError, match=r"\[C012\]"):
+        create_set_losses("ner", {})(source)
+
+
+def test_a_weight_moves_in_a_straight_line(source):
+    ramp = create_ramp_weight("ner", "nll", start=0.5, end=2.5, first=10, last=20)
+    found = []
+    for step in (0, 10, 12, 15, 20, 99):
+        ramp(source, {"step": step, "epoch": 0})
+        found.append(source.get_pipe("ner").losses["nll"].weight)
+    assert found == pytest.approx([0.5, 0.5, 0.9, 1.5, 2.5, 2.5])
+
+
+def test_a_ramp_needs_a_term_and_an_order(source):
+    with pytest.raises(CrossnerError, match=r"\[C045\].*'mmd'.*nll"):
+        create_ramp_weight("ner", "mmd", end=1.0)(source, {"step": 0, "epoch": 0})
+    for first, last in [(5, 5), (-1, 5)]:
+        with pytest.raises(CrossnerError, match=r"\[C046\]"):
+            create_ramp_weight("ner", "nll", end=1.0, first=first, last=last)

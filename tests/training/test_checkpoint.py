@@ -164,6 +164,36 @@ def transformer_config(corpus):
     return config
 
 
+def distilled_config(corpus):
+    """Train a sourced component with losses of this stage: from a teacher that follows it, ever more."""
+    config = sourced_config(corpus)
+    losses = {
+        "nll": {"@losses": "spacy_crossner.TagLikelihood.v1"},
+        "distillation": {"@losses": "spacy_crossner.Distillation.v1", "average": "tokens", "domain": None},
+        "vat": {"@losses": "spacy_crossner.VirtualAdversarial.v1", "weight": 0.2},
+    }
+    teacher = {"@callbacks": "spacy_crossner.attach_teacher.v1", "component": "ner", "every": 5}
+    loss = {"@callbacks": "spacy_crossner.set_losses.v1", "component": "ner", "losses": losses}
+    ramp = {"@callbacks": "spacy_crossner.ramp_weight.v1", "component": "ner", "term": "distillation"}
+    ramp.update(end=0.3, first=2, last=9)
+    chain = {"@callbacks": "spacy_crossner.chain.v1"}
+    config["initialize"] = {"after_init": {**chain, "*": {"loss": loss, "teacher": teacher}}}
+    # Longer, so that it gets better than it was.
+    config["training"]["max_epochs"] = 4
+    config["training"]["before_update"] = {**chain, "*": {"ramp": ramp, "stop": config["training"]["before_update"]}}
+    return config
+
+
+def mean_teacher_config(corpus):
+    """Train from the moving average of the component and of the encoder that it listens to."""
+    config = transformer_config(corpus)
+    distillation = {"@losses": "spacy_crossner.Distillation.v1", "domain": None, "weight": 0.3}
+    config["components"]["ner"]["losses"]["distillation"] = distillation
+    teacher = {"@callbacks": "spacy_crossner.attach_teacher.v1", "component": "ner", "decay": 0.8}
+    config["initialize"]["after_init"] = teacher
+    return config
+
+
 def radam_config(corpus):
     config = crf_config(corpus)
     config["training"]["optimizer"] = {"@optimizers": "RAdam.v1", "learn_rate": 0.02}
@@ -183,6 +213,8 @@ CONFIGS = [
     thinc_config,
     sourced_config,
     transformer_config,
+    distilled_config,
+    mean_teacher_config,
     patient_config,
     radam_config,
     sgd_config,

@@ -161,6 +161,26 @@ class BioCRF(torchcrf.CRF):
             emissions.transpose(0, 1), rows
         )
 
+    def log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Return the log-probability of each tag at each token among all paths, with a gradient.
+
+        That is the distribution which the likelihood is of; `lattice` knows it of legal paths, without a gradient.
+
+        emissions (Tensor): shape (n_docs, n_tokens, n_tags).
+        mask (Tensor): True at tokens, which come before the padding; every row has one. Shape (n_docs, n_tokens).
+        RETURNS (Tensor): shape of `emissions`; what stands at padding has no meaning.
+        """
+        scores, inside = emissions.transpose(0, 1).unbind(), mask.T.unsqueeze(2).unbind()
+        ways_here = [self.start_transitions + scores[0]]
+        for score in scores[1:]:
+            ways_here.append((ways_here[-1].unsqueeze(2) + self.transitions).logsumexp(dim=1) + score)
+        ways_on = [self.end_transitions.expand_as(scores[0])]
+        for score, is_token in zip(reversed(scores[1:]), reversed(inside[1:]), strict=True):
+            onward = (self.transitions + (score + ways_on[-1]).unsqueeze(1)).logsumexp(dim=2)
+            # A row ends where the next token is padding.
+            ways_on.append(torch.where(is_token, onward, self.end_transitions))
+        return (torch.stack(ways_here, dim=1) + torch.stack(ways_on[::-1], dim=1)).log_softmax(dim=2)
+
     def grown(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> "BioCRF":
         """Return a CRF over more tags; the scores between the tags there are stay."""
         crf = BioCRF(allowed_starts, allowed_transitions).to(self.transitions)

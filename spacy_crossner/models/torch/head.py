@@ -71,6 +71,13 @@ class SequenceHead(nn.Module):
         """Return the negative log-likelihood of the tags that are known (not -1) per known tag, a scalar."""
         raise NotImplementedError
 
+    def log_probabilities(self, output: HeadOutput) -> Tensor:
+        """Return the log-probability of each tag at each token, with a gradient, shape (n_docs, n_tokens, n_tags).
+
+        What stands at padding has no meaning. Of an autoregressive head it is that given the prefix it was run with.
+        """
+        return output.emissions.log_softmax(dim=-1)
+
     def decode(self, output: HeadOutput, decoding: Decoding) -> Tensor:
         """Return the best tag indices, shape (n_docs, n_tokens); what stands at padding has no meaning."""
         raise NotImplementedError

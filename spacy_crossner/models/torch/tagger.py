@@ -51,6 +51,12 @@ class LinearTagger(SequenceHead):
         losses = nn.functional.cross_entropy(output.emissions.transpose(1, 2), tags, ignore_index=-1, reduction="sum")
         return losses / known
 
+    def log_probabilities(self, output: HeadOutput) -> Tensor:
+        """Return the log of the CRF's marginals, or of the softmax; see `SequenceHead`."""
+        if self.use_crf:
+            return self.crf.log_marginals(output.emissions, output.mask)
+        return super().log_probabilities(output)
+
     def decode(self, output: HeadOutput, decoding: Decoding) -> Tensor:
         """Return the best tag indices; see `SequenceHead`."""
         return self.crf.best_paths(output.emissions, output.mask, decoding.constrained, decoding.allowed)

@@ -258,3 +258,37 @@ def test_likelihood_of_a_long_row_in_float32():
     expected = crf.log_likelihood(emissions, tags, mask)
     found = crf.float().log_likelihood(emissions.float(), tags, mask)
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=0.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches())
+def test_log_marginals_are_the_sums_over_all_paths(batch):
+    crf, emissions, _, mask = batch
+    found = crf.log_marginals(emissions, mask)
+    for row, log_marginals in unpadded(mask, emissions, found):
+        paths, scores = paths_and_scores(crf, row)
+        chances = (scores - scores.logsumexp(dim=0)).exp()
+        slow = torch.stack([(chances.unsqueeze(1) * (paths == tag)).sum(dim=0) for tag in range(crf.num_tags)], dim=1)
+        torch.testing.assert_close(log_marginals.exp(), slow, rtol=0, atol=1e-9)
+
+
+def test_log_marginals_have_the_gradient_of_the_sums_over_all_paths():
+    generator = torch.Generator().manual_seed(0)
+    crf = make_crf(1, generator)
+    emissions = torch.randn(2, 4, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    mask = torch.tensor([[True] * 4, [True, True, False, False]])
+    weights = torch.rand(2, 4, 3, generator=generator, dtype=torch.float64)
+    weights[~mask] = 0
+
+    def slow():
+        total = emissions.new_zeros(())
+        for row, weight in [(emissions[0], weights[0]), (emissions[1, :2], weights[1, :2])]:
+            paths, scores = paths_and_scores(crf, row)
+            scores = scores - scores.logsumexp(dim=0)
+            for i, tag in product(range(len(row)), range(3)):
+                total = total + weight[i, tag] * scores[paths[:, i] == tag].logsumexp(dim=0)
+        return total
+
+    wanted = torch.autograd.grad(slow(), [emissions, *crf.parameters()])
+    found = torch.autograd.grad((crf.log_marginals(emissions, mask) * weights).sum(), [emissions, *crf.parameters()])
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-9)

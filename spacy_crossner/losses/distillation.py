@@ -1,0 +1,61 @@
+"""Distillation: learning the distribution of a teacher (Zhang et al., 2021, Eq. 11)."""
+
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+from ..errors import CrossnerError, Errors
+from .base import LossInputs, LossTerm
+
+AVERAGES = ("entities", "tokens")
+
+
+class Distillation(LossTerm):
+    """Cross-entropy between the teacher's and the component's distribution over the tags of each token.
+
+    The distributions are those of the head: the marginals of a CRF, a softmax without one. The weight is gamma of the
+    equation: the share of this term, where all others together get 1 - gamma.
+
+    average (str): over the tokens of gold "entities", as the paper prints it, or over all "tokens".
+    domain (Optional[str]): docs of this domain only, such as "adaptive"; None for all.
+    temperature (float): 1 for the distributions as they are; above it both are flatter.
+    weight (float): gamma.
+    """
+
+    needs_teacher = True
+    is_share = True
+
+    def __init__(
+        self,
+        average: str = "entities",
+        domain: Optional[str] = "adaptive",
+        temperature: float = 1.0,
+        weight: float = 0.5,
+    ) -> None:
+        super().__init__(weight)
+        if average not in AVERAGES or temperature <= 0 or not 0 <= weight <= 1:
+            settings = f"average {average}, temperature {temperature}, weight {weight}"
+            raise CrossnerError(Errors.C041.format(settings=settings, known=" or ".join(AVERAGES)))
+        self.average = average
+        self.domain = domain
+        self.temperature = temperature
+
+    def __call__(self, inputs: LossInputs) -> Tensor:
+        """Return a scalar; 0 where no doc is of the domain, or none has an entity.
+
+        RAISES (CrossnerError): the teacher has other tags.
+        """
+        found = inputs.head.log_probabilities(inputs.output)
+        wanted = inputs.teacher
+        if wanted.shape != found.shape:
+            raise CrossnerError(Errors.C042.format(own=found.shape[2], teacher=wanted.shape[-1]))
+        rows = [self.domain is None or domain == self.domain for domain in inputs.domains]
+        tokens = inputs.output.mask & torch.tensor(rows, device=found.device).unsqueeze(1)
+        if self.average == "entities":
+            tokens = tokens & (inputs.tags > 0)
+        if not tokens.any():
+            return 0.0 * found.sum()
+        wanted = (wanted[tokens] / self.temperature).softmax(dim=1)
+        found = (found[tokens] / self.temperature).log_softmax(dim=1)
+        return -(wanted * found).sum(dim=1).mean()
