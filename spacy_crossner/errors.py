@@ -49,8 +49,8 @@ class Errors:
     )
     C006 = "[C006] The reader has nothing to read: no domain block ({names}) has a path."
     C007 = (
-        "[C007] The reader's block '{name}' is {block}. A block has a path, a role ({roles}), an upsample of 1 or "
-        "more and replace_mentions in [0, 1], nothing else."
+        "[C007] The reader's block '{name}' is {block}. A block has a path, a role ({roles}), a domain, a "
+        "sample of 0 or more, an upsample of 1 or more and replace_mentions in [0, 1], nothing else."
     )
     C008 = "[C008] There is no component of spacy-crossner named '{name}', which a callback asks for, in {names}."
     C009 = "[C009] No config file {path}. The configs of this project are in the folder configs/."

@@ -8,10 +8,13 @@ import spacy
 from spacy import util
 
 from spacy_crossner.data.docbin import write_docbin
+from spacy_crossner.training.anchors import augment_files
 from spacy_crossner.training.train import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-METHODS = sorted(path.stem for path in CONFIGS.glob("*.cfg") if not path.stem.startswith("finetune"))
+# Stages that go on from a pipeline.
+STAGES = ("finetune", "pdaln")
+METHODS = sorted(path.stem for path in CONFIGS.glob("*.cfg") if not path.stem.startswith(STAGES))
 # Those with an encoder of their own instead of a pre-trained one.
 BILSTM = ("bilstm_crf", "moee")
 
@@ -63,6 +66,36 @@ def test_joint_training_takes_a_second_domain(method, corpus, tiny_encoder, tmp_
     train(CONFIGS / f"{method}.cfg", tmp_path, epochs=1, evaluations=1, overrides=joint)
     # 20 sentences twice and 20 once, 30 in a batch.
     assert util.load_config(tmp_path / "model-last" / "config.cfg")["training"]["max_steps"] == 2
+
+
+@pytest.mark.parametrize("method", ["crf", "laner", "moee_transformer"])
+def test_pdaln_goes_on_from_a_pipeline_and_learns_from_a_teacher(method, corpus, tiny_encoder, tmp_path):
+    few = {**paths(corpus), "training.max_steps": 1, "training.eval_frequency": 1}
+    train(CONFIGS / f"{method}.cfg", tmp_path / "base", overrides={**few, "paths.encoder": str(tiny_encoder)})
+    (tmp_path / "raw.txt").write_text("Ada went home .\nIt rained in Oslo .\n")
+    augment_files(corpus / "train.spacy", corpus / "train.spacy", tmp_path / "adaptive.spacy")
+    stage = {**few, "paths.labels": str(corpus / "labels.json"), "paths.unlabelled": str(tmp_path / "raw.txt")}
+    stage |= {"training.max_steps": 3, "training.eval_frequency": 3, "training.batcher.batcher.size": 20}
+    first = {**stage, "paths.source": str(corpus / "train.spacy"), "paths.log": str(tmp_path / "first.jsonl")}
+    first |= {"paths.pretrained": str(tmp_path / "base" / "model-best"), "weights.vat": 0.1}
+    train(CONFIGS / "pdaln.cfg", tmp_path / "first", overrides=first)
+    second = {**stage, "paths.source": str(tmp_path / "adaptive.spacy"), "paths.log": str(tmp_path / "second.jsonl")}
+    second |= {"paths.pretrained": str(tmp_path / "first" / "model-last"), "weights.distillation": 0.5}
+    train(CONFIGS / "pdaln.cfg", tmp_path / "second", overrides={**second, "stage.iteration": 2})
+
+    def last_row(name):
+        return json.loads((tmp_path / f"{name}.jsonl").read_text().splitlines()[-1])["losses"]
+
+    drawn = {"ner.nll", "ner.sentence_mmd", "ner.word_mmd", "ner.contrastive"}
+    for name, more in (("first", "ner.vat"), ("second", "ner.distillation")):
+        losses = last_row(name)
+        assert {term for term, value in losses.items() if term.startswith("ner.") and value > 0} == drawn | {more}
+    # What is saved is the component as it was configured, with what it has learned.
+    target = spacy.load(tmp_path / "second" / "model-last")
+    assert list(target.get_pipe("ner").losses) == list(
+        spacy.load(tmp_path / "base" / "model-best").get_pipe("ner").losses
+    )
+    assert target.get_pipe("ner").teacher is None
 
 
 def test_the_same_seed_gives_the_same_weights(corpus, tiny_encoder, tmp_path):

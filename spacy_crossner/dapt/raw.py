@@ -37,17 +37,18 @@ IS_BLANK = bytes(byte in b" \n" for byte in range(256))
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def read_blocks(paths: Sequence[Path], *, block: int = BLOCK) -> Iterator[bytes]:
+def read_blocks(paths: Sequence[Path], *, block: int = BLOCK, label: str = "read") -> Iterator[bytes]:
     """Read files as blocks of whole lines, with a progress bar on a terminal.
 
     paths (Sequence[Path]): the files, plain or gzipped (`.gz`), UTF-8. LF and CRLF end a line.
     block (int): the size of a block in bytes, but for the rest of its last line.
+    label (str): what the progress bar is called.
     YIELDS (bytes): non-empty lines, joined by LF, their white space normalised as by `normalise`.
     RAISES (CrossnerError): a file cannot be read, breaks off, is not UTF-8 or holds no lines of text.
     """
     check_files(paths)
     total = sum(path.stat().st_size for path in paths)
-    with tqdm(total=total, unit="B", unit_scale=True, desc="select", disable=None, leave=False) as progress:
+    with tqdm(total=total, unit="B", unit_scale=True, desc=label, disable=None, leave=False) as progress:
         for path in paths:
             try:
                 with path.open("rb") as stored, _unpacked(path, stored) as handle:

@@ -93,7 +93,7 @@ class Selection:
             files: Dict[Level, BinaryIO] = {Level.entity if integrated else report.level: output}
             if integrated:
                 files[Level.task] = stack.enter_context(path.with_name("task").open("w+b"))
-            for text in read_blocks(raw):
+            for text in read_blocks(raw, label="select"):
                 sentences, n_tokens, levels = self.select(text)
                 for level, chosen in levels.items():
                     sizes[level].add(LevelSize(int(chosen.sum()), int(n_tokens[chosen].sum())))

@@ -64,7 +64,8 @@ class SequenceNER(TrainablePipe):
     vocab (Vocab): the shared vocabulary.
     model (HeadModel): a head on a tok2vec layer, see `models.bridge`.
     name (str): the component's name in the pipeline.
-    losses (Dict[str, LossTerm]): the terms of the training loss by name; each is logged as `<component>.<term>`.
+    losses (Dict[str, LossTerm]): the terms of the training loss by name; each is logged as `<component>.<term>`. A
+        term with weight 0 is not worked out.
     decoding (str): "constrained" allows legal BIO only. "lenient" and "strict" take the best tags as they are and
         differ in how they read an `I-X` that nothing opens: it opens an entity, or it is dropped.
     preset_ents (str): what becomes of entities that an earlier component has set. "constrain": they are kept, and the
@@ -293,7 +294,7 @@ class SequenceNER(TrainablePipe):
         """Return the output of the model in training, and the function that takes the loss back."""
         set_dropout_rate(self.model, drop)
         set_dropout(self.model, drop)
-        self.model.attrs["with_sentences"] = any(term.needs_sentences for term in self.losses.values())
+        self.model.attrs["with_sentences"] = any(term.weight and term.needs_sentences for term in self.losses.values())
         output, backprop = self.model.begin_update((docs, tags))
         return cast(HeadOutput, output), backprop
 
@@ -316,12 +317,13 @@ class SequenceNER(TrainablePipe):
             domains=[get_domain(doc) for doc in docs],
             partners=self._to_tensor(find_partners([get_pair(doc) for doc in docs])),
         )
-        learners = [name for name, term in self.losses.items() if term.needs_teacher]
+        learners = [name for name, term in self.losses.items() if term.weight and term.needs_teacher]
         if learners:
             if self.teacher is None:
                 raise CrossnerError(Errors.C044.format(name=self.name, terms=", ".join(learners)))
             inputs.teacher = self.teacher.log_probabilities(docs, inputs.tags)
-        terms = {name: term(inputs) for name, term in self.losses.items()}
+        nothing = 0.0 * scores.emissions.sum()
+        terms = {name: term(inputs) if term.weight else nothing for name, term in self.losses.items()}
         return weighted_sum(self.losses, terms), terms
 
     def finish_update(self, sgd: Optimizer) -> None:

@@ -78,11 +78,18 @@ class TwinBatcher:
     share (float): see `distort`.
     longest (int): see `distort`.
     seed (int): seed of the distortions.
+    enabled (bool): whether there are twins at all: false where no term looks at them.
     RAISES (CrossnerError): share is not in (0, 1], or longest below 1.
     """
 
     def __init__(
-        self, batcher: Batcher, synonyms: Optional[Path] = None, share: float = 0.3, longest: int = 3, seed: int = 0
+        self,
+        batcher: Batcher,
+        synonyms: Optional[Path] = None,
+        share: float = 0.3,
+        longest: int = 3,
+        seed: int = 0,
+        enabled: bool = True,
     ) -> None:
         if not 0 < share <= 1 or longest < 1:
             raise CrossnerError(Errors.C037.format(share=share, longest=longest))
@@ -91,9 +98,13 @@ class TwinBatcher:
         self.share = share
         self.longest = longest
         self.random = random.Random(seed)
+        self.enabled = enabled
 
     def __call__(self, examples: Iterable[Example]) -> Iterator[List[Example]]:
         """Yield the batches of one pass."""
+        if not self.enabled:
+            yield from self.batcher(examples)
+            return
         for batch in self.batcher(examples):
             twins = []
             for pair, example in enumerate(batch):

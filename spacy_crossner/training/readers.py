@@ -1,18 +1,22 @@
 """A corpus of several domains, each labelled or not."""
 
 import random
-from typing import Any, Dict, Iterator, List
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, TypeVar
 
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
+from ..dapt.raw import read_blocks
 from ..data.docbin import read_docbin
 from ..domains import get_domain, set_domain, without_annotation
 from ..errors import CrossnerError, Errors
 from .augmenters import replace_mentions
 
 ROLES = ("labelled", "unlabelled")
+Row = TypeVar("Row")
 
 
 def corpus_labels(domains: Dict[str, Dict[str, Any]]) -> List[str]:
@@ -34,8 +38,11 @@ class DomainReader:
     the one that the DocBin was written with, else the block's name.
 
     domains (Dict[str, Dict]): a block a domain, with the keys
-        path (Optional[str]): the DocBin; a block whose path is null or empty is passed over.
+        path (Optional[str]): the DocBin; a block whose path is null or empty is passed over. Unlabelled text may be a
+            text file, plain or .gz, with a sentence on each line: it is tokenized by the pipeline.
         role (str): "labelled" (default), or "unlabelled": the annotation is left out.
+        domain (Optional[str]): the docs' domain, in place of the mark that they have.
+        sample (int): docs that take part in a pass, drawn anew for each; 0 (default) for all.
         upsample (int): how often each doc comes in a pass, 1 by default; joint training balances a small target so.
         replace_mentions (float): the probability with which an entity gives way to another of its label and domain,
             drawn anew in each pass, 0 by default; see `replace_mentions`. Passes are new with `max_epochs = -1` only.
@@ -54,11 +61,11 @@ class DomainReader:
         if not self.domains:
             raise CrossnerError(Errors.C006.format(names=", ".join(domains)))
         for name, block in self.domains.items():
-            wrong = set(block) - {"path", "role", "upsample", "replace_mentions"}
-            upsample = block.get("upsample", 1)
-            wrong_upsample = not isinstance(upsample, int) or upsample < 1
-            wrong_rate = not 0 <= block.get("replace_mentions", 0) <= 1
-            if wrong or wrong_upsample or wrong_rate or block.get("role", "labelled") not in ROLES:
+            wrong = bool(set(block) - {"path", "role", "domain", "sample", "upsample", "replace_mentions"})
+            for key, default, least in (("upsample", 1, 1), ("sample", 0, 0)):
+                wrong |= not isinstance(block.get(key, default), int) or block.get(key, default) < least
+            wrong |= not 0 <= block.get("replace_mentions", 0) <= 1
+            if wrong or block.get("role", "labelled") not in ROLES:
                 raise CrossnerError(Errors.C007.format(name=name, block=block, roles=" or ".join(ROLES)))
         self.shuffle = shuffle
         self.limit = limit
@@ -68,14 +75,27 @@ class DomainReader:
         """Yield the examples of one pass over all domains."""
         examples: List[Example] = []
         for name, block in self.domains.items():
-            docs = read_docbin(block["path"], nlp.vocab)[: self.limit or None]
-            if block.get("role") == "unlabelled":
-                docs = [without_annotation(doc, nlp.vocab) for doc in docs]
-            for doc in docs:
-                set_domain(doc, get_domain(doc) or name)
+            docs = self._read(name, block, nlp)
             for _ in range(block.get("upsample", 1)):
                 drawn = replace_mentions(docs, block.get("replace_mentions", 0), self.random)
                 examples.extend(Example(without_annotation(doc, nlp.vocab), doc) for doc in drawn)
         if self.shuffle:
             self.random.shuffle(examples)
         yield from examples
+
+    def _read(self, name: str, block: Dict[str, Any], nlp: Language) -> List[Doc]:
+        """Return the docs of a block that take part in a pass."""
+        path, unlabelled, size = Path(block["path"]), block.get("role") == "unlabelled", block.get("sample", 0)
+        if unlabelled and path.suffix != ".spacy":
+            lines = b"\n".join(read_blocks([path])).decode("utf8").split("\n")[: self.limit or None]
+            docs = [nlp.make_doc(line) for line in self._draw(lines, size)]
+        else:
+            docs = self._draw(read_docbin(path, nlp.vocab)[: self.limit or None], size)
+            if unlabelled:
+                docs = [without_annotation(doc, nlp.vocab) for doc in docs]
+        for doc in docs:
+            set_domain(doc, block.get("domain") or get_domain(doc) or name)
+        return docs
+
+    def _draw(self, rows: List[Row], size: int) -> List[Row]:
+        return self.random.sample(rows, size) if 0 < size < len(rows) else rows

@@ -92,3 +92,10 @@ def test_each_example_of_a_batch_has_its_twin_in_it():
 def test_settings_that_make_no_sense(settings):
     with pytest.raises(CrossnerError, match="C037"):
         TwinBatcher(PaddedBatcher(2), **settings)
+
+
+def test_twins_can_be_left_out(annotated_docs):
+    nlp = spacy.blank("en")
+    examples = [Example(without_annotation(doc, nlp.vocab), doc) for doc in annotated_docs(nlp)]
+    batches = list(TwinBatcher(PaddedBatcher(4), enabled=False)(examples))
+    assert sorted(map(id, sum(batches, []))) == sorted(map(id, examples))

@@ -1,3 +1,4 @@
+import gzip
 from collections import Counter
 
 import pytest
@@ -129,6 +130,44 @@ def test_limit_is_for_each_domain(nlp, paths):
     assert texts(examples)[:4] == texts(DomainReader(blocks(paths))(nlp))[:4]
 
 
+def test_a_sample_is_drawn_anew_in_each_pass(nlp, paths):
+    reader = DomainReader({"source": {"path": paths["source"], "sample": 5}}, seed=1)
+    passes = [texts(reader(nlp)) for _ in range(4)]
+    assert [len(found) for found in passes] == [5] * 4
+    assert len({tuple(found) for found in passes}) == 4
+    every = texts(DomainReader({"source": {"path": paths["source"]}})(nlp))
+    assert all(len(set(found)) == 5 and set(found) <= set(every) for found in passes)
+    # A sample that is larger than the set is the set.
+    assert texts(DomainReader({"source": {"path": paths["source"], "sample": 99}})(nlp)) == every
+
+
+def test_a_domain_may_be_named(nlp, paths):
+    blocks = {name: {"path": path, "domain": "ai"} for name, path in paths.items()}
+    assert {domain_of(example) for example in DomainReader(blocks)(nlp)} == {"ai"}
+
+
+@pytest.mark.parametrize("name", ["raw.txt", "raw.txt.gz"])
+def test_unlabelled_text_is_tokenized(nlp, tmp_path, name):
+    lines = ["Ada met Grace.", "", "It\u00a0rained — all day."]
+    content = "\r\n".join(lines).encode()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    block = {"path": tmp_path / name, "role": "unlabelled", "domain": "ai"}
+    examples = list(DomainReader({"raw": block})(nlp))
+    assert [[token.text for token in example.predicted] for example in examples] == [
+        ["Ada", "met", "Grace", "."],
+        ["It", "rained", "—", "all", "day", "."],
+    ]
+    assert not any(example.reference.has_annotation("ENT_IOB") for example in examples)
+    assert {domain_of(example) for example in examples} == {"ai"}
+    assert len(list(DomainReader({"raw": {**block, "sample": 1}})(nlp))) == 1
+
+
+def test_labelled_text_is_a_docbin(nlp, tmp_path):
+    (tmp_path / "raw.txt").write_text("Ada met Grace.")
+    with pytest.raises(DataError, match=r"raw\.txt"):
+        list(DomainReader({"raw": {"path": tmp_path / "raw.txt"}})(nlp))
+
+
 @pytest.mark.parametrize("path", [None, ""])
 def test_a_block_without_a_path_is_passed_over(nlp, paths, path):
     reader = DomainReader({"source": {"path": path}, "target": {"path": paths["target"]}, "empty": {}})
@@ -151,6 +190,8 @@ def test_nothing_to_read_is_an_error(domains):
         {"upsample": -1},
         {"upsample": 2.5},
         {"upsample": "often"},
+        {"sample": -1},
+        {"sample": 0.5},
     ],
 )
 def test_a_wrong_setting_is_an_error(paths, wrong):

@@ -1,0 +1,79 @@
+"""Speed of trained pipelines on a BiLSTM beside spaCy's own `ner` on its default CNN, in one run on real text.
+
+    python benchmarks/bilstm_speed.py DATA.spacy MODEL ... [--rounds 5] [--threads 1] [--output OUT.json]
+
+All start from texts, with the batch size of the first pipeline. The sides take turns, so that whatever else the machine
+does meets all alike; a ratio is the median of the ratios of the rounds. The weights of spaCy's `ner` are random.
+"""
+
+import json
+import statistics
+from pathlib import Path
+from typing import Annotated, Dict, List, Optional
+
+import spacy
+import torch
+import typer
+from spacy.language import Language
+from spacy.training import Example
+from speed import timed
+from wasabi import table
+
+from spacy_crossner.data.docbin import read_docbin
+
+SPACY = "spaCy's ner"
+
+
+def spacy_ner(labels: List[str], examples: List[Example]) -> Language:
+    """Return a pipeline with spaCy's `ner`, as `add_pipe` makes it."""
+    nlp = spacy.blank("en")
+    ner = nlp.add_pipe("ner")
+    for label in labels:
+        ner.add_label(label)
+    nlp.initialize(lambda: examples)
+    return nlp
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="Annotated DocBin")],
+    models: Annotated[List[Path], typer.Argument(help="Folders of trained pipelines with a component ner")],
+    rounds: Annotated[int, typer.Option(help="Rounds, after one for warming up")] = 5,
+    threads: Annotated[int, typer.Option(help="Torch threads")] = 1,
+    output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
+) -> None:
+    """Print words per second and the ratios."""
+    torch.set_num_threads(threads)
+    sides = {str(model): spacy.load(model) for model in models}
+    first = sides[str(models[0])]
+    gold = read_docbin(data, first.vocab)
+    texts = [" ".join(token.text for token in doc) for doc in gold]
+    words = sum(len(doc) for doc in first.tokenizer.pipe(texts))
+    sides[SPACY] = spacy_ner(list(first.get_pipe("ner").labels), [Example(doc, doc) for doc in gold[:10]])
+    seconds: Dict[str, List[float]] = {name: [] for name in sides}
+    for turn in range(rounds + 1):
+        for name, nlp in sides.items():
+            took = timed(lambda nlp=nlp: list(nlp.pipe(texts, batch_size=first.batch_size)))
+            if turn:
+                seconds[name].append(took)
+    result = {
+        "words": words,
+        "sentences": len(texts),
+        "threads": threads,
+        "rounds": rounds,
+        "batch_size": first.batch_size,
+        "words_per_second": {name: words / statistics.median(times) for name, times in seconds.items()},
+        "over_spacy_ner": {
+            name: statistics.median(b / a for a, b in zip(times, seconds[SPACY], strict=True))
+            for name, times in seconds.items()
+        },
+    }
+    rows = [
+        [name, f"{result['words_per_second'][name]:,.0f}", f"{result['over_spacy_ner'][name]:.2f}"] for name in sides
+    ]
+    print(table(rows, header=("side", "words/s", "over spaCy's ner"), divider=True, aligns=("l", "r", "r")))
+    if output:
+        output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf8")
+
+
+if __name__ == "__main__":
+    typer.run(main)
