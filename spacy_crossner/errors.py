@@ -132,6 +132,15 @@ class Errors:
     C045 = "[C045] Component '{name}' has no loss term '{term}'; its terms: {terms}."
     C046 = "[C046] A ramp of a weight over steps {first} to {last}: first is 0 or more and less than last."
     C047 = "[C047] More than one loss term has a weight that is its share of the whole: {terms}."
+    C048 = "[C048] A language model with {samples} samples: 1 or more, or null for all words."
+    C049 = (
+        "[C049] Component '{name}' met the domain '{domain}', which it does not know. Its domains: {domains}. Add it "
+        "before training with `add_domain`."
+    )
+    C050 = (
+        '[C050] {n} text(s) for the language model hold a sentence of {held_out}, the first: "{text}". Leave them out: '
+        "`spacy crossner select --exclude`."
+    )
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

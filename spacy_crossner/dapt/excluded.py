@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Collection, Iterable, Iterator, List, Tuple
+from typing import Collection, Iterable, Iterator, List, Sequence, Tuple
 
 import numpy as np
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
@@ -71,6 +71,14 @@ class Excluded:
                 first, last = np.searchsorted(ends, [start, end - 1], side="right")
                 left_out[first : last + 1] = True
         return left_out
+
+    def holding(self, texts: Sequence[str]) -> List[int]:
+        """Return the places of the texts that hold an excluded sentence, each taken by itself.
+
+        texts (Sequence[str]): sentences or paragraphs.
+        """
+        lines = [fold_case(normalise(text.encode("utf-8", "replace")).replace(b"\n", b" ")) for text in texts]
+        return [i for i, line in enumerate(lines) if self.find(join_keys(line), np.zeros(1, dtype=np.int64)).any()]
 
 
 def _short_lines(sizes: Indices, lines: Indices) -> Iterator[Tuple[int, int]]:

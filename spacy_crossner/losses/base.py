@@ -29,6 +29,11 @@ class LossInputs:
     partners: Tensor
     teacher: Tensor = field(default_factory=lambda: torch.empty(0))
 
+    def rows_of(self, domain: Optional[str]) -> Tensor:
+        """Return which rows are of a domain, all for None, bool, shape (n_docs,)."""
+        found = [domain is None or own == domain for own in self.domains]
+        return torch.tensor(found, device=self.tags.device)
+
 
 class LossTerm:
     """A term of the loss: called once an update, weighted, logged under its name in the config.

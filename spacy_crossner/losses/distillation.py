@@ -2,7 +2,6 @@
 
 from typing import Optional
 
-import torch
 from torch import Tensor
 
 from ..errors import CrossnerError, Errors
@@ -50,8 +49,7 @@ class Distillation(LossTerm):
         wanted = inputs.teacher
         if wanted.shape != found.shape:
             raise CrossnerError(Errors.C042.format(own=found.shape[2], teacher=wanted.shape[-1]))
-        rows = [self.domain is None or domain == self.domain for domain in inputs.domains]
-        tokens = inputs.output.mask & torch.tensor(rows, device=found.device).unsqueeze(1)
+        tokens = inputs.output.mask & inputs.rows_of(self.domain).unsqueeze(1)
         if self.average == "entities":
             tokens = tokens & (inputs.tags > 0)
         if not tokens.any():

@@ -63,13 +63,13 @@ class TwoDomainTerm(LossTerm):
         """
         if None in inputs.domains:
             raise CrossnerError(Errors.C035.format(term=type(self).__name__))
-        is_target = torch.tensor([domain == self.target for domain in inputs.domains])
+        is_target = inputs.rows_of(self.target)
         if is_target.all() or not is_target.any():
             self.batches_of_one_side += 1
             if self.batches_of_one_side == 1:
                 found = ", ".join(sorted({str(domain) for domain in inputs.domains}))
                 warnings.warn(Warnings.W002.format(term=type(self).__name__, found=found), stacklevel=2)
-        return is_target.to(inputs.tags.device)
+        return is_target
 
 
 class SentenceMMD(TwoDomainTerm):

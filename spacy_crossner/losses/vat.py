@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from ..errors import CrossnerError, Errors
-from ..models.torch.head import HeadOutput
 from .base import LossInputs, LossTerm
 
 
@@ -50,7 +49,7 @@ class VirtualAdversarial(LossTerm):
 
     def _distributions(self, inputs: LossInputs, tokens: Tensor) -> Tensor:
         """Return the log-probability of each tag at each token, shape (n_tokens_in_all, n_tags)."""
-        output: HeadOutput = inputs.head(tokens, inputs.output.mask, inputs.tags)
+        output = inputs.head.rerun(inputs.output, tokens, inputs.tags)
         return inputs.head.log_probabilities(output)[inputs.output.mask]
 
 

@@ -1,4 +1,4 @@
-"""A BiLSTM over static vectors and characters as a tok2vec layer, for any head of ours or of spaCy."""
+"""Static vectors and characters, and a BiLSTM above them, as a tok2vec layer for any head of ours or of spaCy."""
 
 from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple, cast
@@ -56,14 +56,43 @@ def build_bilstm_tok2vec(
         "character_width": character_width,
         "character_filters": character_filters,
     }
+    return _build("bilstm_tok2vec", settings, tuned, most_characters)
+
+
+def build_word_vectors_tok2vec(
+    dropout: float = 0.0,
+    tuned: bool = False,
+    character_width: int = 30,
+    character_filters: int = 50,
+    most_characters: int = 40,
+) -> Tok2Vec:
+    """Build what `build_bilstm_tok2vec` has below its BiLSTM: the vector of a token's word and its characters.
+
+    dropout (float): dropout of the output.
+    tuned (bool): see there, as for all others.
+    character_width (int): width of the character vectors.
+    character_filters (int): width of the words' character features; 0 for none.
+    most_characters (int): of a longer word the first and last ones are seen, half as many each.
+    """
+    settings = {
+        "hidden": 0,
+        "depth": 0,
+        "dropout": dropout,
+        "character_width": character_width,
+        "character_filters": character_filters,
+    }
+    return _build("word_vectors_tok2vec", settings, tuned, most_characters)
+
+
+def _build(name: str, settings: Dict[str, Any], tuned: bool, most_characters: int) -> Tok2Vec:
     # The module is made when the vectors are known.
     shim = HeadShim(nn.Module(), serialize_model=module_to_bytes, deserialize_model=partial(load_module, settings))
     model: Tok2Vec = Model(
-        "bilstm_tok2vec",
+        name,
         forward,
         init=partial(init, settings),
         shims=[shim],
-        dims={"nO": 2 * hidden},
+        dims={"nO": 2 * settings["hidden"] if settings["depth"] else None},
         attrs={"lexicon": Lexicon(tuned), "most_characters": most_characters},
     )
     return model
@@ -140,16 +169,21 @@ def init(settings: Dict[str, Any], model: Tok2Vec, X: Optional[List[Doc]] = None
         with torch.no_grad():
             module.table.weight.copy_(torch.from_numpy(np.asarray(data, dtype=np.float32)))
     model.shims[0]._model = module.to(get_torch_default_device())
+    if not settings["depth"]:
+        model.set_dim("nO", width + settings["character_filters"], force=True)
 
 
 def load_module(settings: Dict[str, Any], module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
     """Make the module for the shapes of saved weights, and load these."""
-    shapes = {name: value.shape for name, value in load(data).items()}
-    first = shapes.get("lstm.weight_ih_l0")
-    if first is None:
+    state = load(data)
+    if "lstm.weight_ih_l0" in state:
+        width = state["lstm.weight_ih_l0"].shape[1]
+    elif "input_width" in state:
+        width = int(state["input_width"])
+    else:
         # It was saved before it was initialized.
         return module
-    rows, width = shapes.get("table.weight", (0, first[1] - settings["character_filters"]))
+    rows, width = state["table.weight"].shape if "table.weight" in state else (0, width - settings["character_filters"])
     return module_from_bytes(WordEncoder(width, rows, **settings), data, device)
 
 
@@ -160,7 +194,7 @@ def forward(model: Tok2Vec, docs: List[Doc], is_train: bool) -> Tuple[List[Float
         raise CrossnerError(Errors.C031)
     lengths = [len(doc) for doc in docs]
     full = [doc for doc in docs if len(doc)]
-    width = model.get_dim("nO")
+    width = model.maybe_get_dim("nO") or 0
     if not full:
         return [model.ops.alloc2f(0, width) for _ in docs], lambda d_vectors: []
     if is_train:

@@ -21,15 +21,25 @@ HeadInput = Union[List[Doc], Tuple[List[Doc], Tensor]]
 HeadModel = Model[HeadInput, Any]
 # Index of a doc, first token, end (exclusive).
 Row = Tuple[int, int, int]
+# What a head asks of docs with tokens beside their vectors: docs, whether in training -> tensors with a row a doc.
+DocFeatures = Callable[[List[Doc], bool], Dict[str, Tensor]]
 # Width of the token vectors, allowed starts, allowed transitions -> torch module.
 MakeHead = Callable[[int, Tensor, Tensor], SequenceHead]
 
 
-def build_head_model(tok2vec: Model[List[Doc], List[Floats2d]], make_head: MakeHead) -> HeadModel:
+def no_features(docs: List[Doc], is_train: bool) -> Dict[str, Tensor]:
+    """Return nothing: most heads look at token vectors alone."""
+    return {}
+
+
+def build_head_model(
+    tok2vec: Model[List[Doc], List[Floats2d]], make_head: MakeHead, features: DocFeatures = no_features
+) -> HeadModel:
     """Put a torch head on a tok2vec layer. The module is made when width and labels are known.
 
     tok2vec (Model): any sublayer that gives one row a token: a listener, an inline encoder.
     make_head (MakeHead): makes the torch module.
+    features (DocFeatures): what the module's `forward` takes by name beside token vectors.
     RETURNS (HeadModel): its refs are "tok2vec" and, once there are labels, "head".
     """
     model: HeadModel = Model(
@@ -40,7 +50,7 @@ def build_head_model(tok2vec: Model[List[Doc], List[Floats2d]], make_head: MakeH
         refs={"tok2vec": tok2vec, "head": None},
         dims={"nI": None, "nO": None},
         # Whether a term of the loss asks for sentence vectors.
-        attrs={"make_head": make_head, "with_sentences": False},
+        attrs={"make_head": make_head, "features": features, "with_sentences": False},
     )
     return model
 
@@ -119,7 +129,7 @@ def forward(model: HeadModel, X: HeadInput, is_train: bool) -> Tuple[HeadOutput,
     if is_train and model.attrs["with_sentences"]:
         return forward_with_sentences(model, docs, tags)
     vectors, backprop_vectors = model.get_ref("tok2vec")(docs, is_train)
-    output, backprop_head = model.get_ref("head")((vectors, tags), is_train)
+    output, backprop_head = model.get_ref("head")((vectors, tags, _features(model, docs, is_train)), is_train)
 
     def backprop(loss: Tensor) -> List[Doc]:
         return backprop_vectors(backprop_head(loss))
@@ -132,7 +142,7 @@ def forward_with_sentences(
 ) -> Tuple[HeadOutput, Callable[[Tensor], List[Doc]]]:
     """Run the encoder and the head in training, with sentence vectors in the output."""
     (vectors, sentences), backprop_vectors = begin_with_sentences(model.get_ref("tok2vec"), docs)
-    output, backprop_head = model.get_ref("head")((vectors, tags), True)
+    output, backprop_head = model.get_ref("head")((vectors, tags, _features(model, docs, True)), True)
     full = [rows for rows in sentences if len(rows)]
     output.sentences = xp2torch(model.ops.xp.concatenate(full), requires_grad=True, device=output.tokens.device)
 
@@ -158,21 +168,27 @@ def predict_rows(model: HeadModel, docs: List[Doc], chunks: Iterable[Sequence[Ro
     """
     vectors = model.get_ref("tok2vec").predict(docs)
     for rows in chunks:
-        yield model.get_ref("head").predict(([vectors[doc][start:end] for doc, start, end in rows], None))
+        features = model.attrs["features"]([docs[doc] for doc, _, _ in rows], False)
+        yield model.get_ref("head").predict(([vectors[doc][start:end] for doc, start, end in rows], None, features))
+
+
+def _features(model: HeadModel, docs: List[Doc], is_train: bool) -> Dict[str, Tensor]:
+    features: Dict[str, Tensor] = model.attrs["features"]([doc for doc in docs if len(doc)], is_train)
+    return features
 
 
 def head_forward(
-    layer: Model[Any, Any], X: Tuple[List[Floats2d], Optional[Tensor]], is_train: bool
+    layer: Model[Any, Any], X: Tuple[List[Floats2d], Optional[Tensor], Dict[str, Tensor]], is_train: bool
 ) -> Tuple[HeadOutput, Callable[[Tensor], List[Floats2d]]]:
     """Run the torch module on the token vectors of each doc."""
-    vectors, tags = X
+    vectors, tags, features = X
     shim = cast(PyTorchShim, layer.shims[0])
     lengths = [len(rows) for rows in vectors]
     # Docs without tokens may come with width 0.
     flat = layer.ops.xp.concatenate([rows for rows in vectors if len(rows)])
     tokens = xp2torch(flat, requires_grad=is_train, device=shim.device)
     mask = length_mask([n for n in lengths if n]).to(shim.device)
-    kwargs: Dict[str, Any] = {} if tags is None else {"tags": tags}
+    kwargs: Dict[str, Any] = features if tags is None else {"tags": tags, **features}
     output, backprop_torch = shim(ArgsKwargs(args=(tokens, mask), kwargs=kwargs), is_train)
 
     def backprop(loss: Tensor) -> List[Floats2d]:

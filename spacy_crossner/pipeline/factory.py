@@ -74,7 +74,8 @@ def register_component(
 
     # spaCy checks a config against the arguments that a factory names.
     own = [
-        Parameter(key, Parameter.KEYWORD_ONLY, annotation=type(value), default=value) for key, value in settings.items()
+        Parameter(key, Parameter.KEYWORD_ONLY, annotation=Any if value is None else type(value), default=value)
+        for key, value in settings.items()
     ]
     given = [*signature(make_component).parameters.values()][:-1]
     # Terms of the loss are looked at before they are made.

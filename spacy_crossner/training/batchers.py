@@ -2,7 +2,7 @@
 
 import random
 from itertools import islice
-from typing import Dict, Iterable, Iterator, List, Optional
+from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
 from spacy.training import Example
 
@@ -19,17 +19,27 @@ class PaddedBatcher:
     max_padded (int): tokens in a batch at most, padding included; 0 for no limit. A longer doc is a batch by itself.
     balance (bool): every batch holds as many docs of one domain as of any other in its pool, at least one of each; a
         domain with fewer docs in the pool than the others is gone through again.
+    by_task (bool): with `balance`, docs of a domain that are annotated and docs that are not count as two.
     pool (int): batches that are sorted together.
     seed (int): seed of the order of the batches.
     RAISES (CrossnerError): a number is out of its range.
     """
 
-    def __init__(self, size: int, max_padded: int = 0, balance: bool = False, pool: int = 20, seed: int = 0) -> None:
+    def __init__(
+        self,
+        size: int,
+        max_padded: int = 0,
+        balance: bool = False,
+        by_task: bool = False,
+        pool: int = 20,
+        seed: int = 0,
+    ) -> None:
         if size < 1 or pool < 1 or max_padded < 0:
             raise CrossnerError(Errors.C015.format(size=size, pool=pool, max_padded=max_padded))
         self.size = size
         self.max_padded = max_padded
         self.balance = balance
+        self.by_task = by_task
         self.pool = pool
         self.random = random.Random(seed)
 
@@ -37,9 +47,23 @@ class PaddedBatcher:
         """Yield the batches of one pass."""
         stream = iter(examples)
         while pool := list(islice(stream, self.size * self.pool)):
-            batches = self._cut(_interleave(pool) if self.balance else [[example] for example in _by_length(pool)])
+            rows = self._interleave(pool) if self.balance else [[example] for example in _by_length(pool)]
+            batches = self._cut(rows)
             self.random.shuffle(batches)
             yield from batches
+
+    def _interleave(self, pool: List[Example]) -> List[List[Example]]:
+        """Return rows with one example of each group, of like lengths; small groups are stretched to the largest."""
+        groups: Dict[Tuple[Optional[str], bool], List[Example]] = {}
+        for example in pool:
+            is_annotated = self.by_task and example.reference.has_annotation("ENT_IOB")
+            groups.setdefault((get_domain(example.predicted), is_annotated), []).append(example)
+        longest = max(len(docs) for docs in groups.values())
+        columns = []
+        for docs in groups.values():
+            docs = _by_length(docs)
+            columns.append([docs[i * len(docs) // longest] for i in range(longest)])
+        return [list(row) for row in zip(*columns, strict=True)]
 
     def _cut(self, rows: Iterable[List[Example]]) -> List[List[Example]]:
         """Return batches of whole rows."""
@@ -55,19 +79,6 @@ class PaddedBatcher:
         if batch:
             batches.append(batch)
         return batches
-
-
-def _interleave(pool: List[Example]) -> List[List[Example]]:
-    """Return rows with one example of each domain, of like lengths; small domains are stretched to the largest."""
-    domains: Dict[Optional[str], List[Example]] = {}
-    for example in pool:
-        domains.setdefault(get_domain(example.predicted), []).append(example)
-    longest = max(len(docs) for docs in domains.values())
-    columns = []
-    for docs in domains.values():
-        docs = _by_length(docs)
-        columns.append([docs[i * len(docs) // longest] for i in range(longest)])
-    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _by_length(examples: List[Example]) -> List[Example]:

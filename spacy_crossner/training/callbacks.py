@@ -1,12 +1,15 @@
 """Callbacks for `[initialize]` and `[training]`."""
 
-from typing import Any, Callable, Dict, Iterable, Optional
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from spacy.language import Language
 
+from ..dapt.excluded import read_excluded
 from ..errors import CrossnerError, Errors
 from ..models.teacher import make_teacher
 from ..pipeline.base import SequenceNER
+from .readers import DomainReader
 
 # What `before_update` is given: the keys "step" and "epoch".
 Progress = Dict[str, int]
@@ -91,6 +94,30 @@ def create_ramp_weight(
         losses[term].weight = start + share * (end - start)
 
     return ramp_weight
+
+
+def create_keep_out(domains: Dict[str, Dict[str, Any]], held_out: List[Path]) -> Callable[[Language], None]:
+    """Make a callback for `[initialize.before_init]` that lets no sentence of dev or test into unlabelled text.
+
+    A language model that has seen them would know the test set.
+
+    domains (Dict[str, Dict]): the blocks of a `DomainReader`.
+    held_out (List[Path]): annotated DocBins; null ones are passed over.
+    RAISES (CrossnerError): when called, if a text of an unlabelled block holds a sentence of them.
+    """
+
+    def keep_out(nlp: Language) -> None:
+        paths = [Path(path) for path in held_out if path]
+        blocks = {name: block for name, block in domains.items() if block.get("role") == "unlabelled"}
+        if not paths or not any(block.get("path") for block in blocks.values()):
+            return
+        texts = [example.reference.text for example in DomainReader(blocks)(nlp)]
+        found = read_excluded(paths).holding(texts)
+        if found:
+            names = ", ".join(map(str, paths))
+            raise CrossnerError(Errors.C050.format(n=len(found), held_out=names, text=texts[found[0]]))
+
+    return keep_out
 
 
 def create_chain(*callbacks: Callable[..., Any]) -> Callable[..., None]:

@@ -1,9 +1,11 @@
 """A corpus of several domains, each labelled or not."""
 
 import random
+from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, TypeVar
+from typing import Any, Dict, Iterator, List, Tuple, TypeVar, cast
 
+import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -13,6 +15,7 @@ from ..dapt.raw import read_blocks
 from ..data.docbin import read_docbin
 from ..domains import get_domain, set_domain, without_annotation
 from ..errors import CrossnerError, Errors
+from ..models.param_gen import normal_form
 from .augmenters import replace_mentions
 
 ROLES = ("labelled", "unlabelled")
@@ -29,6 +32,35 @@ def corpus_labels(domains: Dict[str, Dict[str, Any]]) -> List[str]:
     vocab = Vocab()
     blocks = [block for block in domains.values() if block.get("path") and block.get("role") != "unlabelled"]
     return sorted({ent.label_ for block in blocks for doc in read_docbin(block["path"], vocab) for ent in doc.ents})
+
+
+def corpus_domains(domains: Dict[str, Dict[str, Any]]) -> List[str]:
+    """Return the domains of all docs, for `[initialize.components.<name>.domains]`, in the order of the blocks.
+
+    domains (Dict[str, Dict]): the blocks of a `DomainReader`.
+    """
+    examples = DomainReader(_whole(domains))(spacy.blank("en"))
+    return list(dict.fromkeys(cast(str, get_domain(example.reference)) for example in examples))
+
+
+def corpus_words(domains: Dict[str, Dict[str, Any]], most: int = 30000, least: int = 2) -> List[Tuple[str, int]]:
+    """Return the words of all docs by frequency, for `[initialize.components.<name>.words]`.
+
+    domains (Dict[str, Dict]): the blocks of a `DomainReader`; of samples, too, all docs count.
+    most (int): words at most.
+    least (int): a word with fewer occurrences is left out.
+    RETURNS (List[Tuple[str, int]]): words as `normal_form` gives them, and their occurrences.
+    """
+    counts: Counter[str] = Counter()
+    for example in DomainReader(_whole(domains))(spacy.blank("en")):
+        counts.update(normal_form(token.text) for token in example.reference)
+    return [(word, count) for word, count in counts.most_common(most) if count >= least]
+
+
+def _whole(domains: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
+    """Return blocks that are read once and in full."""
+    partial = ("sample", "upsample", "replace_mentions")
+    return {name: {key: value for key, value in block.items() if key not in partial} for name, block in domains.items()}
 
 
 class DomainReader:

@@ -1,4 +1,4 @@
-"""The BiLSTM encoder of words: static vectors and characters below it."""
+"""An encoder of words: static vectors, characters, and a BiLSTM above them."""
 
 from typing import List, Optional
 
@@ -48,12 +48,12 @@ def encode_characters(words: List[str], most: int) -> Tensor:
 
 
 class WordEncoder(nn.Module):
-    """Vectors of words, their characters, and a BiLSTM above.
+    """Vectors of words, their characters, and a BiLSTM above if it is asked for.
 
     vector_width (int): width of the static vectors; 0 for none.
     table_rows (int): rows of the table of tuned vectors; 0 where they are given ready and stay as they are.
     hidden (int): width of each direction of the BiLSTM.
-    depth (int): its layers.
+    depth (int): its layers; 0 for none.
     dropout (float): dropout of its input and between its layers.
     character_width (int): width of the character vectors.
     character_filters (int): width of the words' character features; 0 for none.
@@ -78,8 +78,13 @@ class WordEncoder(nn.Module):
             self.table = nn.EmbeddingBag(table_rows, vector_width, mode="mean")
         self.characters = CharacterCNN(character_width, character_filters) if character_filters else None
         width = vector_width + character_filters
-        between = dropout if depth > 1 else 0.0
-        self.lstm = nn.LSTM(width, hidden, depth, batch_first=True, bidirectional=True, dropout=between)
+        self.lstm: Optional[nn.LSTM] = None
+        if depth:
+            between = dropout if depth > 1 else 0.0
+            self.lstm = nn.LSTM(width, hidden, depth, batch_first=True, bidirectional=True, dropout=between)
+        else:
+            # What was saved says how wide vectors are that are not part of it.
+            self.register_buffer("input_width", torch.tensor(width))
 
     def forward(
         self,
@@ -100,7 +105,7 @@ class WordEncoder(nn.Module):
             other.
         offsets (Optional[Tensor]): where those of each word begin, shape (n_words,).
         characters (Optional[Tensor]): see `encode_characters`.
-        RETURNS (Tensor): shape (n_tokens, 2 * hidden).
+        RETURNS (Tensor): shape (n_tokens, 2 * hidden), or (n_tokens, width of the input) without a BiLSTM.
         """
         parts = [] if vectors is None else [vectors]
         if self.table is not None:
@@ -109,6 +114,9 @@ class WordEncoder(nn.Module):
             parts.append(self.characters(characters))
         # shape: (n_tokens, width)
         flat = torch.cat(parts, dim=1).index_select(0, words)
+        if self.lstm is None:
+            found: Tensor = self.dropout(flat)
+            return found
         rows = pad_sequence(self.dropout(flat).split(lengths.tolist()), batch_first=True)
         # Packed, so that the backward half does not begin in the padding.
         packed, _ = self.lstm(pack_padded_sequence(rows, lengths, batch_first=True, enforce_sorted=False))

@@ -67,6 +67,16 @@ class SequenceHead(nn.Module):
         """
         raise NotImplementedError
 
+    def rerun(self, output: HeadOutput, tokens: Tensor, tags: Tensor) -> HeadOutput:
+        """Return the output for other token vectors in the places of those of an output.
+
+        output (HeadOutput): the output.
+        tokens (Tensor): the vectors of all its tokens in order, shape (n_tokens_in_all, width).
+        tags (Tensor): as in `forward`.
+        """
+        found: HeadOutput = self(tokens, output.mask, tags)
+        return found
+
     def nll(self, output: HeadOutput, tags: Tensor) -> Tensor:
         """Return the negative log-likelihood of the tags that are known (not -1) per known tag, a scalar."""
         raise NotImplementedError

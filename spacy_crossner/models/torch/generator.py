@@ -1,0 +1,177 @@
+"""A BiLSTM whose weights are generated from a domain and a task (Jia et al., 2019, section 3.2)."""
+
+from typing import Dict, List, Optional, Tuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+# The tasks, as their vectors are numbered.
+NER, LANGUAGE_MODEL = 0, 1
+N_TASKS = 2
+
+# Domain and task.
+Place = Tuple[int, int]
+
+
+class GeneratedBiLSTM(nn.Module):
+    """A BiLSTM of one layer with weights of its own for each domain and task.
+
+    They are the contraction of one tensor with the vectors of both (Eq. 2), without bias and without non-linearity. At
+    first the vectors of all domains, and of all tasks, are the same: what
+    they differ in is learned.
+
+    width (int): width of the token vectors.
+    hidden (int): width of each direction.
+    n_domains (int): domains.
+    vector_width (int): width of the vectors, U and V of the equation.
+    use_domains (bool): whether domains have vectors; else all share one weight.
+    use_tasks (bool): whether tasks have vectors.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        n_domains: int,
+        *,
+        vector_width: int = 8,
+        use_domains: bool = True,
+        use_tasks: bool = True,
+    ) -> None:
+        super().__init__()
+        self.use_domains = use_domains
+        self.use_tasks = use_tasks
+        # Runs the fused kernels on weights that are given; it has none itself. In a list, so that it is no submodule.
+        self._lstm = [nn.LSTM(width, hidden, batch_first=True, bidirectional=True, device="meta")]
+        self.shapes = {name: weights.shape for name, weights in self._lstm[0].named_parameters()}
+        n_domain, n_task = (vector_width if used else 1 for used in (use_domains, use_tasks))
+        n_weights = sum(shape.numel() for shape in self.shapes.values())
+        # shape: (weights, task, domain)
+        self.meta = nn.Parameter(torch.empty(n_weights, n_task, n_domain))
+        # Vectors of length 1, so that the generated weights are spread as those of torch's LSTM.
+        nn.init.uniform_(self.meta, -(hidden**-0.5), hidden**-0.5)
+        self.domains = nn.Parameter(torch.full((n_domains, n_domain), n_domain**-0.5), requires_grad=use_domains)
+        self.tasks = nn.Parameter(torch.full((N_TASKS, n_task), n_task**-0.5), requires_grad=use_tasks)
+        if use_domains:
+            nn.init.normal_(self.domains, n_domain**-0.5, 0.01)
+        if use_tasks:
+            nn.init.normal_(self.tasks, n_task**-0.5, 0.01)
+        self._cache: Dict[Place, Tuple[Tuple[int, ...], Dict[str, Tensor]]] = {}
+
+    def forward(self, rows: Tensor, lengths: Tensor, place: Place) -> Tensor:
+        """Encode docs of one domain for one task.
+
+        rows (Tensor): token vectors, shape (n_docs, n_tokens, width).
+        lengths (Tensor): tokens of each doc, 1 or more, on the CPU, shape (n_docs,).
+        place (Place): domain and task.
+        RETURNS (Tensor): shape (n_docs, n_tokens, 2 * hidden), 0 at padding.
+        """
+        packed = pack_padded_sequence(rows, lengths, batch_first=True, enforce_sorted=False)
+        weights = self.generate(place) if torch.is_grad_enabled() else self._remembered(place)
+        found, _ = functional_call(self._lstm[0], weights, (packed,))
+        return pad_packed_sequence(found, batch_first=True, total_length=rows.shape[1])[0]
+
+    def generate(self, place: Place) -> Dict[str, Tensor]:
+        """Return the weights of the LSTM for a domain and a task, by torch's names."""
+        domain, task = place
+        flat = (self.meta @ self.domains[domain]) @ self.tasks[task]
+        parts = flat.split([shape.numel() for shape in self.shapes.values()])
+        return {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+
+    def _remembered(self, place: Place) -> Dict[str, Tensor]:
+        """Return the same without a gradient, generated once."""
+        parameters = (self.meta, self.domains, self.tasks)
+        # What changes a parameter in its place raises its version; what puts another in, its address.
+        state = tuple(n for weights in parameters for n in (weights._version, weights.data_ptr()))
+        known = self._cache.get(place)
+        if known is None or known[0] != state:
+            known = self._cache[place] = (state, self.generate(place))
+        return known[1]
+
+    def forget(self) -> None:
+        """Drop the weights that were generated for prediction."""
+        self._cache.clear()
+
+    def grow(self, n_domains: int) -> None:
+        """Take in new domains; their vectors are the mean of those there are."""
+        new = n_domains - len(self.domains)
+        if new > 0:
+            mean = self.domains.detach().mean(dim=0, keepdim=True)
+            self.domains = nn.Parameter(
+                torch.cat([self.domains.detach(), mean.expand(new, -1)]), requires_grad=self.use_domains
+            )
+        self.forget()
+
+    def __deepcopy__(self, memo: Dict[int, object]) -> "GeneratedBiLSTM":
+        """Return a copy that has generated nothing yet."""
+        copied = self.__class__.__new__(self.__class__)
+        memo[id(self)] = copied
+        nn.Module.__init__(copied)
+        for name in ("use_domains", "use_tasks", "shapes", "_lstm"):
+            setattr(copied, name, getattr(self, name))
+        copied._cache = {}
+        for name, weights in self.named_parameters():
+            setattr(copied, name, nn.Parameter(weights.detach().clone(), requires_grad=weights.requires_grad))
+        copied.train(self.training)
+        return copied
+
+
+class SampledSoftmax(nn.Module):
+    """The output of a language model: a vector and a bias for each word, and a softmax over a word and some others.
+
+    n_words (int): words. The last ones may be rare: the others are drawn by frequency.
+    width (int): width of the states.
+    """
+
+    counts: Tensor
+
+    def __init__(self, n_words: int, width: int) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(torch.empty(n_words, width))
+        self.bias = nn.Parameter(torch.zeros(n_words))
+        nn.init.uniform_(self.vectors, -(width**-0.5), width**-0.5)
+        self.register_buffer("counts", torch.ones(n_words))
+
+    def forward(self, states: Tensor, words: Tensor, n_samples: Optional[int], *, correct: bool) -> Tensor:
+        """Return the negative log-likelihood of words (Eqs. 5 and 6), shape (n,).
+
+        states (Tensor): shape (n, width).
+        words (Tensor): the words to be found, shape (n,).
+        n_samples (Optional[int]): draws of other words by frequency, shared by all states; what is drawn twice counts
+            once. None for all words there are.
+        correct (bool): take off the score of each word the log of its probability to be drawn (Jean et al., 2014), so
+            that frequent words are not held down for being drawn often. With more draws it tends to the full softmax.
+        """
+        if n_samples is None:
+            scores = states @ self.vectors.T + self.bias
+            return nn.functional.cross_entropy(scores, words, reduction="none")
+        others = torch.multinomial(self.counts, n_samples, replacement=True).unique()
+        found = (states * self.vectors[words]).sum(dim=1) + self.bias[words]
+        scores = states @ self.vectors[others].T + self.bias[others]
+        if correct:
+            # log(1 - (1 - p)^n), which keeps its digits for small p.
+            log_drawn = (-torch.expm1(n_samples * torch.log1p(-self.counts / self.counts.sum()))).log()
+            found = found - log_drawn[words]
+            scores = scores - log_drawn[others]
+        # The word itself counts once, also where it was drawn.
+        scores = scores.masked_fill(others == words.unsqueeze(1), -torch.inf)
+        return torch.cat([found.unsqueeze(1), scores], dim=1).logsumexp(dim=1) - found
+
+
+def language_model_pairs(states: Tensor, words: Tensor, mask: Tensor) -> List[Tuple[Tensor, Tensor]]:
+    """Return which states are to find which words: the next from the forward state, the one before from the backward.
+
+    states (Tensor): shape (n_docs, n_tokens, 2 * hidden).
+    words (Tensor): word of each token, -1 for one that is not in the vocabulary, shape (n_docs, n_tokens).
+    mask (Tensor): True at tokens, shape (n_docs, n_tokens).
+    RETURNS (List[Tuple[Tensor, Tensor]]): states, shape (n, hidden), and words, shape (n,), of each direction.
+    """
+    hidden = states.shape[2] // 2
+    # Both the one that finds and the one that is found are tokens: the second of them is.
+    nexts, befores = ((part >= 0) & mask[:, 1:] for part in (words[:, 1:], words[:, :-1]))
+    return [
+        (states[:, :-1, :hidden][nexts], words[:, 1:][nexts]),
+        (states[:, 1:, hidden:][befores], words[:, :-1][befores]),
+    ]
