@@ -8,6 +8,7 @@ import spacy
 from spacy import util
 
 from spacy_crossner.data.docbin import write_docbin
+from spacy_crossner.errors import CrossnerError
 from spacy_crossner.training.anchors import augment_files
 from spacy_crossner.training.train import train
 
@@ -16,7 +17,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 STAGES = ("finetune", "pdaln")
 METHODS = sorted(path.stem for path in CONFIGS.glob("*.cfg") if not path.stem.startswith(STAGES))
 # Those with an encoder of their own instead of a pre-trained one.
-BILSTM = ("bilstm_crf", "moee")
+BILSTM = ("bilstm_crf", "moee", "param_gen")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_method_trains_and_its_pipeline_is_fine_tuned(method, corpus, tiny_encod
     assert [doc.text for doc in target.pipe(["Ada met Grace.", ""])] == ["Ada met Grace.", ""]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "param_gen"])
 def test_joint_training_takes_a_second_domain(method, corpus, tiny_encoder, tmp_path):
     joint = {
         **paths(corpus),
@@ -66,6 +67,31 @@ def test_joint_training_takes_a_second_domain(method, corpus, tiny_encoder, tmp_
     train(CONFIGS / f"{method}.cfg", tmp_path, epochs=1, evaluations=1, overrides=joint)
     # 20 sentences twice and 20 once, 30 in a batch.
     assert util.load_config(tmp_path / "model-last" / "config.cfg")["training"]["max_steps"] == 2
+
+
+@pytest.mark.parametrize("supervised", [True, False])
+def test_language_models_of_two_domains_help_to_tag(supervised, corpus, tmp_path):
+    (tmp_path / "raw.txt").write_text("Alan went home .\nIt snowed in Oslo .\nThe lamp is on .\n")
+    overrides = {**paths(corpus), "paths.source": str(corpus / "train.spacy"), "paths.log": str(tmp_path / "log.jsonl")}
+    overrides |= {"paths.source_text": str(corpus / "train.spacy"), "paths.target_text": str(tmp_path / "raw.txt")}
+    # Its dev set is its text.
+    overrides |= {"initialize.before_init.held_out.dev": None, "training.batcher.size": 8}
+    if supervised:
+        overrides["components.ner.model.share_output"] = False
+    else:
+        overrides["paths.train"] = None
+    train(CONFIGS / "param_gen.cfg", tmp_path / "out", epochs=1, evaluations=1, overrides=overrides)
+    losses = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["losses"]
+    assert (losses["ner.target_ner"] > 0) == supervised
+    assert min(losses[f"ner.{term}"] for term in ("source_ner", "source_lm", "target_lm")) > 0
+    ner = spacy.load(tmp_path / "out" / "model-last").get_pipe("ner")
+    assert ner.domains == ("source", "target")
+
+
+def test_a_language_model_does_not_see_the_test_set(corpus, tmp_path):
+    overrides = {**paths(corpus), "paths.target_text": str(corpus / "train.spacy")}
+    with pytest.raises(CrossnerError, match=r"C050.*20 text.*Ada Lovelace"):
+        train(CONFIGS / "param_gen.cfg", tmp_path / "out", overrides=overrides)
 
 
 @pytest.mark.parametrize("method", ["crf", "laner", "moee_transformer"])

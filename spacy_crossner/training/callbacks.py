@@ -1,7 +1,7 @@
 """Callbacks for `[initialize]` and `[training]`."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, Optional
 
 from spacy.language import Language
 
@@ -96,18 +96,20 @@ def create_ramp_weight(
     return ramp_weight
 
 
-def create_keep_out(domains: Dict[str, Dict[str, Any]], held_out: List[Path]) -> Callable[[Language], None]:
+def create_keep_out(
+    domains: Dict[str, Dict[str, Any]], held_out: Dict[str, Optional[Path]]
+) -> Callable[[Language], None]:
     """Make a callback for `[initialize.before_init]` that lets no sentence of dev or test into unlabelled text.
 
     A language model that has seen them would know the test set.
 
     domains (Dict[str, Dict]): the blocks of a `DomainReader`.
-    held_out (List[Path]): annotated DocBins; null ones are passed over.
+    held_out (Dict[str, Optional[Path]]): annotated DocBins by name; null ones are passed over.
     RAISES (CrossnerError): when called, if a text of an unlabelled block holds a sentence of them.
     """
 
     def keep_out(nlp: Language) -> None:
-        paths = [Path(path) for path in held_out if path]
+        paths = [Path(path) for path in held_out.values() if path]
         blocks = {name: block for name, block in domains.items() if block.get("role") == "unlabelled"}
         if not paths or not any(block.get("path") for block in blocks.values()):
             return

@@ -11,7 +11,13 @@ from thinc.api import fix_random_seed
 
 from spacy_crossner.domains import without_annotation
 from spacy_crossner.errors import CrossnerError
-from spacy_crossner.models.bilstm import Lexicon, build_bilstm_tok2vec, table_rows, word_vectors
+from spacy_crossner.models.bilstm import (
+    Lexicon,
+    build_bilstm_tok2vec,
+    build_word_vectors_tok2vec,
+    table_rows,
+    word_vectors,
+)
 
 WORDS = ["Ada", "met", "Grace", "unheard-of", "東京"]
 
@@ -66,6 +72,23 @@ def test_an_encoded_doc_does_not_depend_on_its_batch(nlp):
         np.testing.assert_allclose(model.predict([doc])[0], rows, atol=1e-6)
     np.testing.assert_allclose(together[3][0], model.predict([Doc(nlp.vocab, words=["Ada"])])[0][0], atol=1e-6)
     assert [rows.shape for rows in model.predict([Doc(nlp.vocab)])] == [(0, 8)]
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+@pytest.mark.parametrize("filters", [0, 3])
+def test_without_a_bilstm_each_word_stands_for_itself(nlp, tuned, filters):
+    fix_random_seed(0)
+    model = build_word_vectors_tok2vec(tuned=tuned, character_filters=filters)
+    docs = [Doc(nlp.vocab, words=WORDS), Doc(nlp.vocab), Doc(nlp.vocab, words=["Ada"])]
+    model.initialize(X=docs)
+    assert model.get_dim("nO") == 6 + filters
+    found = model.predict(docs)
+    assert [rows.shape for rows in found] == [(5, 6 + filters), (0, 6 + filters), (1, 6 + filters)]
+    keys = [nlp.vocab.strings.add(word) for word in WORDS]
+    np.testing.assert_allclose(found[0][:, :6], word_vectors(nlp.vocab, keys), atol=1e-6)
+    np.testing.assert_allclose(found[2][0], found[0][0], atol=1e-6)
+    loaded = build_word_vectors_tok2vec(tuned=tuned, character_filters=filters).from_bytes(model.to_bytes())
+    np.testing.assert_array_equal(loaded.predict(docs)[0], found[0])
 
 
 @pytest.mark.parametrize("settings", [{}, {"tuned": True}, {"character_filters": 4}])
