@@ -27,6 +27,13 @@ def dapt_cli(
     head_steps: Annotated[
         int, typer.Option(help="Steps before these, for an encoder without an output layer, that train this alone")
     ] = 50,
+    train_embeddings: Annotated[
+        Optional[bool],
+        typer.Option(
+            "--train-embeddings/--keep-embeddings",
+            help="Train the word embeddings; if not given, of encoders that have their own output layer",
+        ),
+    ] = None,
     block_size: Annotated[int, typer.Option(help="Tokens of a block")] = 128,
     batch_size: Annotated[int, typer.Option(help="Blocks of a step, over all processes")] = 32,
     accumulate: Annotated[int, typer.Option(help="Parts to work through a step in, to bound memory")] = 1,
@@ -72,6 +79,7 @@ def dapt_cli(
                 max_steps=max_steps,
                 epochs=epochs,
                 head_steps=head_steps,
+                train_embeddings=train_embeddings,
                 block_size=block_size,
                 batch_size=batch_size,
                 accumulate=accumulate,

@@ -39,6 +39,7 @@ class Adaptation:
     held_out (MaskedBlocks): held-out text, masked once for all.
     settings (DaptSettings): settings.
     head_steps (int): steps, before all others, in which the output layer alone is trained.
+    train_embeddings (bool): whether word embeddings are trained.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Adaptation:
         held_out: MaskedBlocks,
         settings: DaptSettings,
         head_steps: int,
+        train_embeddings: bool,
     ) -> None:
         self.accelerator = accelerator
         self.model = model.to(accelerator.device)
@@ -61,6 +63,7 @@ class Adaptation:
         self.held_out = held_out
         self.settings = settings
         self.head_steps = head_steps
+        self.train_embeddings = train_embeddings
         self.total_steps = head_steps + settings.max_steps
         self.step = 0
         # Of the steps since the last row of the log.
@@ -84,7 +87,7 @@ class Adaptation:
 
     def start_phase(self) -> None:
         """Begin to train what the next step trains, with a new optimizer."""
-        self.model.freeze_encoder(self.is_head_phase)
+        self.model.train_parts(encoder=not self.is_head_phase, embeddings=self.train_embeddings)
         self.model.train()
         self.optimizer = make_optimizer(self.model, self.settings.weight_decay)
         if self.accelerator.num_processes > 1:

@@ -59,10 +59,15 @@ class MaskedLanguageModel(nn.Module):
         output.last_hidden_state = hidden.flatten(0, 1).index_select(0, self.positions).unsqueeze(0)
         return output
 
-    def freeze_encoder(self, frozen: bool) -> None:
-        """Leave the encoder, and with it the tied output weights, out of training, or take it in again."""
+    def train_parts(self, *, encoder: bool, embeddings: bool) -> None:
+        """Set what is trained beside the output layer.
+
+        encoder (bool): the encoder.
+        embeddings (bool): with the encoder its word embeddings, and so the output weights that are tied to them.
+        """
         for parameter in self.model.base_model.parameters():
-            parameter.requires_grad_(not frozen)
+            parameter.requires_grad_(encoder)
+        self.model.get_input_embeddings().weight.requires_grad_(encoder and embeddings)
 
     def train(self, mode: bool = True) -> "MaskedLanguageModel":
         """Set training mode. A frozen encoder has no dropout."""

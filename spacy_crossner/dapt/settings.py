@@ -1,6 +1,7 @@
 """Settings of domain-adaptive pre-training."""
 
 from dataclasses import dataclass, replace
+from typing import Optional
 
 import torch
 
@@ -19,6 +20,9 @@ class DaptSettings:
     epochs (float): in place of `max_steps`, passes over the text; 0 for `max_steps`.
     head_steps (int): steps before these in which a new output layer is trained and the encoder is not; an encoder that
         has its own takes none.
+    train_embeddings (Optional[bool]): train the word embeddings, too. None: those of an encoder that has its own output
+        layer. Below a new one they would move, far and all of them, to where an output layer has its words, and words
+        that the text does not hold would be lost.
     block_size (int): tokens of a block, special ones included.
     batch_size (int): blocks of a step, over all processes.
     accumulate (int): parts in which a process works through its share of a step, to bound memory.
@@ -39,6 +43,7 @@ class DaptSettings:
     max_steps: int = 1000
     epochs: float = 0.0
     head_steps: int = 50
+    train_embeddings: Optional[bool] = None
     block_size: int = 128
     batch_size: int = 32
     accumulate: int = 1

@@ -143,6 +143,7 @@ def adapt_encoder(
             held_out=looking(*corpus.take_held_out(), 0),
             settings=settings,
             head_steps=settings.head_steps if has_new_head else 0,
+            train_embeddings=not has_new_head if settings.train_embeddings is None else settings.train_embeddings,
         )
         checkpoints = DaptCheckpoints(output / CHECKPOINT, fingerprint)
         log = LossLog(output / LOG, accelerator.is_main_process)

@@ -23,6 +23,7 @@ from spacy_crossner.models.encoder import build_transformer_model
 from spacy_crossner.models.windows import PieceWindows
 
 MASKING = Masking(level="span")
+WORD_EMBEDDINGS = "embeddings.word_embeddings"
 SETTINGS = DaptSettings(
     max_steps=9,
     head_steps=4,
@@ -120,6 +121,8 @@ def test_the_loss_on_held_out_text_falls(still_encoder, tmp_path):
     words = ["ada", "paris", "lab", "works"]
     (tmp_path / "text.txt").write_text("".join(f"{' '.join([words[i % 4]] * (25 + i // 4))}\n" for i in range(40)))
     options = {"max_steps": 300, "batch_size": 24, "rate": 3e-3, "eval_every": 1000, "masking": Masking(level="token")}
+    # Its weights are random: no word stands for anything yet.
+    options["train_embeddings"] = True
     report = adapt(still_encoder, tmp_path / "text.txt", tmp_path / "out", **options)
     assert [step for step, _ in report.held_out] == [0, 4, 304]
     start, middle, end = (loss for _, loss in report.held_out)
@@ -140,7 +143,8 @@ def test_the_adapted_encoder_is_loaded_by_a_pipeline(tiny_encoder, text, tmp_pat
     assert all(torch.equal(loaded[name], saved[name]) for name in saved)
     assert loaded.keys() == before.keys()
     changed = {name for name in before if not torch.equal(before[name], saved[name])}
-    assert changed == {name for name in before if not name.startswith("pooler.")}
+    # Below a new output layer words stay where they are.
+    assert changed == {name for name in before if not name.startswith(("pooler.", WORD_EMBEDDINGS))}
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names >= {"config.json", "model.safetensors", "tokenizer.json", "README.md", "log.jsonl", "mlm"}
     assert not names & {"checkpoint", "work"}
@@ -171,7 +175,8 @@ def test_the_encoder_rests_while_a_new_output_layer_begins(tiny_encoder, text, t
     moved = {name for name in start if not torch.equal(start[name], end[name])}
     assert moved
     assert not any(name.startswith("model.bert.") for name in moved)
-    assert {name for name in start if not torch.equal(end[name], later[name])} == start.keys()
+    kept = {f"model.bert.{WORD_EMBEDDINGS}.weight"}
+    assert {name for name in start if not torch.equal(end[name], later[name])} == start.keys() - kept
 
 
 def copy_of(state):
@@ -186,6 +191,23 @@ def test_an_encoder_with_an_output_layer_needs_no_such_phase(still_encoder, text
     rows = rows_of(tmp_path / "out")
     assert {row["phase"] for row in rows if "phase" in row} == {"all"}
     assert rows[-1]["step"] == SETTINGS.max_steps
+
+
+@pytest.mark.parametrize("has_head", [False, True])
+@pytest.mark.parametrize("wanted", [None, False, True])
+def test_word_embeddings_are_trained_below_an_output_layer_of_their_own(
+    still_encoder, text, tmp_path, has_head, wanted
+):
+    if has_head:
+        torch.manual_seed(0)
+        AutoModelForMaskedLM.from_config(BertConfig.from_pretrained(still_encoder)).save_pretrained(still_encoder)
+    before = AutoModel.from_pretrained(still_encoder).state_dict()
+    adapt(still_encoder, text, tmp_path / "out", max_steps=3, train_embeddings=wanted)
+    saved = load_file(tmp_path / "out" / "model.safetensors")
+    name = f"{WORD_EMBEDDINGS}.weight"
+    assert torch.equal(saved[name], before[name]) == (not has_head if wanted is None else not wanted)
+    query = "encoder.layer.0.attention.self.query.weight"
+    assert not torch.equal(saved[query], before[query])
 
 
 def test_an_adapted_encoder_goes_on_with_its_output_layer(still_encoder, text, tmp_path):
@@ -341,10 +363,11 @@ def test_two_processes_take_the_steps_of_one(still_encoder, text, tmp_path):
 
 def test_held_out_text_takes_the_place_of_a_share(still_encoder, text, tmp_path):
     (tmp_path / "other.txt").write_text("zzz qqq (x) & / %\n" * 20)
-    report = adapt(still_encoder, text, tmp_path / "out", held_out_text=tmp_path / "other.txt", max_steps=40)
+    long = {"max_steps": 40, "train_embeddings": True}
+    report = adapt(still_encoder, text, tmp_path / "out", held_out_text=tmp_path / "other.txt", **long)
     assert report.counts["blocks looked at"] == (20 * 13) // 14
     assert report.counts["lines to train on"] == 60
-    share = adapt(still_encoder, text, tmp_path / "share", max_steps=40)
+    share = adapt(still_encoder, text, tmp_path / "share", **long)
     # It is of another kind.
     assert report.held_out[-1][1] > share.held_out[-1][1] + 0.3
 

@@ -129,18 +129,24 @@ def test_untied_word_embeddings_are_tied_for_a_new_output_layer(tiny_encoder, tm
 def test_a_frozen_encoder_learns_nothing_and_has_no_dropout(tiny_encoder):
     model, _ = load_masked_model(str(tiny_encoder))
     masked = MaskedLanguageModel(model)
-    masked.freeze_encoder(True)
+    masked.train_parts(encoder=False, embeddings=True)
     masked.train()
     assert not any(module.training for module in model.base_model.modules())
     masked(*batch()).backward()
     learns = {name for name, weight in model.named_parameters() if weight.grad is not None}
     assert learns == set(head_parameters(model))
     assert not any(name.startswith("bert.") for name in learns)
-    masked.freeze_encoder(False)
+    masked.train_parts(encoder=True, embeddings=True)
     masked.train()
     assert all(module.training for module in model.modules())
     masked(*batch()).backward()
     assert all(weight.grad is not None for weight in model.parameters())
+    masked.zero_grad()
+    masked.train_parts(encoder=True, embeddings=False)
+    masked(*batch()).backward()
+    assert {name for name, weight in model.named_parameters() if weight.grad is None} == {
+        "bert.embeddings.word_embeddings.weight"
+    }
 
 
 def test_bf16_is_near_fp32_with_gradients_in_fp32(tiny_encoder):
