@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_crossner.domains import get_domain, set_domain
+from spacy_crossner.domains import get_domain, set_domain, without_annotation
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.training.batchers import PaddedBatcher
 
@@ -128,3 +128,21 @@ def test_a_balanced_batch_holds_every_domain_whatever_its_size(size):
     examples = make_examples([5] * 12, ["a", "b"] * 6)
     for batch in PaddedBatcher(size, balance=True)(examples):
         assert {get_domain(example.predicted) for example in batch} == {"a", "b"}
+
+
+def test_tasks_are_balanced_like_domains_where_that_is_asked_for(annotated_docs):
+    nlp = spacy.blank("en")
+    examples = []
+    for i, doc in enumerate(annotated_docs(nlp)):
+        set_domain(doc, "ai" if i % 2 else "news")
+        reference = doc if i < 6 else without_annotation(doc, nlp.vocab)
+        examples.append(Example(without_annotation(doc, nlp.vocab), reference))
+
+    def groups(batch):
+        return Counter((get_domain(e.predicted), e.reference.has_annotation("ENT_IOB")) for e in batch)
+
+    batches = list(PaddedBatcher(8, balance=True, by_task=True)(examples))
+    assert all(len(set(groups(batch).values())) == 1 and len(groups(batch)) == 4 for batch in batches)
+    assert {id(example) for batch in batches for example in batch} == set(map(id, examples))
+    # By domain alone annotated docs are what they happen to be.
+    assert any(len(set(groups(batch).values())) > 1 for batch in PaddedBatcher(8, balance=True)(examples))

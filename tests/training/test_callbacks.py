@@ -17,6 +17,7 @@ from spacy_crossner.training.callbacks import (
     create_add_labels,
     create_attach_teacher,
     create_chain,
+    create_keep_out,
     create_ramp_weight,
     create_set_losses,
 )
@@ -179,3 +180,29 @@ def test_a_ramp_needs_a_term_and_an_order(source):
     for first, last in [(5, 5), (-1, 5)]:
         with pytest.raises(CrossnerError, match=r"\[C046\]"):
             create_ramp_weight("ner", "nll", end=1.0, first=first, last=last)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_in"),
+    [
+        ("In 1843 ada lovelace wrote notes in  London. They were long.", True),
+        ("Ada Lovelace wrote notes.", False),
+        # A short sentence of the test set counts as a whole line only.
+        ("Nobody came .", True),
+        ("It is said that nobody came .", False),
+    ],
+)
+def test_text_for_a_language_model_holds_no_sentence_of_the_test_set(annotated_docs, tmp_path, text, is_in):
+    nlp = spacy.blank("en")
+    write_docbin(annotated_docs(nlp), tmp_path / "test.spacy")
+    (tmp_path / "raw.txt").write_text(f"It was a fine day.\n{text}\n")
+    domains = {"raw": {"path": str(tmp_path / "raw.txt"), "role": "unlabelled"}, "target": {"path": None}}
+    keep_out = create_keep_out(domains, {"dev": None, "test": tmp_path / "test.spacy"})
+    if is_in:
+        with pytest.raises(CrossnerError, match=r"C050.*1 text.*test\.spacy"):
+            keep_out(nlp)
+    else:
+        keep_out(nlp)
+    # There may be nothing to compare.
+    create_keep_out(domains, {"dev": None})(nlp)
+    create_keep_out({"target": {"path": None}}, {"test": tmp_path / "test.spacy"})(nlp)

@@ -9,7 +9,7 @@ from spacy.training import Example
 from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.domains import get_domain, set_domain
 from spacy_crossner.errors import CrossnerError, DataError
-from spacy_crossner.training.readers import DomainReader
+from spacy_crossner.training.readers import DomainReader, corpus_domains, corpus_words
 
 
 @pytest.fixture
@@ -206,3 +206,21 @@ def test_a_missing_or_foreign_file_is_named(nlp, paths, content):
         paths["target"].write_bytes(content)
     with pytest.raises(DataError, match=r"ai\.spacy"):
         list(DomainReader(blocks(paths))(nlp))
+
+
+def test_domains_and_words_of_a_corpus(nlp, paths, tmp_path):
+    (tmp_path / "raw.txt").write_text("Ada met 11 of 12 .\nAda met 2019 .\n")
+    domains = {
+        "source": {"path": paths["source"], "sample": 1},
+        "target": {"path": None},
+        "raw": {"path": tmp_path / "raw.txt", "role": "unlabelled", "domain": "ai", "upsample": 5},
+    }
+    assert corpus_domains(domains) == ["news", "ai"]
+    counts = dict(corpus_words(domains, least=1))
+    # Digits are all alike, and a word is counted where it stands, not where it is drawn.
+    assert counts["00"] == 2
+    assert counts["0000"] == 1
+    assert counts["met"] == 2
+    assert [word for word, _ in corpus_words(domains, most=1)] == ["."]
+    assert "2019" not in counts
+    assert set(dict(corpus_words(domains))) == {word for word, count in counts.items() if count >= 2}
