@@ -143,7 +143,9 @@ def count_positions(model: PreTrainedModel) -> int:
     return int(getattr(model.config, "max_position_embeddings", 0) or 0)
 
 
-def save_adapted(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, folder: Path) -> None:
+def save_adapted(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, folder: Path, *, keep: float = 0.0
+) -> None:
     """Save an adapted encoder, without its output layer, as `AutoModel` loads it; its tokenizer; the layer beside it.
 
     What an encoder has but masked language modelling does not use, such as BERT's pooler, stays as it was.
@@ -152,6 +154,7 @@ def save_adapted(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, nam
     tokenizer (PreTrainedTokenizerBase): its tokenizer.
     name (str): the encoder that it was before.
     folder (Path): the folder, which is there.
+    keep (float): share of each weight that is left as it was (Wortsman et al., 2022).
     """
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
@@ -162,6 +165,10 @@ def save_adapted(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, nam
     finally:
         transformers_logging.set_verbosity(verbosity)
     state = {key: tensor.detach().cpu() for key, tensor in model.base_model.state_dict().items()}
+    before = {key: tensor for key, tensor in encoder.state_dict().items() if key not in info["missing_keys"]}
+    for key, tensor in state.items():
+        if keep and key in before and tensor.is_floating_point():
+            state[key] = tensor.lerp(before[key], keep)
     if info["missing_keys"]:
         # It came without a pooler: a random one is none of its weights.
         encoder = model.base_model

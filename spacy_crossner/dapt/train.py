@@ -154,7 +154,7 @@ def adapt_encoder(
                 encoder, texts=texts, counts=corpus.counts, masking=masking, settings=settings, held_out=log.held_out
             )
             with new_folder(output / WORK / "encoder") as folder:
-                save_adapted(model, tokenizer, encoder, folder)
+                save_adapted(model, tokenizer, encoder, folder, keep=settings.keep)
                 (folder / CARD).write_text(card, encoding="utf8")
             place_files(output / WORK / "encoder", output)
             checkpoints.remove()

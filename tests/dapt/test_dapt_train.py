@@ -210,6 +210,18 @@ def test_word_embeddings_are_trained_below_an_output_layer_of_their_own(
     assert not torch.equal(saved[query], before[query])
 
 
+def test_a_share_of_the_weights_is_saved_as_it_was(still_encoder, text, tmp_path):
+    before = AutoModel.from_pretrained(still_encoder).state_dict()
+    for name, keep in (("none", 0.0), ("some", 0.3)):
+        adapt(still_encoder, text, tmp_path / name, max_steps=3, keep=keep)
+    none, some = (load_file(tmp_path / name / "model.safetensors") for name in ("none", "some"))
+    assert none.keys() == some.keys() == before.keys()
+    for name, weights in before.items():
+        torch.testing.assert_close(some[name], 0.7 * none[name] + 0.3 * weights)
+    query = "encoder.layer.0.attention.self.query.weight"
+    assert not torch.equal(some[query], none[query])
+
+
 def test_an_adapted_encoder_goes_on_with_its_output_layer(still_encoder, text, tmp_path):
     first = adapt(still_encoder, text, tmp_path / "first")
     second = adapt(tmp_path / "first", text, tmp_path / "second", max_steps=2)
@@ -468,7 +480,15 @@ def test_training_that_diverges_says_so(tiny_encoder, text, tmp_path, monkeypatc
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("max_steps", 0), ("head_steps", -1), ("rate", 0.0), ("warmup", 1.5), ("held_out", 0.0), ("precision", "fp16")],
+    [
+        ("max_steps", 0),
+        ("head_steps", -1),
+        ("rate", 0.0),
+        ("warmup", 1.5),
+        ("held_out", 0.0),
+        ("precision", "fp16"),
+        ("keep", 1.0),
+    ],
 )
 def test_settings_that_make_no_sense(setting, value):
     with pytest.raises(CrossnerError, match=f"C425.*{setting} = {value}"):
