@@ -141,6 +141,7 @@ class Errors:
         '[C050] {n} text(s) for the language model hold a sentence of {held_out}, the first: "{text}". Leave them out: '
         "`spacy crossner select --exclude`."
     )
+    C051 = "[C051] A domain-adversarial term with width {width}, rate {rate}: width is 1 or more, rate above 0."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

@@ -1,13 +1,11 @@
 """Contrastive learning on sentence vectors (Zhang et al., 2021, Eq. 7)."""
 
-from typing import Optional
-
 import torch
-from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ..errors import CrossnerError, Errors
-from .base import LossInputs, LossTerm
+from .base import LossInputs
+from .learning import LearningTerm
 
 
 def contrastive_loss(vectors: Tensor, partners: Tensor, *, temperature: float, normalize: bool) -> Tensor:
@@ -29,10 +27,10 @@ def contrastive_loss(vectors: Tensor, partners: Tensor, *, temperature: float, n
     return -chances[has_partner, partners[has_partner]].mean()
 
 
-class Contrastive(LossTerm):
+class Contrastive(LearningTerm):
     """Draws a sentence to its distorted twin and away from all others of the batch.
 
-    The map W is no part of the pipeline: it learns with an Adam of its own and is saved with checkpoints only.
+    The map W is no part of the pipeline.
 
     temperature (float): tau of the equation.
     normalize (bool): cosines in place of products.
@@ -40,8 +38,6 @@ class Contrastive(LossTerm):
     rate (float): learning rate of the map.
     weight (float): factor in the sum of the terms.
     """
-
-    needs_sentences = True
 
     def __init__(
         self,
@@ -51,52 +47,19 @@ class Contrastive(LossTerm):
         rate: float = 1e-3,
         weight: float = 1.0,
     ) -> None:
-        super().__init__(weight)
+        super().__init__(rate, weight=weight)
         if temperature <= 0 or width < 1 or rate <= 0:
             raise CrossnerError(Errors.C038.format(temperature=temperature, width=width, rate=rate))
         self.temperature = temperature
         self.normalize = normalize
         self.width = width
-        self.rate = rate
-        self.map: Optional[nn.Linear] = None
-        self.optimizer: Optional[torch.optim.Optimizer] = None
+
+    def build(self, width: int) -> nn.Module:
+        """Return the map."""
+        return nn.Linear(width, self.width, bias=False)
 
     def __call__(self, inputs: LossInputs) -> Tensor:
         """Return a scalar; 0 where no sentence has a twin in the batch."""
         sentences = inputs.output.sentences
-        if self.map is None:
-            self._make_map(sentences.shape[1])
-        assert self.map is not None
-        mapped = self.map.to(sentences)(sentences)
+        mapped = self.module_on(sentences)(sentences)
         return contrastive_loss(mapped, inputs.partners, temperature=self.temperature, normalize=self.normalize)
-
-    def _make_map(self, width: int) -> None:
-        self.map = nn.Linear(width, self.width, bias=False)
-        self.optimizer = torch.optim.Adam(self.map.parameters(), lr=self.rate)
-
-    def finish_update(self) -> None:
-        """Update the map."""
-        if self.optimizer is not None:
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-
-    def state_to_bytes(self) -> bytes:
-        """Return the map and the moments of its optimizer."""
-        if self.map is None or self.optimizer is None:
-            return b""
-        moments = self.optimizer.state.get(self.map.weight, {})
-        return save({"map": self.map.weight.detach().cpu(), **{name: value.cpu() for name, value in moments.items()}})
-
-    def state_from_bytes(self, data: bytes) -> None:
-        """Put back what `state_to_bytes` gave."""
-        if not data:
-            return
-        tensors = load(data)
-        weight = tensors.pop("map")
-        self._make_map(weight.shape[1])
-        assert self.map is not None
-        assert self.optimizer is not None
-        with torch.no_grad():
-            self.map.weight.copy_(weight)
-        if tensors:
-            self.optimizer.state[self.map.weight] = tensors

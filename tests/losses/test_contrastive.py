@@ -75,15 +75,15 @@ def test_the_map_learns_and_is_in_checkpoints_but_in_no_saved_pipeline(trained):
     assert losses[-1] < losses[0]
     state, saved = ner.training_state_to_bytes(), nlp.to_bytes()
     expected = [nlp.update(batch, sgd=optimizer)["ner.contrastive"] for _ in range(3)]
-    maps = ner.losses["contrastive"].map.weight.detach().clone()
+    maps = ner.losses["contrastive"].module.weight.detach().clone()
 
     again, other, batch, optimizer = trained()
     for _ in range(6):
         again.update(batch, sgd=optimizer)
-    other.losses["contrastive"].map = other.losses["contrastive"].optimizer = None
+    other.losses["contrastive"].module = other.losses["contrastive"].optimizer = None
     other.training_state_from_bytes(state)
     assert [again.update(batch, sgd=optimizer)["ner.contrastive"] for _ in range(3)] == expected
-    torch.testing.assert_close(other.losses["contrastive"].map.weight.detach(), maps, rtol=0, atol=0)
+    torch.testing.assert_close(other.losses["contrastive"].module.weight.detach(), maps, rtol=0, atol=0)
 
     plain = spacy.blank("en")
     plain.add_pipe("crf_ner", name="ner")

@@ -1,0 +1,84 @@
+"""Loss terms with weights of their own, which are no part of the pipeline."""
+
+from typing import Any, Dict, Optional
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from .base import LossTerm
+
+WIDTH = "width"
+WEIGHTS, MOMENTS = "weights/", "moments/"
+
+
+class LearningTerm(LossTerm):
+    """A term with a module on sentence vectors, which learns with an Adam of its own; it is saved in checkpoints only.
+
+    rate (float): its learning rate.
+    settings (Any): those of the term it is beside that.
+    """
+
+    needs_sentences = True
+
+    def __init__(self, rate: float, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.rate = rate
+        self.module: Optional[nn.Module] = None
+        self.optimizer: Optional[torch.optim.Optimizer] = None
+        self._width = 0
+
+    def build(self, width: int) -> nn.Module:
+        """Return the module, untrained.
+
+        width (int): width of the sentence vectors.
+        """
+        raise NotImplementedError
+
+    def module_on(self, vectors: Tensor) -> nn.Module:
+        """Return the module; it is made when the first vectors are there.
+
+        vectors (Tensor): sentence vectors, shape (n_docs, width).
+        """
+        if self.module is None:
+            self._start(vectors.shape[1])
+        assert self.module is not None
+        return self.module.to(vectors)
+
+    def _start(self, width: int) -> None:
+        self._width = width
+        self.module = self.build(width)
+        self.optimizer = torch.optim.Adam(self.module.parameters(), lr=self.rate)
+
+    def finish_update(self) -> None:
+        """Update the module."""
+        if self.optimizer is not None:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+
+    def state_to_bytes(self) -> bytes:
+        """Return the module and the moments of its optimizer."""
+        if self.module is None or self.optimizer is None:
+            return b""
+        tensors: Dict[str, Tensor] = {WIDTH: torch.tensor(self._width)}
+        for name, weights in self.module.named_parameters():
+            tensors[f"{WEIGHTS}{name}"] = weights.detach().cpu().contiguous()
+            for key, value in self.optimizer.state.get(weights, {}).items():
+                tensors[f"{MOMENTS}{name}/{key}"] = value.cpu()
+        return save(tensors)
+
+    @torch.no_grad()
+    def state_from_bytes(self, data: bytes) -> None:
+        """Put back what `state_to_bytes` gave."""
+        if not data:
+            return
+        tensors = load(data)
+        self._start(int(tensors[WIDTH]))
+        assert self.module is not None
+        assert self.optimizer is not None
+        for name, weights in self.module.named_parameters():
+            weights.copy_(tensors[f"{WEIGHTS}{name}"])
+            prefix = f"{MOMENTS}{name}/"
+            moments = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            if moments:
+                self.optimizer.state[weights] = moments
