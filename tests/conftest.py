@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a tiny encoder, a few annotated docs, the folder of real data."""
+"""Fixtures for all tests: a tiny encoder, annotated docs, a pipeline that knows them, the folder of real data."""
 
 import os
 from pathlib import Path
@@ -7,8 +7,13 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+import spacy
 import torch
 from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import fix_random_seed
+
+from spacy_crossner.domains import without_annotation
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 
@@ -88,3 +93,21 @@ def crossner_data():
     if not DATA.is_dir():
         pytest.skip("no folder ../shared/data beside the repository")
     return DATA.resolve()
+
+
+@pytest.fixture(scope="session")
+def learn_by_heart(annotated_docs):
+    """Give a function that makes a pipeline of one component, named ner, which knows 20 docs by heart, and these."""
+
+    def learn(factory, config):
+        fix_random_seed(0)
+        nlp = spacy.blank("en")
+        nlp.add_pipe(factory, name="ner", config=config)
+        docs = annotated_docs(nlp)
+        examples = [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs]
+        optimizer = nlp.initialize(lambda: examples)
+        for _ in range(40):
+            nlp.update(examples, sgd=optimizer)
+        return nlp, docs
+
+    return learn

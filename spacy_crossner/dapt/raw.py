@@ -5,7 +5,7 @@ import re
 import zlib
 from contextlib import nullcontext
 from pathlib import Path
-from typing import BinaryIO, ContextManager, Iterator, Sequence, cast
+from typing import BinaryIO, ContextManager, Iterator, List, Sequence, cast
 
 import numpy as np
 from tqdm import tqdm
@@ -60,6 +60,11 @@ def read_blocks(paths: Sequence[Path], *, block: int = BLOCK, label: str = "read
             except (OSError, EOFError, zlib.error) as error:
                 found = reason(error) if isinstance(error, OSError) else f"a gzip file that is damaged ({error})"
                 raise CrossnerError(C400.format(path=path, found=found)) from error
+
+
+def read_text_lines(path: Path) -> List[str]:
+    """Return the lines of a file as `read_blocks` gives them."""
+    return b"\n".join(read_blocks([path])).decode("utf-8").split("\n")
 
 
 def check_files(paths: Sequence[Path]) -> None:

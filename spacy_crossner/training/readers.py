@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from ..dapt.raw import read_blocks
+from ..dapt.raw import read_text_lines
 from ..data.docbin import read_docbin
 from ..domains import get_domain, set_domain, without_annotation
 from ..errors import CrossnerError, Errors
@@ -119,8 +119,7 @@ class DomainReader:
         """Return the docs of a block that take part in a pass."""
         path, unlabelled, size = Path(block["path"]), block.get("role") == "unlabelled", block.get("sample", 0)
         if unlabelled and path.suffix != ".spacy":
-            lines = b"\n".join(read_blocks([path])).decode("utf8").split("\n")[: self.limit or None]
-            docs = [nlp.make_doc(line) for line in self._draw(lines, size)]
+            docs = [nlp.make_doc(line) for line in self._draw(read_text_lines(path)[: self.limit or None], size)]
         else:
             docs = self._draw(read_docbin(path, nlp.vocab)[: self.limit or None], size)
             if unlabelled:

@@ -1,0 +1,30 @@
+"""`label`: text labelled by a pipeline, to train on."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from wasabi import msg
+
+from ._app import app, user_errors
+
+
+@app.command("label")
+def label_cli(
+    model: Annotated[str, typer.Argument(help="Folder of a pipeline, or name of an installed one")],
+    text: Annotated[Path, typer.Argument(help="Text, plain or .gz, a sentence a line; or a DocBin (.spacy)")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="DocBin to write")],
+    threshold: Annotated[float, typer.Option(help="Least score of an entity; others are left open")] = 0.9,
+    domain: Annotated[Optional[str], typer.Option(help="Domain of the docs")] = None,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
+) -> None:
+    """Label text with the entities that a pipeline is certain of, for self-training."""
+    from ..evaluation.evaluate import load_pipeline
+    from ..training.self_training import label_files
+
+    with user_errors():
+        found = label_files(load_pipeline(model, gpu_id), text, output, threshold=threshold, domain=domain)
+    msg.good(
+        f"{output}: {len(found.docs):,} of {found.read:,} sentences, {found.certain:,} entities; "
+        f"{found.uncertain:,} uncertain ones are left open"
+    )
