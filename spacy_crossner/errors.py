@@ -142,7 +142,7 @@ class Errors:
         "`spacy crossner select --exclude`."
     )
     C051 = "[C051] A domain-adversarial term with width {width}, rate {rate}: width is 1 or more, rate above 0."
-    C052 = "[C052] The entity '{entity}' has no score; what is certain can be told for the components of spacy-crossner only."
+    C052 = "[C052] The entity '{entity}' has no score: how certain it is, components of spacy-crossner alone say."
     C053 = "[C053] No sentence of {text} has an entity with a score of {threshold} or more. Lower --threshold."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
