@@ -144,6 +144,10 @@ class Errors:
     C051 = "[C051] A domain-adversarial term with width {width}, rate {rate}: width is 1 or more, rate above 0."
     C052 = "[C052] The entity '{entity}' has no score: how certain it is, components of spacy-crossner alone say."
     C053 = "[C053] No sentence of {text} has an entity with a score of {threshold} or more. Lower --threshold."
+    C054 = "[C054] There is no workflow '{setting}' in project.yml; there are {known}."
+    C055 = "[C055] The workflow '{setting}' writes no scores: none of its commands has an output in {folder}."
+    C056 = "[C056] The step '{step}' of {cell} has failed: {problem}. Finished steps are kept: give the command again."
+    C057 = "[C057] A budget of '{budget}': a number of seconds, or of minutes or hours as in 30m or 2h."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

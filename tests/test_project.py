@@ -35,7 +35,13 @@ def project(tmp_path_factory, tiny_encoder):
     def run(step, **variables):
         # A value that begins with -- would be taken for the next option.
         dapt_options = " --max-steps 2 --head-steps 1 --block-size 32 --batch-size 2"
-        variables = {"dapt_options": dapt_options, "source_epochs": 1, "target_epochs": 1, **variables}
+        variables = {
+            "dapt_options": dapt_options,
+            "source_epochs": 1,
+            "target_epochs": 1,
+            "target_min_steps": 0,
+            **variables,
+        }
         variables.setdefault("encoder", tiny_encoder)
         words = [word for name, value in variables.items() for word in (f"--vars.{name}", str(value))]
         command = [sys.executable, "-W", "ignore", "-m", "spacy", "project", "run", step, str(folder), *words]

@@ -15,6 +15,7 @@ from . import (  # noqa: F401  # isort: skip
     augment,
     bootstrap,
     calibrate,
+    compare,
     convert,
     dapt,
     evaluate,

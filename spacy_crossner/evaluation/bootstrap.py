@@ -1,28 +1,16 @@
 """Whether one pipeline is better than another, or the sentences just suit it: the paired bootstrap test."""
 
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Optional
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.tokens import Doc
 
 from .evaluate import score_files
-from .mistakes import judge
+from .mistakes import count_entities
 
 # Samples that are drawn at once.
 CHUNK = 200
-
-
-def count_entities(gold: Sequence[Doc], predicted: Sequence[Doc]) -> NDArray[np.int64]:
-    """Return for each sentence how many entities are right, found, and gold, shape (n_docs, 3)."""
-    rows = []
-    for expected, doc in zip(gold, predicted, strict=True):
-        verdicts = judge(expected, doc)
-        right = sum(verdict.kind == "right" for verdict in verdicts)
-        found = sum(verdict.found is not None for verdict in verdicts)
-        rows.append((right, found, len(expected.ents)))
-    return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 def f1(counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from ..tags import OUTSIDE, TAGS_KEY, bio_to_spans, spans_to_bio
 from .calibration import Judged, calibration, threshold_curve
 from .experts import experts_kept, gate_accuracy
 from .metrics import RULE, conlleval_scores, count_illegal, strict_scores
+from .mistakes import count_entities
 
 PACKAGES = ("spacy", "spacy-crossner", "spacy-transformers", "torch", "transformers")
 
@@ -59,8 +60,8 @@ def evaluate(
         entities' scores, and `thresholds`, the strict figures when entities with a lower score are dropped, both None
         where an entity has no score; `gate`, the accuracy of a mixture's gate, see `gate_accuracy`; `illegal_tags`, the
         predicted I- tags that nothing opens; the numbers of `sentences`, `words`, `entities`, `predicted_entities` and
-        `dropped_seen` sentences; `seconds` of prediction after one batch for warming up; `words_per_second`;
-        `batch_size`.
+        `dropped_seen` sentences; `per_sentence`, how many entities are right, found and gold in each; `seconds` of
+        prediction after one batch for warming up; `words_per_second`; `batch_size`.
     RAISES (CrossnerError): a sentence has no annotation, none is left, or the pipeline changes the tokens.
     """
     return score(predict(nlp, gold, drop_seen=drop_seen, batch_size=batch_size, source=source))
@@ -129,6 +130,7 @@ def score(found: Predicted) -> Dict[str, Any]:
         "words": words,
         "entities": entities,
         "predicted_entities": sum(len(bio_to_spans(tags)) for tags in predicted_tags),
+        "per_sentence": count_entities(kept, predicted).tolist(),
         "dropped_seen": found.dropped_seen,
         "seconds": found.seconds,
         "words_per_second": words / found.seconds,

@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+import numpy as np
+from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 
 from ..scores import get_score
@@ -61,6 +63,17 @@ def judge(gold: Doc, predicted: Doc) -> List[Verdict]:
     verdicts = [_pair(one, found[partner_of[i]] if i in partner_of else None) for i, one in enumerate(expected)]
     verdicts += [Verdict("spurious", None, ent, get_score(ent)) for j, ent in enumerate(found) if j not in taken]
     return sorted(verdicts, key=_place)
+
+
+def count_entities(gold: Sequence[Doc], predicted: Sequence[Doc]) -> NDArray[np.int64]:
+    """Return for each sentence how many entities are right, found, and gold, shape (n_docs, 3)."""
+    rows = []
+    for expected, doc in zip(gold, predicted, strict=True):
+        verdicts = judge(expected, doc)
+        right = sum(verdict.kind == "right" for verdict in verdicts)
+        found = sum(verdict.found is not None for verdict in verdicts)
+        rows.append((right, found, len(expected.ents)))
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 def confusion(verdicts: Sequence[Verdict]) -> Dict[Tuple[str, str], int]:

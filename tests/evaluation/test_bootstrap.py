@@ -5,8 +5,9 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
-from spacy_crossner.evaluation.bootstrap import count_entities, f1, paired_bootstrap
+from spacy_crossner.evaluation.bootstrap import f1, paired_bootstrap
 from spacy_crossner.evaluation.metrics import strict_scores
+from spacy_crossner.evaluation.mistakes import count_entities
 
 
 def test_counts_and_f1_are_those_of_the_strict_scores():

@@ -1,0 +1,74 @@
+"""`compare`: a grid of methods, domains and seeds, and its tables."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Dict, List, Optional
+
+import typer
+from wasabi import msg
+
+from ..errors import CrossnerError, Errors
+from ._app import app, user_errors
+
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@app.command("compare")
+def compare_cli(
+    project: Annotated[Path, typer.Argument(help="Folder of project.yml")] = Path(),
+    settings: Annotated[str, typer.Option(help="Workflows of project.yml")] = "direct,no-dapt",
+    methods: Annotated[str, typer.Option(help="Configs")] = "tagger,crf,laner",
+    domains: Annotated[str, typer.Option(help="Targets")] = "ai",
+    seeds: Annotated[str, typer.Option(help="Seeds of the target stage")] = "1,2,3",
+    sentences: Annotated[str, typer.Option(help="Labelled sentences of the target; 0 for all")] = "0",
+    variables: Annotated[
+        Optional[List[str]], typer.Option("--var", help="A variable of the project for all cells, name=value")
+    ] = None,
+    budget: Annotated[Optional[str], typer.Option(help="Begin no cell after so long: 30m, 2h")] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of runs.jsonl, the tables and the logs")
+    ] = Path("metrics/compare"),
+) -> None:
+    """Run a grid of methods, domains and seeds by the project's own steps, and write its tables."""
+    from ..comparison.grid import make_grid
+    from ..comparison.run import run_grid
+    from ..comparison.write import write_tables
+
+    with user_errors():
+        cells = make_grid(
+            _names(settings),
+            _names(methods),
+            _names(domains),
+            [int(seed) for seed in _names(seeds)],
+            [int(size) for size in _names(sentences)],
+        )
+        progress = run_grid(project, cells, output, variables=_variables(variables), budget=_seconds(budget))
+        done = 0
+        for state in progress:
+            done = state.done
+            left = "" if state.seconds_left is None else f"; about {state.seconds_left / 60:,.0f} min left"
+            known = " (known)" if state.is_known else ""
+            dev = "" if state.run["dev_f"] is None else f", dev {100 * state.run['dev_f']:.1f}"
+            figures = f"test F1 {100 * state.run['test']['f']:.1f}{dev}"
+            typer.echo(f"{state.done}/{state.total} {state.cell}: {figures}{known}{left}")
+        if done < len(cells):
+            msg.warn(f"The budget is spent: {len(cells) - done} of {len(cells)} cells are left")
+        written = write_tables(output)
+    msg.good(f"{output}: {', '.join(path.name for path in written)}")
+
+
+def _names(text: str) -> List[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _variables(pairs: Optional[List[str]]) -> Dict[str, str]:
+    return dict(pair.split("=", 1) for pair in pairs or [])
+
+
+def _seconds(text: Optional[str]) -> Optional[float]:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not found:
+        raise CrossnerError(Errors.C057.format(budget=text))
+    return float(found[1]) * UNITS[found[2]]

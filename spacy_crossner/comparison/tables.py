@@ -1,0 +1,174 @@
+"""Tables of a grid's runs, as Markdown and as CSV."""
+
+import csv
+import io
+import statistics
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..evaluation.bootstrap import paired_bootstrap
+from .published import DOMAINS, ROWS, published
+
+Run = Mapping[str, Any]
+Row = Sequence[str]
+
+
+class Group(NamedTuple):
+    """Runs that differ in the seed alone, and what they have in common.
+
+    setting (str): workflow.
+    method (str): config.
+    domain (str): target.
+    sentences (int): labelled sentences; 0 for all.
+    """
+
+    setting: str
+    method: str
+    domain: str
+    sentences: int
+
+
+def group_runs(runs: Iterable[Run]) -> Dict[Group, List[Run]]:
+    """Return runs by what they have in common but for the seed, in the order in which they come."""
+    found: Dict[Group, List[Run]] = {}
+    for run in runs:
+        found.setdefault(Group(run["setting"], run["method"], run["domain"], run["sentences"]), []).append(run)
+    return found
+
+
+def percent(values: Sequence[float]) -> str:
+    """Return mean and, of several, standard deviation in percent."""
+    mean = 100 * statistics.mean(values)
+    return f"{mean:.1f} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else f"{mean:.1f}"
+
+
+def score_rows(runs: Sequence[Run], baseline: Optional[Tuple[str, str]] = None) -> List[Row]:
+    """Return the table of methods: each with its F1 on test and dev in each domain, all sentences taken.
+
+    runs (Sequence[Run]): the runs.
+    baseline (Optional[Tuple[str, str]]): setting and method that the others are compared with by a paired bootstrap
+        test over the runs of the same seeds; the first row if not given.
+    RETURNS (List[Row]): the header first. A `*` stands for p < 0.05, `**` for p < 0.01. Published figures follow.
+    """
+    groups = {group: found for group, found in group_runs(runs).items() if not group.sentences}
+    domains = list(dict.fromkeys(group.domain for group in groups))
+    names = list(dict.fromkeys((group.setting, group.method) for group in groups))
+    baseline = baseline or (names[0] if names else None)
+    rows: List[Row] = [("setting", "method", *(f"{domain}, {part}" for domain in domains for part in ("test", "dev")))]
+    for setting, method in names:
+        cells: List[str] = [setting, method]
+        for domain in domains:
+            found = groups.get(Group(setting, method, domain, 0))
+            if found is None:
+                cells += ["", ""]
+                continue
+            other = groups.get(Group(*baseline, domain, 0)) if baseline else None
+            stars = "" if other is None or other is found else significance(found, other)
+            cells.append(percent([run["test"]["f"] for run in found]) + stars)
+            dev = [run["dev_f"] for run in found if run["dev_f"] is not None]
+            cells.append(percent(dev) if dev else "")
+        rows.append(cells)
+    for setting, method in names:
+        figures = published(setting, method)
+        if any(domain in figures for domain in domains):
+            paper = ROWS[setting, method][0]
+            own = [f"{figures[domain]:.1f}" if domain in figures else "" for domain in domains]
+            rows.append((setting, f"{method}, BERT, as published ({paper})", *(cell for f in own for cell in (f, ""))))
+    return rows
+
+
+def significance(found: Sequence[Run], other: Sequence[Run]) -> str:
+    """Return stars for how sure it is that runs are better than others: a bootstrap over sentences and paired seeds."""
+    by_seed = {run["seed"]: run for run in other}
+    pairs = [(run, by_seed[run["seed"]]) for run in found if run["seed"] in by_seed]
+    counts = [
+        tuple(np.array(run["counts"]) for run in pair) for pair in pairs if all(run.get("counts") for run in pair)
+    ]
+    if not counts or any(one.shape != two.shape for one, two in counts):
+        return ""
+    # A sentence is drawn with what all seeds make of it.
+    one, two = (sum(pair[i] for pair in counts) for i in (0, 1))
+    p_value = paired_bootstrap(np.asarray(one), np.asarray(two))["p_value"]
+    return "**" if p_value < 0.01 else "*" if p_value < 0.05 else ""
+
+
+def curve_rows(runs: Sequence[Run]) -> List[Row]:
+    """Return the table of F1 on test over the number of labelled sentences, the header first; empty for no curve."""
+    groups = {group: found for group, found in group_runs(runs).items() if group.sentences}
+    if not groups:
+        return []
+    sizes = sorted({group.sentences for group in groups})
+    rows: List[Row] = [("setting", "method", "domain", *(str(size) for size in sizes))]
+    for setting, method, domain in dict.fromkeys(group[:3] for group in groups):
+        found = [groups.get(Group(setting, method, domain, size)) for size in sizes]
+        cells = [percent([run["test"]["f"] for run in group]) if group else "" for group in found]
+        rows.append((setting, method, domain, *cells))
+    return rows
+
+
+def type_rows(runs: Sequence[Run]) -> List[Row]:
+    """Return the table of F1 on test by type, a row a domain and type, the header first."""
+    groups = {group: found for group, found in group_runs(runs).items() if not group.sentences}
+    names = list(dict.fromkeys((group.setting, group.method) for group in groups))
+    rows: List[Row] = [("domain", "type", *(f"{setting} {method}" for setting, method in names))]
+    for domain in dict.fromkeys(group.domain for group in groups):
+        own = {group[:2]: found for group, found in groups.items() if group.domain == domain}
+        labels = sorted({label for found in own.values() for run in found for label in run["test"]["per_type"]})
+        for label in labels:
+            cells = [
+                percent([run["test"]["per_type"].get(label, 0.0) for run in own[name]]) if name in own else ""
+                for name in names
+            ]
+            rows.append((domain, label, *cells))
+    return rows
+
+
+def cost_rows(runs: Sequence[Run]) -> List[Row]:
+    """Return the table of what each row costs: seconds of all its stages, peak memory, words per second."""
+    rows: List[Row] = [
+        ("setting", "method", "domain", "seconds", "of these in stages of its seed", "megabytes", "words/s")
+    ]
+    for group, found in group_runs(runs).items():
+        stages = [run["stages"] for run in found]
+        seconds = [sum(stage["seconds"] for stage in own.values()) for own in stages]
+        # What all seeds share was done once.
+        shared = set(stages[0])
+        for own in stages[1:]:
+            shared = {name for name in shared if own.get(name) == stages[0][name]}
+        of_seed = [
+            sum(own[name]["seconds"] for name in own if name not in shared or len(stages) == 1) for own in stages
+        ]
+        most = max(stage["megabytes"] for own in stages for stage in own.values())
+        speed = statistics.median(run["test"]["words_per_second"] for run in found)
+        few = f", {group.sentences} sentences" if group.sentences else ""
+        rows.append(
+            (
+                group.setting,
+                group.method,
+                f"{group.domain}{few}",
+                f"{statistics.mean(seconds):,.0f}",
+                f"{statistics.mean(of_seed):,.0f}",
+                f"{most:,.0f}",
+                f"{speed:,.0f}",
+            )
+        )
+    return rows
+
+
+def to_markdown(rows: Sequence[Row]) -> str:
+    """Return a table as Markdown."""
+    if not rows:
+        return ""
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Return a table as CSV."""
+    handle = io.StringIO()
+    csv.writer(handle, lineterminator="\n").writerows(rows)
+    return handle.getvalue()
+
+
+__all__ = ["DOMAINS", "cost_rows", "curve_rows", "group_runs", "score_rows", "to_csv", "to_markdown", "type_rows"]
