@@ -71,6 +71,16 @@ def test_from_text_to_a_package(project):
         assert "nothing changed" in project(step).stdout
 
 
+def test_a_grid_of_methods_takes_the_same_steps(project, tiny_encoder):
+    options = ["--settings direct --methods tagger,crf --domains ai --seeds 1"]
+    options += [f"--var {pair}" for pair in (f"encoder={tiny_encoder}", "target_epochs=1", "target_min_steps=0")]
+    done = project("compare", compare_options=f" {' '.join(options)}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2/2" in done.stdout
+    again = project("compare", compare_options=f" {' '.join(options)} --seeds 1")
+    assert again.stdout.count("(known)") == 2
+
+
 def test_the_way_without_raw_text_differs_in_the_encoder_only():
     """Both ways end in the same place; each keeps its source stage."""
     commands = {command["name"]: command for command in PROJECT["commands"]}
