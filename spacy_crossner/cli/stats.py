@@ -30,6 +30,9 @@ COLUMNS = {
 def stats_cli(
     paths: Annotated[List[Path], typer.Argument(help="DocBins, text files, folders of them, folders of folders")],
     output: Annotated[Optional[Path], typer.Option("--json", help="Write the counts as JSON")] = None,
+    plot: Annotated[
+        Optional[Path], typer.Option(help="Draw the words that domains share, as PNG and SVG (needs matplotlib)")
+    ] = None,
     lang: Annotated[str, typer.Option("--lang", "-l", help="Language of the tokenizer and the stop words")] = "en",
 ) -> None:
     """Count sentences, entities, faults, repeated sentences and the words that domains share."""
@@ -40,6 +43,10 @@ def stats_cli(
             text = json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n"
             write_files({output: text.encode()})
             msg.good(f"Counts written to {output}")
+        if plot is not None:
+            from ..comparison.curves import draw_overlap
+
+            msg.good(f"Drawn: {', '.join(map(str, draw_overlap(result.overlap, plot))) or 'nothing, with one domain'}")
 
 
 def print_stats(result: Stats) -> None:

@@ -1,9 +1,11 @@
-"""The files that a grid leaves: tables of all its runs."""
+"""The files that a grid leaves: tables of all its runs, and figures where matplotlib is installed."""
 
 from pathlib import Path
 from typing import List
 
 from ..data.files import write_files
+from ..errors import CrossnerError
+from .curves import draw_curve, draw_types
 from .run import Ledger
 from .tables import cost_rows, curve_rows, score_rows, to_csv, to_markdown, type_rows
 
@@ -16,7 +18,7 @@ TITLES = {
 
 
 def write_tables(folder: Path) -> List[Path]:
-    """Write the tables of the runs in a folder: each as CSV, and all of them in `tables.md`.
+    """Write the tables of the runs in a folder: each as CSV, and all of them in `tables.md`; and figures.
 
     folder (Path): where `runs.jsonl` is.
     RETURNS (List[Path]): the files.
@@ -34,4 +36,9 @@ def write_tables(folder: Path) -> List[Path]:
     files = {folder / f"{name}.csv": to_csv(rows).encode("utf8") for name, rows in tables.items()}
     files[folder / "tables.md"] = text.encode("utf8")
     write_files(files)
-    return list(files)
+    try:
+        figures = [*draw_curve(runs, folder / "curve.png"), *draw_types(runs, folder / "types.png")]
+    except CrossnerError:
+        # The tables are there, and say it all.
+        figures = []
+    return [*files, *figures]

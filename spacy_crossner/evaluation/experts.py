@@ -12,6 +12,7 @@ from spacy.tokens import Doc
 
 from ..errors import CrossnerError
 from ..experts import get_experts
+from ..figures import new_figure
 from ..tags import OUTSIDE
 
 # Tokens in a row of the picture; longer docs take more rows.
@@ -23,7 +24,6 @@ C208 = (
     "[C208] A doc has no expert confidences to draw. They are left by `moee_ner` with keep_experts = true and "
     "use_experts = true."
 )
-C209 = "[C209] Drawing needs matplotlib: pip install 'spacy-crossner[plots]'."
 
 
 @contextmanager
@@ -75,10 +75,6 @@ def draw_experts(docs: Sequence[Doc], path: Path) -> None:
     path (Path): the file, whose ending says the format (`.png`, `.svg`).
     RAISES (CrossnerError): a doc has no confidences, or matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise CrossnerError(C209) from error
     panels = [
         (doc[start : start + TOKENS_A_ROW].as_doc(), names, weights[start : start + TOKENS_A_ROW])
         for doc in docs
@@ -87,7 +83,7 @@ def draw_experts(docs: Sequence[Doc], path: Path) -> None:
     ]
     heights = [len(names) for _, names, _ in panels]
     widest = max((len(doc) for doc, _, _ in panels), default=1)
-    figure = Figure(figsize=(1.6 + 0.42 * widest, sum(0.3 * n + 1.1 for n in heights) or 1), layout="constrained")
+    figure = new_figure(1.6 + 0.42 * widest, sum(0.3 * n + 1.1 for n in heights) or 1)
     axes = figure.subplots(max(1, len(panels)), 1, squeeze=False, height_ratios=heights or None)[:, 0]
     for axis, (doc, names, weights) in zip(axes, panels, strict=False):
         axis.imshow(weights.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", extent=(0, len(doc), len(names), 0))

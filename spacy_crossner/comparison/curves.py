@@ -1,0 +1,96 @@
+"""Figures of a grid's runs."""
+
+import statistics
+from pathlib import Path
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+from ..figures import new_figure, save_figure
+from .tables import Run, group_runs
+
+MARKERS = "osD^vPX*"
+
+
+def draw_curve(runs: Sequence[Run], path: Path) -> Sequence[Path]:
+    """Draw F1 on test over the number of labelled sentences: mean and deviation over seeds, a panel a domain.
+
+    runs (Sequence[Run]): the runs; those with all sentences have no place in it.
+    path (Path): the file, saved as PNG and as SVG; nothing where there are fewer than two numbers of sentences.
+    RETURNS (Sequence[Path]): the files.
+    """
+    groups = {group: found for group, found in group_runs(runs).items() if group.sentences}
+    domains = list(dict.fromkeys(group.domain for group in groups))
+    if len({group.sentences for group in groups}) < 2:
+        return []
+    figure = new_figure(5 * len(domains), 3.6)
+    axes = figure.subplots(1, len(domains), squeeze=False)[0]
+    for axis, domain in zip(axes, domains, strict=True):
+        lines: Dict[Tuple[str, str], List[Tuple[int, float, float]]] = {}
+        for group, found in groups.items():
+            if group.domain == domain:
+                scores = [100 * run["test"]["f"] for run in found]
+                spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+                lines.setdefault(group[:2], []).append((group.sentences, statistics.mean(scores), spread))
+        for i, (name, points) in enumerate(lines.items()):
+            sizes, means, spreads = zip(*sorted(points), strict=True)
+            axis.errorbar(sizes, means, yerr=spreads, label=" ".join(name), marker=MARKERS[i % len(MARKERS)], capsize=3)
+        axis.set_title(domain, parse_math=False)
+        axis.set_xlabel("labelled sentences of the target")
+        axis.set_ylabel("test F1")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    return save_figure(figure, path)
+
+
+def draw_types(runs: Sequence[Run], path: Path) -> Sequence[Path]:
+    """Draw F1 on test by type as bars, a panel a domain, a colour a setting and method.
+
+    runs (Sequence[Run]): the runs; of those with all sentences the means over seeds are drawn.
+    path (Path): the file, saved as PNG and as SVG; nothing where there is no such run.
+    RETURNS (Sequence[Path]): the files.
+    """
+    groups = {group: found for group, found in group_runs(runs).items() if not group.sentences}
+    domains = list(dict.fromkeys(group.domain for group in groups))
+    if not groups:
+        return []
+    figure = new_figure(9, 3.2 * len(domains))
+    axes = figure.subplots(len(domains), 1, squeeze=False)[:, 0]
+    for axis, domain in zip(axes, domains, strict=True):
+        own = {group[:2]: found for group, found in groups.items() if group.domain == domain}
+        labels = sorted({label for found in own.values() for run in found for label in run["test"]["per_type"]})
+        width = 0.8 / len(own)
+        for i, (name, found) in enumerate(own.items()):
+            means = [
+                statistics.mean(100 * run["test"]["per_type"].get(label, 0.0) for run in found) for label in labels
+            ]
+            axis.bar([place + i * width for place in range(len(labels))], means, width, label=" ".join(name))
+        middle = 0.4 - width / 2
+        places = [place + middle for place in range(len(labels))]
+        axis.set_xticks(places, labels, rotation=40, ha="right", parse_math=False)
+        axis.set_title(domain, parse_math=False)
+        axis.set_ylabel("test F1")
+        axis.legend(fontsize=8)
+    return save_figure(figure, path)
+
+
+def draw_overlap(overlap: Mapping[Tuple[str, str], float], path: Path) -> Sequence[Path]:
+    """Draw the vocabulary overlap of domains as a heat map (CrossNER, Figure 1).
+
+    overlap (Mapping[Tuple[str, str], float]): percent by pair, see `vocabulary_overlap`.
+    path (Path): the file, saved as PNG and as SVG; nothing where there is no pair.
+    RETURNS (Sequence[Path]): the files.
+    """
+    domains = list(dict.fromkeys(domain for pair in overlap for domain in pair))
+    if not domains:
+        return []
+    both = {**overlap, **{(second, first): percent for (first, second), percent in overlap.items()}}
+    figure = new_figure(1.8 + 0.7 * len(domains), 1.4 + 0.6 * len(domains))
+    axis = figure.subplots()
+    grid = [[both.get((row, column), 100.0) for column in domains] for row in domains]
+    axis.imshow(grid, cmap="Blues", vmin=0, vmax=100)
+    for i, row in enumerate(grid):
+        for j, percent in enumerate(row):
+            axis.text(j, i, f"{percent:.0f}", ha="center", va="center", color="white" if percent > 60 else "black")
+    axis.set_xticks(range(len(domains)), domains, rotation=40, ha="right", parse_math=False)
+    axis.set_yticks(range(len(domains)), domains, parse_math=False)
+    axis.set_title("vocabulary overlap in percent")
+    return save_figure(figure, path)

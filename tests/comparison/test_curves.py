@@ -1,0 +1,68 @@
+import json
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from spacy_crossner.comparison.curves import draw_curve, draw_overlap, draw_types
+from spacy_crossner.comparison.write import write_tables
+from spacy_crossner.data.files import write_files
+from spacy_crossner.errors import CrossnerError
+
+
+@pytest.fixture
+def curve(make_run):
+    """Give runs over numbers of sentences, in two domains."""
+    return [
+        make_run(setting, "crf", seed, 0.2 + n / 200 + seed / 50, sentences=n, domain=domain)
+        for setting in ("direct", "a $b$ c")
+        for n in (50, 10, 25)
+        for seed in (1, 2)
+        for domain in ("ai", "x_y")
+    ]
+
+
+def words(path):
+    """Return the texts of an SVG, which matplotlib leaves beside their outlines as comments."""
+    assert ElementTree.parse(path).getroot().tag.endswith("svg")
+    return path.read_text()
+
+
+def test_a_curve_is_drawn_over_sentences(runs, curve, tmp_path):
+    files = draw_curve([*runs, *curve], tmp_path / "figures" / "curve.png")
+    assert [file.name for file in files] == ["curve.png", "curve.svg"]
+    assert files[0].read_bytes().startswith(b"\x89PNG")
+    text = words(files[1])
+    assert all(f"<!-- {name} -->" in text for name in ("ai", "x_y", "direct crf", "test F1"))
+    # One number of sentences is no curve.
+    assert draw_curve(runs, tmp_path / "none.png") == []
+    assert draw_curve([run for run in curve if run["sentences"] == 10], tmp_path / "none.png") == []
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_types_are_drawn_as_bars(runs, curve, tmp_path):
+    text = words(draw_types([*runs, *curve], tmp_path / "types.png")[1])
+    assert all(f"<!-- {name} -->" in text for name in ("place", "a|b", "no-dapt laner", "music"))
+    assert "x_y" not in text
+    assert draw_types(curve, tmp_path / "none.png") == []
+
+
+def test_overlap_is_drawn_as_a_map(tmp_path):
+    text = words(
+        draw_overlap({("ai", "news"): 31.4, ("ai", "law"): 66.0, ("news", "law"): 12.0}, tmp_path / "o.png")[1]
+    )
+    assert text.count("<!-- 31 -->") == text.count("<!-- 66 -->") == 2
+    assert text.count("<!-- 100 -->") >= 3
+    assert draw_overlap({}, tmp_path / "none.png") == []
+
+
+def test_a_grid_leaves_figures_where_they_can_be_drawn(runs, curve, tmp_path, monkeypatch):
+    lines = [json.dumps({**run, "key": str(i)}) for i, run in enumerate([*runs, *curve])]
+    write_files({tmp_path / "runs.jsonl": "\n".join(lines).encode()})
+    names = {path.name for path in write_tables(tmp_path)}
+    assert names >= {"tables.md", "scores.csv", "curve.csv", "types.csv", "cost.csv", "curve.png", "types.svg"}
+    # Without matplotlib the tables are there.
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert {path.suffix for path in write_tables(tmp_path)} == {".md", ".csv"}
+    with pytest.raises(CrossnerError, match="C209"):
+        draw_types(runs, tmp_path / "types.png")
