@@ -1,0 +1,69 @@
+"""A picture of the sentence vectors of some sets in two pipelines, such as before and after PDALN.
+
+    python benchmarks/sentence_vectors.py OUT.png BEFORE AFTER SET.spacy ... [--sentences 200]
+
+BEFORE and AFTER are folders of pipelines with a transformer; each set has a colour. A panel shows the two directions in
+which the vectors of all sets together vary most (principal components), and says the squared MMD of each set and the
+first, at the scale of the bandwidths that training uses. It needs matplotlib.
+"""
+
+from pathlib import Path
+from typing import Annotated, Dict, List
+
+import numpy as np
+import spacy
+import torch
+import typer
+from numpy.typing import NDArray
+
+from spacy_crossner.data.docbin import read_docbin
+from spacy_crossner.domains import without_annotation
+from spacy_crossner.figures import new_figure, save_figure
+from spacy_crossner.losses.mmd import squared_mmd
+from spacy_crossner.models.sentences import begin_with_sentences
+
+
+def sentence_vectors(model: Path, sets: List[Path], sentences: int) -> Dict[str, NDArray[np.float32]]:
+    """Return the sentence vectors of some docs of each set, shape (n, width), evenly drawn from the whole."""
+    nlp = spacy.load(model)
+    tok2vec = nlp.get_pipe("ner").model.get_ref("tok2vec")
+    found = {}
+    for path in sets:
+        docs = [doc for doc in read_docbin(path, nlp.vocab) if len(doc)]
+        places = np.linspace(0, len(docs) - 1, min(sentences, len(docs))).astype(int)
+        docs = [without_annotation(docs[i], nlp.vocab) for i in places]
+        transformer = nlp.get_pipe("transformer")
+        transformer.set_annotations(docs, transformer.predict(docs))
+        listener = next(node for node in tok2vec.walk() if node.name == "transformer-listener")
+        listener.receive(listener.get_batch_id(docs), [doc._.trf_data for doc in docs], lambda gradient: [])
+        (_, vectors), _ = begin_with_sentences(tok2vec, docs)
+        found[path.parent.name + "/" + path.stem] = np.concatenate(vectors)
+    return found
+
+
+def main(
+    output: Annotated[Path, typer.Argument(help="The picture")],
+    before: Annotated[Path, typer.Argument(help="Pipeline")],
+    after: Annotated[Path, typer.Argument(help="Another one")],
+    sets: Annotated[List[Path], typer.Argument(help="DocBins")],
+    sentences: Annotated[int, typer.Option(help="Sentences of each set")] = 200,
+) -> None:
+    """Draw and print the picture."""
+    figure = new_figure(10, 5)
+    for axis, model in zip(figure.subplots(1, 2), (before, after), strict=True):
+        found = sentence_vectors(model, sets, sentences)
+        every = np.concatenate(list(found.values()))
+        _, _, directions = np.linalg.svd(every - every.mean(axis=0), full_matrices=False)
+        first = torch.from_numpy(next(iter(found.values())))
+        for name, vectors in found.items():
+            places = (vectors - every.mean(axis=0)) @ directions[:2].T
+            distance = squared_mmd(first, torch.from_numpy(vectors)).item()
+            axis.scatter(*places.T, s=8, alpha=0.6, label=f"{name}: {distance:.3f}")
+            print(f"{model}: squared MMD of {name} and the first set {distance:.4f}")
+        axis.set_title(str(model), fontsize=8, parse_math=False)
+        axis.legend(fontsize=8)
+    print(", ".join(map(str, save_figure(figure, output))))
+
+
+if __name__ == "__main__":
+    typer.run(main)
