@@ -20,6 +20,8 @@ class LossInputs:
     domains (List[Optional[str]]): the domain of each row.
     partners (Tensor): for each row that of its distorted twin, or of what it is the twin of; -1 for none, shape
         (n_docs,).
+    teacher (Tensor): the teacher's log-probability of each tag in the rows that a term asks for, 0 in others, shape
+        (n_docs, n_tokens, n_tags); what stands at padding has no meaning.
     """
 
     head: SequenceHead
@@ -54,6 +56,10 @@ class LossTerm:
     def __call__(self, inputs: LossInputs) -> Tensor:
         """Return a scalar that is connected to the graph of the head's output."""
         raise NotImplementedError
+
+    def teacher_rows(self, inputs: LossInputs) -> Tensor:
+        """Return which rows the teacher is asked about, bool, shape (n_docs,)."""
+        return inputs.rows_of(None)
 
     def finish_update(self) -> None:
         """Update what the term learns by itself, after the component's weights."""

@@ -49,11 +49,18 @@ class Distillation(LossTerm):
         wanted = inputs.teacher
         if wanted.shape != found.shape:
             raise CrossnerError(Errors.C042.format(own=found.shape[2], teacher=wanted.shape[-1]))
-        tokens = inputs.output.mask & inputs.rows_of(self.domain).unsqueeze(1)
-        if self.average == "entities":
-            tokens = tokens & (inputs.tags > 0)
+        tokens = self._tokens(inputs)
         if not tokens.any():
             return 0.0 * found.sum()
         wanted = (wanted[tokens] / self.temperature).softmax(dim=1)
         found = (found[tokens] / self.temperature).log_softmax(dim=1)
         return -(wanted * found).sum(dim=1).mean()
+
+    def teacher_rows(self, inputs: LossInputs) -> Tensor:
+        """Return the rows with tokens that count."""
+        return self._tokens(inputs).any(dim=1)
+
+    def _tokens(self, inputs: LossInputs) -> Tensor:
+        """Return which tokens count, bool, shape (n_docs, n_tokens)."""
+        tokens = inputs.output.mask & inputs.rows_of(self.domain).unsqueeze(1)
+        return tokens & (inputs.tags > 0) if self.average == "entities" else tokens

@@ -21,6 +21,9 @@ from .weights import node_weights
 # The layers that take their vectors from another component.
 LISTENERS = (Tok2VecListener.name, TransformerListener.name)
 
+# Docs that a teacher remembers at most.
+MOST_DOCS = 20_000
+
 # A layer of the teacher and that of the student it was copied from.
 Pair = Tuple[Model[Any, Any], Model[Any, Any]]
 
@@ -49,25 +52,39 @@ class Teacher:
         self.updates = 0
         self._said: Dict[bytes, Tensor] = {}
 
-    def log_probabilities(self, docs: List[Doc], tags: Tensor) -> Tensor:
-        """Return the log-probability of each tag at each token, shape (n_docs, n_tokens, n_tags), without a gradient.
+    def log_probabilities(self, docs: List[Doc], tags: Tensor, rows: Tensor) -> Tensor:
+        """Return the log-probability of each tag at each token, without a gradient.
 
         docs (List[Doc]): docs with tokens.
         tags (Tensor): gold tag indices, -1 where unknown, shape (n_docs, n_tokens): an autoregressive head's prefix.
+        rows (Tensor): which docs it is asked about, bool, shape (n_docs,).
+        RETURNS (Tensor): shape (n_docs, n_tokens, n_tags); 0 in the other rows.
         """
+        asked = rows.nonzero().squeeze(1).tolist()
+        found = tags.new_zeros((*tags.shape, self.model.get_dim("nO")), dtype=torch.float32)
+        for i, values in zip(asked, self._answers([docs[i] for i in asked], tags[asked]), strict=True):
+            found[i, : len(docs[i])] = values[: len(docs[i])]
+        return found
+
+    def _answers(self, docs: List[Doc], tags: Tensor) -> List[Tensor]:
+        """Return what it says of each doc."""
+        if not docs:
+            return []
         if self.decay is not None:
-            return self._ask(docs, tags)
+            return list(self._ask(docs, tags))
         keys = [_key(doc, row) for doc, row in zip(docs, tags, strict=True)]
+        if len(self._said) > MOST_DOCS:
+            self._said.clear()
         new = [i for i, key in enumerate(keys) if key not in self._said]
         if new:
-            longest = max(len(docs[i]) for i in new)
-            found = self._ask([docs[i] for i in new], tags[new, :longest])
+            found = self._ask([docs[i] for i in new], tags[new])
             self._said.update((keys[i], rows[: len(docs[i])]) for i, rows in zip(new, found, strict=True))
-        return torch.nn.utils.rnn.pad_sequence([self._said[key] for key in keys], batch_first=True)
+        return [self._said[key] for key in keys]
 
     def _ask(self, docs: List[Doc], tags: Tensor) -> Tensor:
+        longest = max(len(doc) for doc in docs)
         with torch.no_grad():
-            return get_module(self.model).log_probabilities(self.model.predict((docs, tags)))
+            return get_module(self.model).log_probabilities(self.model.predict((docs, tags[:, :longest])))
 
     def finish_update(self) -> None:
         """Follow the student, whose weights have been updated."""

@@ -321,7 +321,8 @@ class SequenceNER(TrainablePipe):
         if learners:
             if self.teacher is None:
                 raise CrossnerError(Errors.C044.format(name=self.name, terms=", ".join(learners)))
-            inputs.teacher = self.teacher.log_probabilities(docs, inputs.tags)
+            rows = torch.stack([self.losses[name].teacher_rows(inputs) for name in learners]).any(dim=0)
+            inputs.teacher = self.teacher.log_probabilities(docs, inputs.tags, rows)
         nothing = 0.0 * scores.emissions.sum()
         terms = {name: term(inputs) if term.weight else nothing for name, term in self.losses.items()}
         return weighted_sum(self.losses, terms), terms

@@ -101,6 +101,14 @@ def test_a_batch_without_such_docs_adds_nothing(average):
     assert head.output.weight.grad.abs().max() == 0
 
 
+def test_the_teacher_is_asked_about_docs_that_count():
+    inputs = make_inputs(make_head(use_crf=True), make_head(use_crf=True))
+    # The last doc is adaptive, and has no entity.
+    assert Distillation().teacher_rows(inputs).tolist() == [True, False, False]
+    assert Distillation(average="tokens").teacher_rows(inputs).tolist() == [True, False, True]
+    assert Distillation(domain=None).teacher_rows(inputs).tolist() == [True, True, False]
+
+
 def test_a_teacher_with_other_tags_is_an_error():
     inputs = make_inputs(make_head(use_crf=True), make_head(use_crf=True))
     inputs.teacher = inputs.teacher[:, :, :1]

@@ -65,7 +65,7 @@ def own_log_probabilities(nlp, ner, examples):
 
 def asked(teacher, nlp, ner, examples):
     docs = [without_annotation(example.reference, nlp.vocab) for example in examples]
-    return teacher.log_probabilities(docs, gold(ner, examples)), docs
+    return teacher.log_probabilities(docs, gold(ner, examples), torch.ones(len(docs), dtype=torch.bool)), docs
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -141,7 +141,15 @@ def test_it_is_asked_once_of_each_doc(annotated_docs, tiny_encoder, monkeypatch)
     assert torch.equal(part, whole[3:6, :longest])
     # A doc with other tags is another one, as an autoregressive head reads them.
     docs = [without_annotation(examples[0].reference, nlp.vocab)]
-    teacher.log_probabilities(docs, torch.zeros(1, len(docs[0]), dtype=torch.int64))
+    teacher.log_probabilities(docs, torch.zeros(1, len(docs[0]), dtype=torch.int64), torch.tensor([True]))
+    assert calls == [len(examples), 1]
+    # Of what no one wants to know it says nothing.
+    docs = [without_annotation(example.reference, nlp.vocab) for example in examples]
+    rows = torch.arange(len(docs)) < 2
+    some = teacher.log_probabilities(docs, gold(ner, examples), rows)
+    assert torch.equal(some[:2], whole[:2])
+    assert not some[2:].any()
+    assert not teacher.log_probabilities(docs, gold(ner, examples), rows & False).any()
     assert calls == [len(examples), 1]
 
 
