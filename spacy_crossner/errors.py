@@ -135,7 +135,7 @@ class Errors:
     C048 = "[C048] A language model with {samples} samples: 1 or more, or null for all words."
     C049 = (
         "[C049] Component '{name}' met the domain '{domain}', which it does not know. Its domains: {domains}. Add it "
-        "before training with `add_domain`."
+        "before training: `add_domain`, or the callback 'spacy_crossner.add_domains.v1' in [initialize.after_init]."
     )
     C050 = (
         '[C050] {n} text(s) for the language model hold a sentence of {held_out}, the first: "{text}". Leave them out: '
@@ -148,6 +148,7 @@ class Errors:
     C055 = "[C055] The workflow '{setting}' writes no scores: none of its commands has an output in {folder}."
     C056 = "[C056] The step '{step}' of {cell} has failed: {problem}. Finished steps are kept: give the command again."
     C057 = "[C057] A budget of '{budget}': a number of seconds, or of minutes or hours as in 30m or 2h."
+    C058 = "[C058] Component '{name}' is a {factory}: only a param_gen_ner has weights by domain."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

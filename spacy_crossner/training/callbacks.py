@@ -9,6 +9,7 @@ from ..dapt.excluded import read_excluded
 from ..errors import CrossnerError, Errors
 from ..models.teacher import make_teacher
 from ..pipeline.base import SequenceNER
+from ..pipeline.param_gen_ner import ParameterGeneratingEntityRecognizer
 from .readers import DomainReader
 
 # What `before_update` is given: the keys "step" and "epoch".
@@ -33,6 +34,24 @@ def create_add_labels(component: str, labels: Optional[Iterable[str]]) -> Callab
         pipe.add_labels(labels)
 
     return add_labels
+
+
+def create_add_domains(component: str, domains: Iterable[str]) -> Callable[[Language], None]:
+    """Make a callback for `[initialize.after_init]` that gives a sourced `param_gen_ner` the domains of its new data.
+
+    component (str): the component's name.
+    domains (Iterable[str]): the domains; those it has already keep their vectors.
+    RAISES (CrossnerError): when called, if the pipeline has no such component.
+    """
+
+    def add_domains(nlp: Language) -> None:
+        pipe = _find_component(nlp, component)
+        if not isinstance(pipe, ParameterGeneratingEntityRecognizer):
+            raise CrossnerError(Errors.C058.format(name=component, factory=type(pipe).__name__))
+        for domain in domains:
+            pipe.add_domain(domain)
+
+    return add_domains
 
 
 def create_set_losses(component: str, losses: Dict[str, Any]) -> Callable[[Language], None]:

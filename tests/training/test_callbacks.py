@@ -14,6 +14,7 @@ from spacy_crossner.errors import CrossnerError
 from spacy_crossner.losses import TagLikelihood
 from spacy_crossner.models.bridge import get_module
 from spacy_crossner.training.callbacks import (
+    create_add_domains,
     create_add_labels,
     create_attach_teacher,
     create_chain,
@@ -206,3 +207,14 @@ def test_text_for_a_language_model_holds_no_sentence_of_the_test_set(annotated_d
     # There may be nothing to compare.
     create_keep_out(domains, {"dev": None})(nlp)
     create_keep_out({"target": {"path": None}}, {"test": tmp_path / "test.spacy"})(nlp)
+
+
+def test_a_component_gets_the_domains_of_its_new_data(source, annotated_docs):
+    nlp = spacy.blank("en")
+    ner = nlp.add_pipe("param_gen_ner", name="ner", config={"model": {"hidden": 8}})
+    nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc) for doc in annotated_docs(nlp)])
+    create_add_domains("ner", ["law", "default"])(nlp)
+    assert ner.domains == ("default", "law")
+    assert len(get_module(ner.model).encoder.domains) == 2
+    with pytest.raises(CrossnerError, match=r"C058.*'ner'.*CRFEntityRecognizer"):
+        create_add_domains("ner", ["law"])(source)
