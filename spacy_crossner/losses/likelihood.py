@@ -11,11 +11,11 @@ from .base import LossInputs, LossTerm
 class TagLikelihood(LossTerm):
     """Negative log-likelihood of the gold tags under the head, the mean over the annotated tokens.
 
-    domain (Optional[str]): docs of this domain only, so that domains may have weights of their own; None for all.
     weight (float): factor in the sum of the terms.
+    domain (Optional[str]): docs of this domain only, so that domains may have weights of their own; None for all.
     """
 
-    def __init__(self, domain: Optional[str] = None, weight: float = 1.0) -> None:
+    def __init__(self, weight: float = 1.0, domain: Optional[str] = None) -> None:
         super().__init__(weight)
         self.domain = domain
 
