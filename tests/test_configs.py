@@ -86,6 +86,7 @@ def test_language_models_of_two_domains_help_to_tag(supervised, corpus, tmp_path
     assert min(losses[f"ner.{term}"] for term in ("source_ner", "source_lm", "target_lm")) > 0
     ner = spacy.load(tmp_path / "out" / "model-last").get_pipe("ner")
     assert ner.domains == ("source", "target")
+    assert set(ner.losses) == {"source_ner", "target_ner", "source_lm", "target_lm"}
 
 
 def test_a_language_model_does_not_see_the_test_set(corpus, tmp_path):

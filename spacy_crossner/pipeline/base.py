@@ -106,6 +106,8 @@ class SequenceNER(TrainablePipe):
         if not (0 <= (threshold or 0) <= 1 and 0 < candidates_floor <= 1 and 0 <= overlap < window):
             settings = f"threshold {threshold}, candidates_floor {candidates_floor}, window {window}, overlap {overlap}"
             raise CrossnerError(Errors.C019.format(name=name, settings=settings))
+        # A config takes out a term that the factory has by default with null.
+        losses = {name: term for name, term in losses.items() if term is not None}
         if not losses:
             raise CrossnerError(Errors.C012.format(name=name))
         self.vocab = vocab
