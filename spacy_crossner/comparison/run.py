@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import srsly
 from weasel.util import split_command
@@ -98,7 +98,6 @@ def run_grid(
     *,
     variables: Optional[Mapping[str, Any]] = None,
     budget: Optional[float] = None,
-    run_step: Optional[Callable[[Path, Step, Path], Tuple[float, float]]] = None,
 ) -> Iterator[Progress]:
     """Run the cells that no run is known of.
 
@@ -107,7 +106,6 @@ def run_grid(
     output (Path): the folder of the ledger and of the logs.
     variables (Optional[Mapping[str, Any]]): variables of the project for all cells.
     budget (Optional[float]): seconds after which no further cell is begun, nor one that is likely to take longer.
-    run_step (Optional[Callable]): runs a step and returns seconds and peak memory; `run_step` below if not given.
     YIELDS (Progress): after each cell.
     RAISES (CrossnerError): a step fails; what was done before it is kept.
     """
@@ -126,7 +124,7 @@ def run_grid(
             spent = time.perf_counter() - begun
             if budget is not None and spent + (max(times) if times else 0) > budget:
                 return
-            known = run_cell(project, cell, steps, key, ledger, run_step or globals()["run_step"])
+            known = run_cell(project, cell, steps, key, ledger)
             times.append(time.perf_counter() - begun - spent)
             unknown -= 1
             yield Progress(cell, known, False, done, len(todo), unknown * sum(times) / len(times))
@@ -140,7 +138,6 @@ def run_cell(
     steps: Sequence[Step],
     key: str,
     ledger: Ledger,
-    run_step: Callable[[Path, Step, Path], Tuple[float, float]],
 ) -> Dict[str, Any]:
     """Run the steps of a cell whose outputs are not there yet, and note what came of it."""
     stages: Dict[str, Dict[str, float]] = {}

@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 import numpy as np
 
 from ..evaluation.bootstrap import paired_bootstrap
-from .published import DOMAINS, ROWS, published
+from .published import ROWS, published
 
 Run = Mapping[str, Any]
 Row = Sequence[str]
@@ -169,6 +169,3 @@ def to_csv(rows: Sequence[Row]) -> str:
     handle = io.StringIO()
     csv.writer(handle, lineterminator="\n").writerows(rows)
     return handle.getvalue()
-
-
-__all__ = ["DOMAINS", "cost_rows", "curve_rows", "group_runs", "score_rows", "to_csv", "to_markdown", "type_rows"]

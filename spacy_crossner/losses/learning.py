@@ -4,6 +4,7 @@ from typing import Any, Dict, Optional
 
 import torch
 from safetensors.torch import load, save
+from thinc.api import get_torch_default_device
 from torch import Tensor, nn
 
 from .base import LossTerm
@@ -47,7 +48,7 @@ class LearningTerm(LossTerm):
 
     def _start(self, width: int) -> None:
         self._width = width
-        self.module = self.build(width)
+        self.module = self.build(width).to(get_torch_default_device())
         self.optimizer = torch.optim.Adam(self.module.parameters(), lr=self.rate)
 
     def finish_update(self) -> None:
@@ -80,5 +81,7 @@ class LearningTerm(LossTerm):
             weights.copy_(tensors[f"{WEIGHTS}{name}"])
             prefix = f"{MOMENTS}{name}/"
             moments = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            # The number of steps stays where Adam has it, on the CPU.
+            moments = {key: value.to(weights.device) if value.dim() else value for key, value in moments.items()}
             if moments:
                 self.optimizer.state[weights] = moments

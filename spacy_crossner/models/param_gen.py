@@ -5,6 +5,7 @@ from functools import partial
 from typing import Callable, Dict, List, Optional
 
 import torch
+from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from thinc.api import Model, get_torch_default_device
 from thinc.types import Floats2d
@@ -32,6 +33,8 @@ class DomainTable:
         self.domains: List[str] = []
         self.default: Optional[str] = None
         self.numbers: Dict[str, int] = {}
+        # By key: that is a hash of the word, the same in every vocabulary.
+        self._known: Dict[int, int] = {}
 
     @property
     def words(self) -> List[str]:
@@ -41,6 +44,7 @@ class DomainTable:
     @words.setter
     def words(self, words: List[str]) -> None:
         self.numbers = {word: i for i, word in enumerate(words)}
+        self._known = {}
 
     def make_head(self, width: int, allowed_starts: Tensor, allowed_transitions: Tensor) -> GeneratedTagger:
         """Make the torch module."""
@@ -52,9 +56,15 @@ class DomainTable:
         device = get_torch_default_device()
         found = {"domains": torch.tensor([self.number_of(doc) for doc in docs], device=device)}
         if is_train and self.numbers:
-            rows = [torch.tensor([self.numbers.get(normal_form(token.text), -1) for token in doc]) for doc in docs]
+            rows = [torch.tensor([self.word_number(doc, key) for key in doc.to_array(ORTH).tolist()]) for doc in docs]
             found["words"] = pad_sequence(rows, batch_first=True, padding_value=-1).to(device)
         return found
+
+    def word_number(self, doc: Doc, key: int) -> int:
+        """Return the number of a word by its key in the strings of a doc's vocabulary; a word is normalised once."""
+        if key not in self._known:
+            self._known[key] = self.numbers.get(normal_form(doc.vocab.strings[key]), -1)
+        return self._known[key]
 
     def number_of(self, doc: Doc) -> int:
         """Return the number of the domain whose weights a doc gets."""

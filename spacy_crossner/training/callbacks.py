@@ -10,7 +10,7 @@ from ..errors import CrossnerError, Errors
 from ..models.teacher import make_teacher
 from ..pipeline.base import SequenceNER
 from ..pipeline.param_gen_ner import ParameterGeneratingEntityRecognizer
-from .readers import DomainReader
+from .readers import DomainReader, whole_blocks
 
 # What `before_update` is given: the keys "step" and "epoch".
 Progress = Dict[str, int]
@@ -132,7 +132,7 @@ def create_keep_out(
         blocks = {name: block for name, block in domains.items() if block.get("role") == "unlabelled"}
         if not paths or not any(block.get("path") for block in blocks.values()):
             return
-        texts = [example.reference.text for example in DomainReader(blocks)(nlp)]
+        texts = [example.reference.text for example in DomainReader(whole_blocks(blocks))(nlp)]
         found = read_excluded(paths).holding(texts)
         if found:
             names = ", ".join(map(str, paths))

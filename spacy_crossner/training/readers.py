@@ -39,7 +39,7 @@ def corpus_domains(domains: Dict[str, Dict[str, Any]]) -> List[str]:
 
     domains (Dict[str, Dict]): the blocks of a `DomainReader`.
     """
-    examples = DomainReader(_whole(domains))(spacy.blank("en"))
+    examples = DomainReader(whole_blocks(domains))(spacy.blank("en"))
     return list(dict.fromkeys(cast(str, get_domain(example.reference)) for example in examples))
 
 
@@ -52,12 +52,12 @@ def corpus_words(domains: Dict[str, Dict[str, Any]], most: int = 30000, least: i
     RETURNS (List[Tuple[str, int]]): words as `normal_form` gives them, and their occurrences.
     """
     counts: Counter[str] = Counter()
-    for example in DomainReader(_whole(domains))(spacy.blank("en")):
+    for example in DomainReader(whole_blocks(domains))(spacy.blank("en")):
         counts.update(normal_form(token.text) for token in example.reference)
     return [(word, count) for word, count in counts.most_common(most) if count >= least]
 
 
-def _whole(domains: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
+def whole_blocks(domains: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
     """Return blocks that are read once and in full."""
     partial = ("sample", "upsample", "replace_mentions")
     return {name: {key: value for key, value in block.items() if key not in partial} for name, block in domains.items()}

@@ -198,6 +198,8 @@ def test_text_for_a_language_model_holds_no_sentence_of_the_test_set(annotated_d
     write_docbin(annotated_docs(nlp), tmp_path / "test.spacy")
     (tmp_path / "raw.txt").write_text(f"It was a fine day.\n{text}\n")
     domains = {"raw": {"path": str(tmp_path / "raw.txt"), "role": "unlabelled"}, "target": {"path": None}}
+    # Of a sample, too, all that may be drawn is looked at.
+    domains["raw"]["sample"] = 1
     keep_out = create_keep_out(domains, {"dev": None, "test": tmp_path / "test.spacy"})
     if is_in:
         with pytest.raises(CrossnerError, match=r"C050.*1 text.*test\.spacy"):
