@@ -1,5 +1,7 @@
 """The README's Python runs as it stands, and its tables name files that exist."""
 
+import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -26,3 +28,14 @@ def test_the_architecture_table_is_true():
     assert len(files) > 20
     for name in files:
         assert (ROOT / name).exists() or (ROOT / "spacy_crossner" / name).exists(), name
+
+
+def test_the_result_tables_are_those_of_the_runs():
+    path = ROOT / "benchmarks" / "readme.py"
+    spec = importlib.util.spec_from_file_location("readme", path)
+    readme = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(readme)
+    tables = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf8"))["tables"]
+    # Every table has its place, and every place its table.
+    assert [place["name"] for place in readme.PLACE.finditer(README)] == list(tables)
+    assert readme.fill(README, tables) == README, "run python benchmarks/readme.py"

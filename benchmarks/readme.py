@@ -1,0 +1,73 @@
+"""The result tables of the README, from the runs in `benchmarks/results.json`.
+
+    python benchmarks/readme.py [--check]
+
+A table stands between `<!-- results: NAME -->` and `<!-- end -->`, its rows under "tables" in `results.json`.
+"""
+
+import json
+import re
+import statistics
+from pathlib import Path
+from typing import Annotated, Any, Dict, List, Mapping
+
+import typer
+
+from spacy_crossner.comparison.tables import to_markdown
+
+ROOT = Path(__file__).parents[1]
+PLACE = re.compile(r"(<!-- results: (?P<name>[\w-]+) -->\n).*?(?=<!-- end -->)", re.S)
+
+Tables = Mapping[str, Mapping[str, Any]]
+
+
+def find_runs(tables: Tables, row: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """Return the runs of a row; a row of another table is named `table/row`."""
+    runs = row["runs"]
+    if not isinstance(runs, str):
+        return list(runs)
+    table, _, name = runs.partition("/")
+    return find_runs(tables, next(other for other in tables[table]["rows"] if other["row"] == name))
+
+
+def cell(key: str, runs: List[Dict[str, Any]]) -> str:
+    """Return the mean of a figure over the runs that have it and, of several, its deviation; or their seeds."""
+    values = [run[key] for run in runs if key in run]
+    if key == "seeds":
+        return ", ".join(str(run["seed"]) for run in runs)
+    if not values:
+        return ""
+    mean = f"{statistics.mean(values):.1f}"
+    return f"{mean} ± {statistics.stdev(values):.1f}" if len(values) > 1 else mean
+
+
+def table(tables: Tables, name: str) -> str:
+    """Return one table as Markdown."""
+    found = tables[name]
+    rows = [[found["head"], *found["columns"]]]
+    for row in found["rows"]:
+        runs = find_runs(tables, row)
+        fixed = row.get("cells", {})
+        rows.append([row["row"], *(fixed.get(head, cell(key, runs)) for head, key in found["columns"].items())])
+    return to_markdown(rows)
+
+
+def fill(text: str, tables: Tables) -> str:
+    """Return the README with every table as the runs have it."""
+    return PLACE.sub(lambda place: place[1] + table(tables, place["name"]), text)
+
+
+def main(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether it is as the runs have it")] = False,
+) -> None:
+    """Write the tables into the README."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf8")
+    filled = fill(text, json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf8"))["tables"])
+    if check and filled != text:
+        raise typer.Exit(1)
+    readme.write_text(filled, encoding="utf8")
+
+
+if __name__ == "__main__":
+    typer.run(main)
