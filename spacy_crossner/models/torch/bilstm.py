@@ -4,7 +4,9 @@ from typing import List, Optional
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
+from torch.nn.utils.rnn import pad_sequence
+
+from .recurrent import run_bilstm
 
 # Code points share this many rows of the character table; those below it have a row each. Row 0 is padding.
 CHARACTERS = 1024
@@ -118,8 +120,7 @@ class WordEncoder(nn.Module):
             found: Tensor = self.dropout(flat)
             return found
         rows = pad_sequence(self.dropout(flat).split(lengths.tolist()), batch_first=True)
-        # Packed, so that the backward half does not begin in the padding.
-        packed, _ = self.lstm(pack_padded_sequence(rows, lengths, batch_first=True, enforce_sorted=False))
-        found, _ = pad_packed_sequence(packed, batch_first=True)
+        dropout, training = self.lstm.dropout, self.training
+        found = run_bilstm(self.lstm.all_weights, rows, lengths, dropout=dropout, training=training)
         mask = torch.arange(found.shape[1]) < lengths.unsqueeze(1)
         return found[mask.to(found.device)]

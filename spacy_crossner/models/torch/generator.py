@@ -4,8 +4,8 @@ from typing import Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from .recurrent import run_bilstm
 
 # The tasks, as their vectors are numbered.
 NER, LANGUAGE_MODEL = 0, 1
@@ -43,9 +43,8 @@ class GeneratedBiLSTM(nn.Module):
         super().__init__()
         self.use_domains = use_domains
         self.use_tasks = use_tasks
-        # Runs the fused kernels on weights that are given; it has none itself. In a list, so that it is no submodule.
-        self._lstm = [nn.LSTM(width, hidden, batch_first=True, bidirectional=True, device="meta")]
-        self.shapes = {name: weights.shape for name, weights in self._lstm[0].named_parameters()}
+        plain = nn.LSTM(width, hidden, bidirectional=True, device="meta")
+        self.shapes = {name: weights.shape for name, weights in plain.named_parameters()}
         n_domain, n_task = (vector_width if used else 1 for used in (use_domains, use_tasks))
         n_weights = sum(shape.numel() for shape in self.shapes.values())
         # shape: (weights, task, domain)
@@ -68,10 +67,9 @@ class GeneratedBiLSTM(nn.Module):
         place (Place): domain and task.
         RETURNS (Tensor): shape (n_docs, n_tokens, 2 * hidden), 0 at padding.
         """
-        packed = pack_padded_sequence(rows, lengths, batch_first=True, enforce_sorted=False)
-        weights = self.generate(place) if torch.is_grad_enabled() else self._remembered(place)
-        found, _ = functional_call(self._lstm[0], weights, (packed,))
-        return pad_packed_sequence(found, batch_first=True, total_length=rows.shape[1])[0]
+        generated = self.generate(place) if torch.is_grad_enabled() else self._remembered(place)
+        weights = list(generated.values())
+        return run_bilstm([weights[:4], weights[4:]], rows, lengths)
 
     def generate(self, place: Place) -> Dict[str, Tensor]:
         """Return the weights of the LSTM for a domain and a task, by torch's names."""
@@ -109,7 +107,7 @@ class GeneratedBiLSTM(nn.Module):
         copied = self.__class__.__new__(self.__class__)
         memo[id(self)] = copied
         nn.Module.__init__(copied)
-        for name in ("use_domains", "use_tasks", "shapes", "_lstm"):
+        for name in ("use_domains", "use_tasks", "shapes"):
             setattr(copied, name, getattr(self, name))
         copied._cache = {}
         for name, weights in self.named_parameters():
