@@ -41,9 +41,30 @@ def cell(key: str, runs: List[Dict[str, Any]]) -> str:
     return f"{mean} ± {statistics.stdev(values):.1f}" if len(values) > 1 else mean
 
 
+def verdict(tables: Tables, claim: Mapping[str, Any]) -> List[str]:
+    """Return by how much one side of a claim is better here, over the seeds that both have, and whether it holds."""
+    if "better" not in claim:
+        return ["not measured", claim["why"]]
+    better, than = (
+        {run["seed"]: run for run in find_runs(tables, {"runs": claim[side]})} for side in ("better", "than")
+    )
+    key, other = claim["on"], claim.get("than_on", claim["on"])
+    seeds = [seed for seed, run in better.items() if key in run and other in than.get(seed, {})]
+    gains = [better[seed][key] - than[seed][other] for seed in seeds]
+    gain = statistics.mean(gains)
+    holds = "holds" if min(gains) > 0 else "does not hold" if gain <= 0 else "not in every seed"
+    if holds == "holds" and len(gains) == 1:
+        holds = "holds in one seed"
+    seed_names = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    return [f"{gain:+.1f} ({seed_names})", holds]
+
+
 def table(tables: Tables, name: str) -> str:
     """Return one table as Markdown."""
     found = tables[name]
+    if "claims" in found:
+        claims = [[claim["row"], claim["paper"], *verdict(tables, claim)] for claim in found["claims"]]
+        return to_markdown([[found["head"], "paper", "here", "verdict"], *claims])
     rows = [[found["head"], *found["columns"]]]
     for row in found["rows"]:
         runs = find_runs(tables, row)
