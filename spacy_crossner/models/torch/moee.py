@@ -64,25 +64,35 @@ class MixtureTagger(LinearTagger):
         RETURNS (HeadOutput): its `extras` are the emissions of task 1, shape (n_docs, n_tokens, 3), and the logits of
             the gate, shape (n_docs, n_tokens, n_experts): no entity first, then the types in order.
         """
-        padded = pad_tokens(tokens, mask)
-        hidden = self.dropout(padded)
-        output = HeadOutput(emissions=hidden, mask=mask, tokens=padded)
+        output = HeadOutput(emissions=tokens, mask=mask, tokens=pad_tokens(tokens, mask))
+        # The experts are what costs: they see tokens and no padding.
+        hidden = self.dropout(tokens)
         if self.detector is not None:
-            output.extras[DETECTION] = self.detector.output(hidden)
+            output.extras[DETECTION] = pad_tokens(self.detector.output(hidden), mask)
         if self.use_experts:
-            output.extras[GATE] = self.gate(hidden)
-            hidden = self.dropout(self.mix(hidden, output.extras[GATE].softmax(dim=-1)))
-        output.emissions = self.output(hidden)
+            logits = self.gate(hidden)
+            output.extras[GATE] = pad_tokens(logits, mask)
+            scores = self.score_mixture(hidden, logits.softmax(dim=1))
+        else:
+            scores = self.output(hidden)
+        output.emissions = pad_tokens(scores, mask)
         return output
 
-    def mix(self, hidden: Tensor, weights: Tensor) -> Tensor:
-        """Return the meta-expert feature (Eqs. 1 and 3), shape (..., expert_width).
+    def score_mixture(self, hidden: Tensor, weights: Tensor) -> Tensor:
+        """Return the tag scores of the meta-expert feature (Eqs. 1 and 3), shape (n_tokens_in_all, n_tags).
 
-        hidden (Tensor): token vectors, shape (..., width).
-        weights (Tensor): how much each expert counts (Eq. 2), shape (..., n_experts).
+        hidden (Tensor): token vectors, shape (n_tokens_in_all, width).
+        weights (Tensor): how much each expert counts (Eq. 2), shape (n_tokens_in_all, n_experts).
         """
-        features = self.experts(hidden).unflatten(-1, (-1, self.expert_width))
-        return torch.einsum("...e,...ef->...f", weights, features)
+        if self.training:
+            features = self.experts(hidden).unflatten(1, (-1, self.expert_width))
+            return self.output(self.dropout(torch.einsum("ne,nef->nf", weights, features)))
+        # Without dropout between them the experts and the layer above are one linear layer, from the token vectors to
+        # the few tags: the same scores for a small part of the work.
+        above, bias = self.output.weight, self.experts.bias.unflatten(0, (-1, self.expert_width))
+        experts = torch.einsum("tf,efw->etw", above, self.experts.weight.unflatten(0, (-1, self.expert_width)))
+        scores = nn.functional.linear(hidden, experts.flatten(0, 1), (bias @ above.T).flatten())
+        return torch.einsum("ne,net->nt", weights, scores.unflatten(1, (-1, len(above)))) + self.output.bias
 
     def detection_nll(self, output: HeadOutput, tags: Tensor) -> Tensor:
         """Return the loss of task 1 (Eq. 4) per annotated token; 0 without this task.
