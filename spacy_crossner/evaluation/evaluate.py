@@ -22,7 +22,7 @@ from ..scores import get_score
 from ..tags import OUTSIDE, TAGS_KEY, bio_to_spans, spans_to_bio
 from .calibration import Judged, calibration, threshold_curve
 from .experts import experts_kept, gate_accuracy
-from .metrics import RULE, conlleval_scores, count_illegal, strict_scores
+from .metrics import RULE, conlleval_scores, count_illegal, strict_scores, untyped_scores
 from .mistakes import count_entities
 
 PACKAGES = ("spacy", "spacy-crossner", "spacy-transformers", "torch", "transformers")
@@ -55,13 +55,13 @@ def evaluate(
     drop_seen (Iterable[Doc]): gold docs with the same words as one of these are left out.
     batch_size (Optional[int]): docs in a batch; `nlp.batch_size` if not given.
     source (str): the name of the data in error messages.
-    RETURNS (Dict[str, Any]): can be written as JSON. `strict` with `p`, `r`, `f` and `per_type`; `conlleval` with `p`,
-        `r`, `f`, all in [0, 1]; `calibration`, the expected calibration error and the reliability table of the
-        entities' scores, and `thresholds`, the strict figures when entities with a lower score are dropped, both None
-        where an entity has no score; `gate`, the accuracy of a mixture's gate, see `gate_accuracy`; `illegal_tags`, the
-        predicted I- tags that nothing opens; the numbers of `sentences`, `words`, `entities`, `predicted_entities` and
-        `dropped_seen` sentences; `per_sentence`, how many entities are right, found and gold in each; `seconds` of
-        prediction after one batch for warming up; `words_per_second`; `batch_size`.
+    RETURNS (Dict[str, Any]): can be written as JSON. `strict` with `p`, `r`, `f` and `per_type`; `conlleval` and
+        `untyped` with `p`, `r`, `f`, all in [0, 1]; `calibration`, the expected calibration error and the reliability
+        table of the entities' scores, and `thresholds`, the strict figures when entities with a lower score are
+        dropped, both None where an entity has no score; `gate`, the accuracy of a mixture's gate, see `gate_accuracy`;
+        `illegal_tags`, the predicted I- tags that nothing opens; the numbers of `sentences`, `words`, `entities`,
+        `predicted_entities` and `dropped_seen` sentences; `per_sentence`, how many entities are right, found and gold
+        in each; `seconds` of prediction after one batch for warming up; `words_per_second`; `batch_size`.
     RAISES (CrossnerError): a sentence has no annotation, none is left, or the pipeline changes the tokens.
     """
     return score(predict(nlp, gold, drop_seen=drop_seen, batch_size=batch_size, source=source))
@@ -121,6 +121,7 @@ def score(found: Predicted) -> Dict[str, Any]:
     return {
         "strict": strict_scores(gold_tags, predicted_tags),
         "conlleval": conlleval_scores(gold_tags, predicted_tags),
+        "untyped": untyped_scores(gold_tags, predicted_tags),
         "calibration": calibration(*judged) if judged else None,
         "thresholds": threshold_curve(*judged, n_gold=entities) if judged else None,
         "gate": gate_accuracy(kept, predicted),

@@ -11,11 +11,12 @@ from typing import Any, Dict, List, Sequence, TypedDict
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 
-from ..tags import OUTSIDE, split_tag
+from ..tags import OUTSIDE, bio_to_spans, split_tag
 
 RULE = (
     "strict = strict IOB2, exact spans sentence by sentence (seqeval), an I- tag that nothing opens is outside; "
-    "lenient = conlleval over one concatenated sequence, such a tag starts an entity"
+    "lenient = conlleval over one concatenated sequence, such a tag starts an entity; "
+    "untyped = strict, whatever the types: how well entities are found at all"
 )
 
 Tags = List[str]
@@ -75,6 +76,28 @@ def conlleval_scores(gold: Sequence[Tags], predicted: Sequence[Tags]) -> PRF:
     labels = _labels([*gold, *predicted])
     joined = [[tag for tags in _encode(side, labels) for tag in tags] for side in (gold, predicted)]
     return _prf(_report(joined[:1], joined[1:])["micro avg"])
+
+
+def untyped_scores(gold: Sequence[Tags], predicted: Sequence[Tags]) -> PRF:
+    """Score exact spans in the strict reading, whatever their types: how well entities are found at all.
+
+    gold (Sequence[Tags]): the BIO tags of each sentence.
+    predicted (Sequence[Tags]): the same number of tags for each.
+    RETURNS (PRF): micro-averaged; 0 where a figure has no denominator.
+    RAISES (ValueError): a tag is not BIO, or the lengths differ.
+    """
+    _check_lengths(gold, predicted)
+    _labels([*gold, *predicted])
+    of_gold, found = (
+        {(i, *span[:2]) for i, tags in enumerate(side) for span in bio_to_spans(tags) if tags[span[0]][0] == "B"}
+        for side in (gold, predicted)
+    )
+    right = len(of_gold & found)
+    return {
+        "p": right / max(1, len(found)),
+        "r": right / max(1, len(of_gold)),
+        "f": 2 * right / max(1, len(found) + len(of_gold)),
+    }
 
 
 def count_illegal(tags: Sequence[str]) -> int:

@@ -19,6 +19,7 @@ def score_table(scores: Mapping[str, Any]) -> str:
     overall = [
         _row("strict", scores["strict"], scores["entities"]),
         _row("lenient", scores["conlleval"], scores["entities"]),
+        _row("untyped", scores["untyped"], scores["entities"]),
     ]
     types = [_row(label, row, row["support"]) for label, row in per_type.items()]
     # The label column is as wide in both tables, so that the figures stand under one another.

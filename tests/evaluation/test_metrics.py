@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spacy_crossner.evaluation.metrics import conlleval_scores, count_illegal, strict_scores
+from spacy_crossner.evaluation.metrics import conlleval_scores, count_illegal, strict_scores, untyped_scores
 from spacy_crossner.tags import bio_to_spans
 
 LABELS = ["per", "geo-loc", "geo", "Multi-tissue_structure", "x-", "-x", "_"]
@@ -97,6 +97,21 @@ def test_readings_agree_on_legal_tags(pair):
     assert conlleval_scores(gold, predicted) == pytest.approx({key: strict[key] for key in "prf"})
 
 
+@given(tag_pairs())
+def test_untyped_is_strict_with_one_type_for_all(pair):
+    legal = [tags for tags in zip(*pair, strict=True) if not any(map(count_illegal, tags))]
+    gold, predicted = [tags for tags, _ in legal], [tags for _, tags in legal]
+    renamed = [[[tag[:1] + "-any" * (tag != "O") for tag in tags] for tags in side] for side in (gold, predicted)]
+    strict = strict_scores(*renamed)
+    assert untyped_scores(gold, predicted) == pytest.approx({key: strict[key] for key in "prf"})
+
+
+def test_untyped_takes_a_wrong_type_and_no_illegal_tag():
+    gold = [["B-per", "I-per", "O", "B-geo"]]
+    assert untyped_scores(gold, [["B-geo", "I-geo", "O", "I-geo"]]) == {"p": 1.0, "r": 0.5, "f": pytest.approx(2 / 3)}
+    assert untyped_scores(gold, [["B-geo", "I-per", "O", "O"]])["f"] == 0.0
+
+
 def test_where_the_readings_part():
     gold = [["B-per", "I-per", "O", "B-geo"]]
     predicted = [["I-per", "I-per", "O", "B-geo"]]
@@ -156,14 +171,14 @@ def test_scores_are_plain_numbers():
     assert json.loads(json.dumps(conlleval_scores(gold, gold))) == {"p": 1.0, "r": 1.0, "f": 1.0}
 
 
-@pytest.mark.parametrize("score", [strict_scores, conlleval_scores])
+@pytest.mark.parametrize("score", [strict_scores, conlleval_scores, untyped_scores])
 @pytest.mark.parametrize("tag", ["E-per", "S-per", "per", "B", "B-", "", "o"])
 def test_other_tags_are_refused(score, tag):
     with pytest.raises(ValueError, match="is not a BIO tag"):
         score([["O"]], [[tag]])
 
 
-@pytest.mark.parametrize("score", [strict_scores, conlleval_scores])
+@pytest.mark.parametrize("score", [strict_scores, conlleval_scores, untyped_scores])
 @pytest.mark.parametrize("predicted", [[["O"]], [["O"], ["O", "O"]], [["O", "O"], ["O"], ["O"]]])
 def test_lengths_must_agree(score, predicted):
     with pytest.raises(ValueError, match="differ"):

@@ -1,7 +1,7 @@
 import pytest
 
 from spacy_crossner.evaluation.calibration import calibration
-from spacy_crossner.evaluation.metrics import RULE, conlleval_scores, strict_scores
+from spacy_crossner.evaluation.metrics import RULE, conlleval_scores, strict_scores, untyped_scores
 from spacy_crossner.evaluation.tables import score_table
 
 GOLD = [["B-per", "I-per", "O", "B-per", "B-Multi-tissue_structure"]]
@@ -13,6 +13,7 @@ def scores():
     return {
         "strict": strict_scores(GOLD, PREDICTED),
         "conlleval": conlleval_scores(GOLD, PREDICTED),
+        "untyped": untyped_scores(GOLD, PREDICTED),
         "calibration": calibration([0.9, 0.8], [True, False]),
         "illegal_tags": 1,
         "sentences": 1,
@@ -34,6 +35,7 @@ def test_table_shows_both_readings_and_types_by_support(scores):
     found = rows(score_table(scores))
     assert found["strict"] == ["100.00", "33.33", "50.00", "3"]
     assert found["lenient"] == ["100.00", "66.67", "80.00", "3"]
+    assert found["untyped"] == ["100.00", "33.33", "50.00", "3"]
     assert found["per"] == ["100.00", "50.00", "66.67", "2"]
     assert list(found).index("per") < list(found).index("Multi-tissue_structure")
 
@@ -41,7 +43,7 @@ def test_table_shows_both_readings_and_types_by_support(scores):
 def test_figures_stand_under_one_another(scores):
     text = score_table({**scores, "calibration": None})
     lines = [line for line in text.splitlines() if line.endswith((" 1", " 2", " 3"))]
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert len({len(line) for line in lines}) == 1
 
 
