@@ -17,15 +17,20 @@ from .base import LossInputs, LossTerm
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
-def squared_mmd(source: Tensor, target: Tensor, bandwidths: Sequence[float] = BANDWIDTHS) -> Tensor:
-    """Return the squared maximum mean discrepancy of two samples, a scalar of 0 or more.
+def squared_mmd(
+    source: Tensor, target: Tensor, bandwidths: Sequence[float] = BANDWIDTHS, *, unbiased: bool = False
+) -> Tensor:
+    """Return the squared maximum mean discrepancy of two samples, a scalar.
 
-    It is the biased estimator (Eq. 4). The kernel is the mean of Gaussian kernels whose squared bandwidths are
+    The biased estimator (Eq. 4) counts each vector as a pair with itself, too. It is 0 or more, and above 0 for two
+    samples of one distribution: the more so the smaller they are. The unbiased one is 0 for these on average (Gretton
+    et al., 2012, Eq. 3), and may be below 0. The kernel is the mean of Gaussian kernels whose squared bandwidths are
     multiples of the median squared distance between two different vectors of both samples, which takes no gradient.
 
     source (Tensor): shape (n_source, width), n_source 1 or more.
     target (Tensor): shape (n_target, width), n_target 1 or more.
     bandwidths (Sequence[float]): the multiples.
+    unbiased (bool): the unbiased estimator; 0 where a sample has one vector only, which has no pair.
     """
     both = torch.cat([source, target])
     n_source, n_target = len(source), len(target)
@@ -39,6 +44,14 @@ def squared_mmd(source: Tensor, target: Tensor, bandwidths: Sequence[float] = BA
         floor = 100 * torch.finfo(both.dtype).eps * squares.max() + torch.finfo(both.dtype).tiny
         median = different.median().clamp(min=floor)
     kernel = torch.stack([torch.exp(-distances / (2 * factor * median)) for factor in bandwidths]).mean(dim=0)
+    if unbiased:
+        if min(n_source, n_target) < 2:
+            return 0.0 * both.sum()
+        of_source, of_target = kernel[:n_source, :n_source], kernel[n_source:, n_source:]
+        # A vector's kernel with itself is 1.
+        within = (of_source.sum() - n_source) / (n_source * (n_source - 1))
+        within = within + (of_target.sum() - n_target) / (n_target * (n_target - 1))
+        return within - 2 * kernel[:n_source, n_source:].mean()
     # Weights whose product with the kernel is Eq. 4.
     weights = torch.cat([both.new_full((n_source,), 1 / n_source), both.new_full((n_target,), -1 / n_target)])
     return (weights @ kernel @ weights).clamp(min=0)
@@ -76,9 +89,17 @@ class SentenceMMD(TwoDomainTerm):
     """Squared MMD between the sentence vectors of the target's docs and of all others (Eq. 5).
 
     `batches_of_one_side` counts the batches that have docs of one side only, and so add nothing.
+
+    target (str): the domain, as its docs are marked.
+    unbiased (bool): see `squared_mmd`.
+    weight (float): factor in the sum of the terms.
     """
 
     needs_sentences = True
+
+    def __init__(self, target: str, unbiased: bool = False, weight: float = 1.0) -> None:
+        super().__init__(target, weight)
+        self.unbiased = unbiased
 
     def __call__(self, inputs: LossInputs) -> Tensor:
         """Return a scalar; 0 where the batch has one side only."""
@@ -86,7 +107,7 @@ class SentenceMMD(TwoDomainTerm):
         sentences = inputs.output.sentences
         if is_target.all() or not is_target.any():
             return 0.0 * sentences.sum()
-        return squared_mmd(sentences[~is_target], sentences[is_target])
+        return squared_mmd(sentences[~is_target], sentences[is_target], unbiased=self.unbiased)
 
 
 class WordMMD(TwoDomainTerm):
@@ -97,13 +118,17 @@ class WordMMD(TwoDomainTerm):
     target (str): the domain, as its docs are marked.
     mu (float): coefficient of each tag.
     most (int): token vectors of a tag and a side at most, so that memory is bounded; of more, evenly spaced ones.
+    unbiased (bool): see `squared_mmd`.
     weight (float): factor in the sum of the terms.
     """
 
-    def __init__(self, target: str, mu: float = 0.25, most: int = 256, weight: float = 1.0) -> None:
+    def __init__(
+        self, target: str, mu: float = 0.25, most: int = 256, unbiased: bool = False, weight: float = 1.0
+    ) -> None:
         super().__init__(target, weight)
         self.mu = mu
         self.most = most
+        self.unbiased = unbiased
 
     def __call__(self, inputs: LossInputs) -> Tensor:
         """Return a scalar; 0 where no tag is on both sides."""
@@ -114,7 +139,7 @@ class WordMMD(TwoDomainTerm):
             here = inputs.tags == tag
             source, target = (self._thinned(tokens[here & side]) for side in (~is_target, is_target))
             if len(source) and len(target):
-                found.append(self.mu * squared_mmd(source, target))
+                found.append(self.mu * squared_mmd(source, target, unbiased=self.unbiased))
         return torch.stack(found).sum()
 
     def _thinned(self, rows: Tensor) -> Tensor:

@@ -14,8 +14,11 @@ def sample(n, seed, shift=0.0, width=4):
     return torch.randn(n, width, generator=generator, dtype=torch.float64) + shift
 
 
-def slow_mmd(source, target):
-    """Return the double sums of Eq. 4 with a mean of Gaussian kernels, term by term."""
+def slow_mmd(source, target, unbiased=False):
+    """Return the double sums of Eq. 4 with a mean of Gaussian kernels, term by term.
+
+    Without bias they leave out the pairs of a vector and itself (Gretton et al., 2012, Eq. 3).
+    """
     both = [*source, *target]
     squares = [((a - b) ** 2).sum().item() for i, a in enumerate(both) for j, b in enumerate(both) if i != j]
     median = sorted(squares)[(len(squares) - 1) // 2]
@@ -24,16 +27,42 @@ def slow_mmd(source, target):
         distance = ((a - b) ** 2).sum()
         return sum(torch.exp(-distance / (2 * factor * median)) for factor in BANDWIDTHS) / len(BANDWIDTHS)
 
-    def mean(xs, ys):
-        return sum(kernel(a, b) for a in xs for b in ys) / (len(xs) * len(ys))
+    def mean_within(rows):
+        pairs = [(a, b) for i, a in enumerate(rows) for j, b in enumerate(rows) if i != j or not unbiased]
+        return sum(kernel(a, b) for a, b in pairs) / len(pairs)
 
-    return mean(source, source) + mean(target, target) - 2 * mean(source, target)
+    across = sum(kernel(a, b) for a in source for b in target) / (len(source) * len(target))
+    return mean_within(source) + mean_within(target) - 2 * across
 
 
 @pytest.mark.parametrize(("n_source", "n_target", "shift"), [(3, 5, 0.0), (4, 4, 2.0), (1, 6, 1.0), (1, 1, 0.5)])
 def test_it_is_the_double_sum_of_the_paper(n_source, n_target, shift):
     source, target = sample(n_source, 0), sample(n_target, 1, shift)
     torch.testing.assert_close(squared_mmd(source, target), slow_mmd(source, target), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("n_source", "n_target", "shift"), [(3, 5, 0.0), (4, 4, 2.0), (2, 6, 1.0), (2, 2, 0.5)])
+def test_without_bias_it_is_the_sum_over_pairs(n_source, n_target, shift):
+    source, target = sample(n_source, 0), sample(n_target, 1, shift)
+    found = squared_mmd(source, target, unbiased=True)
+    torch.testing.assert_close(found, slow_mmd(source, target, unbiased=True), rtol=0, atol=1e-12)
+
+
+def test_small_samples_of_one_distribution_differ_by_bias_alone():
+    pairs = [(sample(3, seed), sample(4, 1000 + seed)) for seed in range(300)]
+    biased, unbiased = (
+        sum(squared_mmd(*pair, unbiased=unbiased).item() for pair in pairs) / len(pairs) for unbiased in (False, True)
+    )
+    assert biased > 0.15
+    assert abs(unbiased) < 0.01
+
+
+def test_one_vector_has_no_pair():
+    source = sample(1, 0).requires_grad_()
+    found = squared_mmd(source, sample(4, 1, 3.0), unbiased=True)
+    found.backward()
+    assert found.item() == 0
+    assert not source.grad.any()
 
 
 def test_a_sample_has_no_discrepancy_with_itself():
@@ -86,14 +115,16 @@ DOMAINS = ["news", "ai", "news", "ai", "adaptive"]
 TAGS = [[0, 1, 2], [1, 0, 0], [3, -1, 0], [0, 0, -1], [1, 1, 2]]
 
 
-def test_sentences_of_the_target_against_all_others():
+@pytest.mark.parametrize("unbiased", [False, True])
+def test_sentences_of_the_target_against_all_others(unbiased):
     given = inputs(DOMAINS, TAGS)
     rows = given.output.sentences
-    expected = slow_mmd(rows[[0, 2, 4]], rows[[1, 3]])
-    torch.testing.assert_close(SentenceMMD("ai")(given), expected, rtol=0, atol=1e-12)
+    expected = slow_mmd(rows[[0, 2, 4]], rows[[1, 3]], unbiased)
+    torch.testing.assert_close(SentenceMMD("ai", unbiased=unbiased)(given), expected, rtol=0, atol=1e-12)
 
 
-def test_words_tag_by_tag():
+@pytest.mark.parametrize("unbiased", [False, True])
+def test_words_tag_by_tag(unbiased):
     given = inputs(DOMAINS, TAGS)
     tokens = given.output.tokens
     total = torch.zeros((), dtype=torch.float64)
@@ -101,16 +132,16 @@ def test_words_tag_by_tag():
         sides = {True: [], False: []}
         for i, row in enumerate(TAGS):
             sides[DOMAINS[i] == "ai"] += [tokens[i, j] for j, found in enumerate(row) if found == tag]
-        if sides[True] and sides[False]:
-            total = total + 0.25 * slow_mmd(torch.stack(sides[False]), torch.stack(sides[True]))
-    found = WordMMD("ai")(given)
+        if min(map(len, sides.values())) > unbiased:
+            total = total + 0.25 * slow_mmd(torch.stack(sides[False]), torch.stack(sides[True]), unbiased)
+    found = WordMMD("ai", unbiased=unbiased)(given)
     torch.testing.assert_close(found, total, rtol=0, atol=1e-12)
     (gradient,) = torch.autograd.grad(found, tokens)
     # Without annotation, or with a tag that one side lacks, a token takes no part.
     assert not gradient[2, 1].any()
     assert not gradient[3, 2].any()
     assert not gradient[2, 0].any()
-    assert gradient[1, 0].any()
+    assert gradient[1, 1].any()
 
 
 def test_memory_is_bounded_by_thinning():
