@@ -115,8 +115,9 @@ def test_pdaln_goes_on_from_a_pipeline_and_learns_from_a_teacher(method, corpus,
 
     drawn = {"ner.nll", "ner.sentence_mmd", "ner.word_mmd", "ner.contrastive"}
     for name, more in (("first", "ner.vat"), ("second", "ner.distillation")):
+        # Without bias a discrepancy may be below 0.
         losses = last_row(name)
-        assert {term for term, value in losses.items() if term.startswith("ner.") and value > 0} == drawn | {more}
+        assert {term for term, value in losses.items() if term.startswith("ner.") and value != 0} == drawn | {more}
     # What is saved is the component as it was configured, with what it has learned.
     target = spacy.load(tmp_path / "second" / "model-last")
     assert list(target.get_pipe("ner").losses) == list(
