@@ -19,8 +19,7 @@ class GeneratedBiLSTM(nn.Module):
     """A BiLSTM of one layer with weights of its own for each domain and task.
 
     They are the contraction of one tensor with the vectors of both (Eq. 2), without bias and without non-linearity. At
-    first the vectors of all domains, and of all tasks, are the same: what
-    they differ in is learned.
+    first the vectors of all domains, and of all tasks, are all but the same: what they differ in is learned.
 
     width (int): width of the token vectors.
     hidden (int): width of each direction.
