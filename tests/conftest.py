@@ -12,6 +12,7 @@ import torch
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import fix_random_seed
+from thinc.compat import has_cupy_gpu, has_torch_cuda_gpu
 
 from spacy_crossner.domains import without_annotation
 
@@ -85,6 +86,16 @@ def tiny_encoder(tmp_path_factory):
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+needs_gpu = pytest.mark.skipif(not (has_cupy_gpu and has_torch_cuda_gpu), reason="needs a GPU")
+
+
+@pytest.fixture(params=[pytest.param(-1, id="cpu"), pytest.param(0, id="gpu", marks=needs_gpu)])
+def use_gpu(request):
+    """Give the device to train on: a test that asks for it runs on the CPU, and on a GPU where there is one."""
+    yield request.param
+    spacy.require_cpu()
 
 
 @pytest.fixture(scope="session")

@@ -38,21 +38,33 @@ def encoder_of(method, tiny_encoder):
     return {"paths.encoder": str(tiny_encoder)}
 
 
+def tag(nlp):
+    """Tag a short, an empty and a long text; return the entities of each, and the scores of all."""
+    docs = list(nlp.pipe(["Ada met Grace.", "", "Grace Hopper found a moth in the Mark II . " * 20]))
+    entities = [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in docs]
+    return entities, [ent._.score for doc in docs for ent in doc.ents]
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_method_trains_and_its_pipeline_is_fine_tuned(method, corpus, tiny_encoder, tmp_path):
+def test_method_trains_and_its_pipeline_is_fine_tuned(method, corpus, tiny_encoder, tmp_path, use_gpu):
     overrides = {**paths(corpus), "training.max_steps": 1, "training.eval_frequency": 1}
     encoder = encoder_of(method, tiny_encoder)
-    train(CONFIGS / f"{method}.cfg", tmp_path / "source", overrides={**overrides, **encoder})
+    train(CONFIGS / f"{method}.cfg", tmp_path / "source", overrides={**overrides, **encoder}, use_gpu=use_gpu)
     source = spacy.load(tmp_path / "source" / "model-best")
     assert source.get_pipe("ner").labels == ("person", "place", "thing")
 
     stage = {"paths.pretrained": str(tmp_path / "source" / "model-best"), "paths.labels": str(corpus / "labels.json")}
     finetune = "finetune_bilstm.cfg" if method in BILSTM else "finetune.cfg"
-    train(CONFIGS / finetune, tmp_path / "target", overrides={**overrides, **stage})
+    train(CONFIGS / finetune, tmp_path / "target", overrides={**overrides, **stage}, use_gpu=use_gpu)
     target = spacy.load(tmp_path / "target" / "model-best")
     assert target.get_pipe("ner").labels == ("person", "place", "thing", "planet")
     assert target.resume_training().total_steps == 1
-    assert [doc.text for doc in target.pipe(["Ada met Grace.", ""])] == ["Ada met Grace.", ""]
+    found, scores = tag(target)
+    # What was trained on a GPU tags on the CPU, too.
+    spacy.require_cpu()
+    again, close = tag(spacy.load(tmp_path / "target" / "model-best"))
+    assert again == found
+    assert close == pytest.approx(scores, abs=1e-4)
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if not method.startswith("param_gen")])
@@ -70,7 +82,7 @@ def test_joint_training_takes_a_second_domain(method, corpus, tiny_encoder, tmp_
 
 
 @pytest.mark.parametrize("supervised", [True, False])
-def test_language_models_of_two_domains_help_to_tag(supervised, corpus, tmp_path):
+def test_language_models_of_two_domains_help_to_tag(supervised, corpus, tmp_path, use_gpu):
     (tmp_path / "raw.txt").write_text("Alan went home .\nIt snowed in Oslo .\nThe lamp is on .\n")
     overrides = {**paths(corpus), "paths.source": str(corpus / "train.spacy"), "paths.log": str(tmp_path / "log.jsonl")}
     overrides |= {"paths.source_text": str(corpus / "train.spacy"), "paths.target_text": str(tmp_path / "raw.txt")}
@@ -80,7 +92,8 @@ def test_language_models_of_two_domains_help_to_tag(supervised, corpus, tmp_path
         overrides["components.ner.model.share_output"] = False
     else:
         overrides["paths.train"] = None
-    train(CONFIGS / "param_gen.cfg", tmp_path / "out", epochs=1, evaluations=1, overrides=overrides)
+    settings = {"epochs": 1, "evaluations": 1, "overrides": overrides, "use_gpu": use_gpu}
+    train(CONFIGS / "param_gen.cfg", tmp_path / "out", **settings)
     losses = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["losses"]
     assert (losses["ner.target_ner"] > 0) == supervised
     assert min(losses[f"ner.{term}"] for term in ("source_ner", "source_lm", "target_lm")) > 0
@@ -96,19 +109,24 @@ def test_a_language_model_does_not_see_the_test_set(corpus, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["crf", "laner", "moee_transformer"])
-def test_pdaln_goes_on_from_a_pipeline_and_learns_from_a_teacher(method, corpus, tiny_encoder, tmp_path):
+def test_pdaln_goes_on_from_a_pipeline_and_learns_from_a_teacher(method, corpus, tiny_encoder, tmp_path, use_gpu):
     few = {**paths(corpus), "training.max_steps": 1, "training.eval_frequency": 1}
-    train(CONFIGS / f"{method}.cfg", tmp_path / "base", overrides={**few, "paths.encoder": str(tiny_encoder)})
+    train(
+        CONFIGS / f"{method}.cfg",
+        tmp_path / "base",
+        overrides={**few, "paths.encoder": str(tiny_encoder)},
+        use_gpu=use_gpu,
+    )
     (tmp_path / "raw.txt").write_text("Ada went home .\nIt rained in Oslo .\n")
     augment_files(corpus / "train.spacy", corpus / "train.spacy", tmp_path / "adaptive.spacy")
     stage = {**few, "paths.labels": str(corpus / "labels.json"), "paths.unlabelled": str(tmp_path / "raw.txt")}
     stage |= {"training.max_steps": 3, "training.eval_frequency": 3, "training.batcher.batcher.size": 20}
     first = {**stage, "paths.source": str(corpus / "train.spacy"), "paths.log": str(tmp_path / "first.jsonl")}
     first |= {"paths.pretrained": str(tmp_path / "base" / "model-best"), "weights.vat": 0.1}
-    train(CONFIGS / "pdaln.cfg", tmp_path / "first", overrides=first)
+    train(CONFIGS / "pdaln.cfg", tmp_path / "first", overrides=first, use_gpu=use_gpu)
     second = {**stage, "paths.source": str(tmp_path / "adaptive.spacy"), "paths.log": str(tmp_path / "second.jsonl")}
     second |= {"paths.pretrained": str(tmp_path / "first" / "model-last"), "weights.distillation": 0.5}
-    train(CONFIGS / "pdaln.cfg", tmp_path / "second", overrides={**second, "stage.iteration": 2})
+    train(CONFIGS / "pdaln.cfg", tmp_path / "second", overrides={**second, "stage.iteration": 2}, use_gpu=use_gpu)
 
     def last_row(name):
         return json.loads((tmp_path / f"{name}.jsonl").read_text().splitlines()[-1])["losses"]
