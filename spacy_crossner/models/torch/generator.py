@@ -1,6 +1,6 @@
 """A BiLSTM whose weights are generated from a domain and a task (Jia et al., 2019, section 3.2)."""
 
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -58,24 +58,36 @@ class GeneratedBiLSTM(nn.Module):
             nn.init.normal_(self.tasks, n_task**-0.5, 0.01)
         self._cache: Dict[Place, Tuple[Tuple[int, ...], Dict[str, Tensor]]] = {}
 
-    def forward(self, rows: Tensor, lengths: Tensor, place: Place) -> Tensor:
-        """Encode docs of one domain for one task.
+    def forward(self, rows: Tensor, lengths: Tensor, weights: Dict[str, Tensor]) -> Tensor:
+        """Encode docs with weights that were generated.
 
         rows (Tensor): token vectors, shape (n_docs, n_tokens, width).
         lengths (Tensor): tokens of each doc, 1 or more, on the CPU, shape (n_docs,).
-        place (Place): domain and task.
+        weights (Dict[str, Tensor]): the weights of their place, see `weights_of`.
         RETURNS (Tensor): shape (n_docs, n_tokens, 2 * hidden), 0 at padding.
         """
-        generated = self.generate(place) if torch.is_grad_enabled() else self._remembered(place)
-        weights = list(generated.values())
-        return run_bilstm([weights[:4], weights[4:]], rows, lengths)
+        each = list(weights.values())
+        return run_bilstm([each[:4], each[4:]], rows, lengths)
 
-    def generate(self, place: Place) -> Dict[str, Tensor]:
-        """Return the weights of the LSTM for a domain and a task, by torch's names."""
-        domain, task = place
-        flat = (self.meta @ self.domains[domain]) @ self.tasks[task]
-        parts = flat.split([shape.numel() for shape in self.shapes.values()])
-        return {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+    def weights_of(self, places: Sequence[Place]) -> List[Dict[str, Tensor]]:
+        """Return the weights of the LSTM for each pair of a domain and a task, by torch's names.
+
+        Without a gradient those of a place are generated once, and remembered until the weights change.
+        """
+        if torch.is_grad_enabled():
+            return self._generate(places)
+        return [self._remembered(place) for place in places]
+
+    def _generate(self, places: Sequence[Place]) -> List[Dict[str, Tensor]]:
+        domains, tasks = (list(part) for part in zip(*places, strict=True))
+        # One product for all places: its gradient goes over the great tensor once, not once for each of them.
+        pairs = torch.einsum("nu,nv->nuv", self.tasks[tasks], self.domains[domains])
+        mixed = pairs.flatten(1) @ self.meta.flatten(1).T
+        sizes = [shape.numel() for shape in self.shapes.values()]
+        return [
+            {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), flat.split(sizes), strict=True)}
+            for flat in mixed
+        ]
 
     def _remembered(self, place: Place) -> Dict[str, Tensor]:
         """Return the same without a gradient, generated once."""
@@ -84,7 +96,7 @@ class GeneratedBiLSTM(nn.Module):
         state = tuple(n for weights in parameters for n in (weights._version, weights.data_ptr()))
         known = self._cache.get(place)
         if known is None or known[0] != state:
-            known = self._cache[place] = (state, self.generate(place))
+            known = self._cache[place] = (state, self._generate([place])[0])
         return known[1]
 
     def forget(self) -> None:
@@ -145,8 +157,10 @@ class SampledSoftmax(nn.Module):
             scores = states @ self.vectors.T + self.bias
             return nn.functional.cross_entropy(scores, words, reduction="none")
         others = torch.multinomial(self.counts, n_samples, replacement=True).unique()
-        found = (states * self.vectors[words]).sum(dim=1) + self.bias[words]
-        scores = states @ self.vectors[others].T + self.bias[others]
+        # Looked up together: a look-up's gradient is as large as the table.
+        vectors = self.vectors[torch.cat([words, others])]
+        found = (states * vectors[: len(words)]).sum(dim=1) + self.bias[words]
+        scores = states @ vectors[len(words) :].T + self.bias[others]
         if correct:
             # log(1 - (1 - p)^n), which keeps its digits for small p.
             log_drawn = (-torch.expm1(n_samples * torch.log1p(-self.counts / self.counts.sum()))).log()

@@ -97,9 +97,10 @@ class GeneratedTagger(SequenceHead):
         domains, tasks = output.extras[DOMAINS], output.extras[TASKS]
         inputs = self.dropout(padded)
         parts: List[Tuple[Tensor, Tensor]] = []
-        for domain, task in torch.stack([domains, tasks], dim=1).unique(dim=0).tolist():
+        places = [(domain, task) for domain, task in torch.stack([domains, tasks], dim=1).unique(dim=0).tolist()]
+        for (domain, task), weights in zip(places, self.encoder.weights_of(places), strict=True):
             rows = ((domains == domain) & (tasks == task)).nonzero().squeeze(1)
-            parts.append((rows, self.encoder(inputs[rows], lengths[rows.cpu()], (domain, task))))
+            parts.append((rows, self.encoder(inputs[rows], lengths[rows.cpu()], weights)))
         output.extras[STATES] = _join(parts)
         states = self.dropout(output.extras[STATES])
         output.emissions = _join([(rows, tagger.output(states[rows])) for rows, tagger in self._taggers(output)])

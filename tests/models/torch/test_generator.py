@@ -69,18 +69,24 @@ def slow_states(weights, rows, lengths):
     return torch.stack(found)
 
 
-@pytest.mark.parametrize("place", [(0, NER), (1, NER), (1, LANGUAGE_MODEL)])
-def test_weights_are_the_contraction_of_the_paper(place):
-    encoder = make_encoder()
-    found = torch.cat([weights.flatten() for weights in encoder.generate(place).values()])
-    torch.testing.assert_close(found, contraction(encoder, *place), rtol=0, atol=1e-12)
+def encode(encoder, rows, place, lengths=LENGTHS):
+    return encoder(rows, lengths, encoder.weights_of([place])[0])
+
+
+@pytest.mark.parametrize("with_gradient", [True, False])
+def test_weights_are_the_contraction_of_the_paper(with_gradient):
+    encoder, places = make_encoder(), [(0, NER), (1, NER), (1, LANGUAGE_MODEL)]
+    with torch.set_grad_enabled(with_gradient):
+        for place, weights in zip(places, encoder.weights_of(places), strict=True):
+            found = torch.cat([part.flatten() for part in weights.values()])
+            torch.testing.assert_close(found, contraction(encoder, *place), rtol=0, atol=1e-12)
 
 
 def test_states_and_gradients_are_those_of_a_loop_over_cells():
     encoder, rows = make_encoder(), make_rows().requires_grad_()
     place = (1, LANGUAGE_MODEL)
-    found = encoder(rows, LENGTHS, place)
-    slow = slow_states(encoder.generate(place), rows, LENGTHS)
+    found = encode(encoder, rows, place)
+    slow = slow_states(encoder.weights_of([place])[0], rows, LENGTHS)
     torch.testing.assert_close(found, slow, rtol=0, atol=1e-12)
     weights = torch.rand_like(found)
     inputs = [rows, *encoder.parameters()]
@@ -97,24 +103,24 @@ def test_with_vectors_of_one_it_is_a_plain_lstm():
     encoder = GeneratedBiLSTM(5, 3, 2, use_domains=False, use_tasks=False).double()
     assert [name for name, weights in encoder.named_parameters() if weights.requires_grad] == ["meta"]
     plain = nn.LSTM(5, 3, batch_first=True, bidirectional=True).double()
-    plain.load_state_dict(encoder.generate((0, NER)))
+    plain.load_state_dict(encoder.weights_of([(0, NER)])[0])
     rows = make_rows()[:, :3]
     for place in [(0, NER), (1, LANGUAGE_MODEL)]:
-        found = encoder(rows, torch.tensor([3, 3, 3]), place)
+        found = encode(encoder, rows, place, torch.tensor([3, 3, 3]))
         torch.testing.assert_close(found, plain(rows)[0], rtol=0, atol=1e-12)
 
 
 def test_places_share_what_they_begin_with_and_differ_in_what_they_learn():
     torch.manual_seed(0)
     encoder = GeneratedBiLSTM(5, 3, 2)
-    first, second = (encoder.generate((domain, NER))["weight_ih_l0"] for domain in (0, 1))
+    first, second = (encoder.weights_of([(domain, NER)])[0]["weight_ih_l0"] for domain in (0, 1))
     assert torch.nn.functional.cosine_similarity(first.flatten(), second.flatten(), dim=0) > 0.95
     # Spread as torch spreads the weights of an LSTM.
-    whole = torch.cat([weights.flatten() for weights in encoder.generate((0, NER)).values()])
+    whole = torch.cat([weights.flatten() for weights in encoder.weights_of([(0, NER)])[0].values()])
     plain = torch.cat([weights.flatten() for weights in nn.LSTM(5, 3, bidirectional=True).parameters()])
     assert 0.7 < whole.std() / plain.std() < 1.4
     encoder = make_encoder()
-    encoder(make_rows(), LENGTHS, (0, NER)).sum().backward()
+    encode(encoder, make_rows(), (0, NER)).sum().backward()
     assert encoder.domains.grad[0].abs().max() > 0
     assert encoder.domains.grad[1].abs().max() == 0
     assert encoder.tasks.grad[LANGUAGE_MODEL].abs().max() == 0
@@ -123,46 +129,46 @@ def test_places_share_what_they_begin_with_and_differ_in_what_they_learn():
 def test_weights_are_generated_once_for_prediction(monkeypatch):
     encoder, rows = make_encoder(), make_rows()
     calls = []
-    generate = encoder.generate
-    monkeypatch.setattr(encoder, "generate", lambda place: calls.append(place) or generate(place))
+    generate = encoder._generate
+    monkeypatch.setattr(encoder, "_generate", lambda places: calls.extend(places) or generate(places))
     with torch.inference_mode():
-        first = encoder(rows, LENGTHS, (0, NER))
-        assert torch.equal(encoder(rows, LENGTHS, (0, NER)), first)
-        encoder(rows, LENGTHS, (1, NER))
+        first = encode(encoder, rows, (0, NER))
+        assert torch.equal(encode(encoder, rows, (0, NER)), first)
+        encode(encoder, rows, (1, NER))
     assert calls == [(0, NER), (1, NER)]
     # A step changes them, one of torch's and one of thinc's.
     with torch.no_grad():
         encoder.meta.mul_(0.5)
-        assert not torch.equal(encoder(rows, LENGTHS, (0, NER)), first)
-        changed = encoder(rows, LENGTHS, (0, NER))
+        assert not torch.equal(encode(encoder, rows, (0, NER)), first)
+        changed = encode(encoder, rows, (0, NER))
         encoder.meta.data = 2 * encoder.meta.data
-        assert not torch.equal(encoder(rows, LENGTHS, (0, NER)), changed)
-    encoder(rows, LENGTHS, (0, NER)).sum().backward()
+        assert not torch.equal(encode(encoder, rows, (0, NER)), changed)
+    encode(encoder, rows, (0, NER)).sum().backward()
     assert encoder.meta.grad.abs().max() > 0
 
 
 def test_a_new_domain_begins_with_the_mean():
     encoder = make_encoder()
-    before = encoder.generate((1, NER))["weight_hh_l0"]
+    before = encoder.weights_of([(1, NER)])[0]["weight_hh_l0"]
     mean = encoder.domains.mean(dim=0)
     encoder.grow(3)
     assert torch.equal(encoder.domains[2], mean)
-    assert torch.equal(encoder.generate((1, NER))["weight_hh_l0"], before)
+    assert torch.equal(encoder.weights_of([(1, NER)])[0]["weight_hh_l0"], before)
     assert encoder.domains.requires_grad
 
 
 def test_a_copy_is_one():
     encoder = make_encoder()
     with torch.no_grad():
-        encoder(make_rows(), LENGTHS, (0, NER))
+        encode(encoder, make_rows(), (0, NER))
     copied = copy.deepcopy(encoder)
     assert {name: weights.requires_grad for name, weights in copied.named_parameters()} == {
         name: weights.requires_grad for name, weights in encoder.named_parameters()
     }
     with torch.no_grad():
         copied.meta.zero_()
-        assert not copied(make_rows(), LENGTHS, (0, NER)).any()
-        assert encoder(make_rows(), LENGTHS, (0, NER)).any()
+        assert not encode(copied, make_rows(), (0, NER)).any()
+        assert encode(encoder, make_rows(), (0, NER)).any()
 
 
 def make_softmax():

@@ -52,7 +52,8 @@ def test_each_row_gets_the_weights_of_its_domain_and_task(share_output):
     start = 0
     for row, length in enumerate(MASK.sum(dim=1).tolist()):
         domain, task = int(DOMAIN_OF[row]), int(output.extras[TASKS][row])
-        states = head.encoder(tokens[start : start + length].unsqueeze(0), torch.tensor([length]), (domain, task))
+        weights = head.encoder.weights_of([(domain, task)])[0]
+        states = head.encoder(tokens[start : start + length].unsqueeze(0), torch.tensor([length]), weights)
         torch.testing.assert_close(output.extras[STATES][row, :length], states[0], rtol=0, atol=1e-12)
         emissions = head.outputs[0 if share_output else domain].output(states[0])
         torch.testing.assert_close(output.emissions[row, :length], emissions, rtol=0, atol=1e-12)
