@@ -18,8 +18,10 @@ Place = Tuple[int, int]
 class GeneratedBiLSTM(nn.Module):
     """A BiLSTM of one layer with weights of its own for each domain and task.
 
-    They are the contraction of one tensor with the vectors of both (Eq. 2), without bias and without non-linearity. At
-    first the vectors of all domains, and of all tasks, are all but the same: what they differ in is learned.
+    They are the contraction of one tensor with the vectors of both (Eq. 2), without bias and without non-linearity. The
+    tensor is held `1 / scale` times as large: Adam moves each of its U * V weights behind a generated one by about the
+    learning rate, and what is generated would move by sqrt(U * V) times as much. At first the vectors of all domains,
+    and of all tasks, are all but the same: what they differ in is learned.
 
     width (int): width of the token vectors.
     hidden (int): width of each direction.
@@ -42,14 +44,16 @@ class GeneratedBiLSTM(nn.Module):
         super().__init__()
         self.use_domains = use_domains
         self.use_tasks = use_tasks
+        n_domain, n_task = (vector_width if used else 1 for used in (use_domains, use_tasks))
+        self.scale = (n_domain * n_task) ** -0.5
         plain = nn.LSTM(width, hidden, bidirectional=True, device="meta")
         self.shapes = {name: weights.shape for name, weights in plain.named_parameters()}
-        n_domain, n_task = (vector_width if used else 1 for used in (use_domains, use_tasks))
         n_weights = sum(shape.numel() for shape in self.shapes.values())
         # shape: (weights, task, domain)
         self.meta = nn.Parameter(torch.empty(n_weights, n_task, n_domain))
         # Vectors of length 1, so that the generated weights are spread as those of torch's LSTM.
-        nn.init.uniform_(self.meta, -(hidden**-0.5), hidden**-0.5)
+        bound = hidden**-0.5 / self.scale
+        nn.init.uniform_(self.meta, -bound, bound)
         self.domains = nn.Parameter(torch.full((n_domains, n_domain), n_domain**-0.5), requires_grad=use_domains)
         self.tasks = nn.Parameter(torch.full((N_TASKS, n_task), n_task**-0.5), requires_grad=use_tasks)
         if use_domains:
@@ -82,7 +86,7 @@ class GeneratedBiLSTM(nn.Module):
         domains, tasks = (list(part) for part in zip(*places, strict=True))
         # One product for all places: its gradient goes over the great tensor once, not once for each of them.
         pairs = torch.einsum("nu,nv->nuv", self.tasks[tasks], self.domains[domains])
-        mixed = pairs.flatten(1) @ self.meta.flatten(1).T
+        mixed = (self.scale * pairs.flatten(1)) @ self.meta.flatten(1).T
         sizes = [shape.numel() for shape in self.shapes.values()]
         return [
             {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), flat.split(sizes), strict=True)}
@@ -118,7 +122,7 @@ class GeneratedBiLSTM(nn.Module):
         copied = self.__class__.__new__(self.__class__)
         memo[id(self)] = copied
         nn.Module.__init__(copied)
-        for name in ("use_domains", "use_tasks", "shapes"):
+        for name in ("use_domains", "use_tasks", "scale", "shapes"):
             setattr(copied, name, getattr(self, name))
         copied._cache = {}
         for name, weights in self.named_parameters():

@@ -32,13 +32,14 @@ def make_rows():
 
 def contraction(encoder, domain, task):
     """Return the weights of a place by three loops over W."""
-    n_weights, n_task, n_domain = encoder.meta.shape
+    tensor = encoder.scale * encoder.meta
+    n_weights, n_task, n_domain = tensor.shape
     found = []
     for p in range(n_weights):
         total = 0.0
         for v in range(n_task):
             for u in range(n_domain):
-                total = total + encoder.meta[p, v, u] * encoder.tasks[task, v] * encoder.domains[domain, u]
+                total = total + tensor[p, v, u] * encoder.tasks[task, v] * encoder.domains[domain, u]
         found.append(total)
     return torch.stack(found)
 
@@ -124,6 +125,20 @@ def test_places_share_what_they_begin_with_and_differ_in_what_they_learn():
     assert encoder.domains.grad[0].abs().max() > 0
     assert encoder.domains.grad[1].abs().max() == 0
     assert encoder.tasks.grad[LANGUAGE_MODEL].abs().max() == 0
+
+
+def test_a_step_moves_generated_weights_as_it_moves_those_of_a_plain_lstm():
+    torch.manual_seed(0)
+    moved = []
+    for settings in ({}, {"use_domains": False, "use_tasks": False}):
+        encoder = GeneratedBiLSTM(5, 3, 2, **settings)
+        optimizer = torch.optim.Adam(encoder.parameters(), lr=1e-3)
+        before = encoder.weights_of([(0, NER)])[0]["weight_hh_l0"].detach()
+        encode(encoder, make_rows().float(), (0, NER)).square().sum().backward()
+        optimizer.step()
+        moved.append((encoder.weights_of([(0, NER)])[0]["weight_hh_l0"].detach() - before).abs().median())
+    assert moved[1] == pytest.approx(1e-3, rel=0.01)
+    assert 0.5e-3 < moved[0] < 2e-3
 
 
 def test_weights_are_generated_once_for_prediction(monkeypatch):
