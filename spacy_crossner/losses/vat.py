@@ -1,7 +1,7 @@
 """Virtual adversarial training (Miyato et al., 2018), on token vectors."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import CrossnerError, Errors
 from .base import LossInputs, LossTerm
@@ -33,6 +33,10 @@ class VirtualAdversarial(LossTerm):
         was_training = head.training
         # Without dropout: the vectors are all that is to differ.
         head.eval()
+        for module in head.modules():
+            # They have no dropout of their own, and cuDNN takes back a gradient only through what it ran as training.
+            if isinstance(module, nn.RNNBase):
+                module.train()
         try:
             wanted = self._distributions(inputs, tokens)
             with torch.no_grad():

@@ -36,8 +36,10 @@ def run_bilstm(
         start = rows.new_zeros(len(weights), n_docs, hidden)
         flat = [each for direction in weights for each in direction]
         n_layers = len(weights) // 2
+        # cuDNN takes back a gradient only through what it ran as training.
+        rate, is_train = dropout if training else 0.0, training or torch.is_grad_enabled()
         data, *_ = torch.lstm(
-            packed.data, packed.batch_sizes, (start, start), flat, True, n_layers, dropout, training, True
+            packed.data, packed.batch_sizes, (start, start), flat, True, n_layers, rate, is_train, True
         )
         return pad_packed_sequence(packed._replace(data=data), batch_first=True, total_length=n_tokens)[0]
     places = torch.arange(n_tokens)
