@@ -1,8 +1,10 @@
 """DocBin files: the form in which all data reaches training and evaluation."""
 
+from copy import deepcopy
 from pathlib import Path
-from typing import Iterable, List
+from typing import Any, Dict, Iterable, List
 
+import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
@@ -41,6 +43,23 @@ def read_docbin(path: Path, vocab: Vocab) -> List[Doc]:
     except OSError as error:
         raise faults.error(UNREADABLE, None, reason(error)) from error
     try:
-        return list(DocBin().from_bytes(packed).get_docs(vocab))
+        return _unpack_docs(DocBin().from_bytes(packed), vocab)
     except Exception as error:  # a foreign file fails in zlib, in msgpack, at a missing key, at an array's shape ...
         raise faults.error(NOT_DOCBIN, None, "a file that is no DocBin, or a damaged one") from error
+
+
+def _unpack_docs(packed: DocBin, vocab: Vocab) -> List[Doc]:
+    """Return the docs. What many of them have alike, such as their domain mark, is unpacked once.
+
+    msgpack looks its decoders up among all entry points each time: most of what it takes to read a large DocBin.
+    """
+    data, packed.user_data = packed.user_data, []
+    docs = list(packed.get_docs(vocab))
+    known: Dict[bytes, Dict[Any, Any]] = {}
+    # A DocBin may hold no user data.
+    for doc, found in zip(docs, data, strict=False):
+        if found is not None:
+            if found not in known:
+                known[found] = srsly.msgpack_loads(found, use_list=False)
+            doc.user_data.update(deepcopy(known[found]))
+    return docs

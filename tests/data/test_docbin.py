@@ -34,6 +34,18 @@ def test_round_trip(tmp_path):
     assert tags == [["U-geo-loc", "U-geo-loc", "O"], ["O"] * 3, [None] * 3]
 
 
+def test_docs_share_no_user_data(tmp_path):
+    docs = make_docs()
+    for doc in docs[:2]:
+        doc.user_data["notes"] = {"seen": ("by", "Ada")}
+    write_docbin(docs, tmp_path / "x.spacy")
+    first, second, third = read_docbin(tmp_path / "x.spacy", Vocab())
+    assert first.user_data == second.user_data == {"domain": "ai", "notes": {"seen": ("by", "Ada")}}
+    first.user_data["notes"]["seen"] = ()
+    assert second.user_data["notes"] == {"seen": ("by", "Ada")}
+    assert third.user_data == {"domain": "ai"}
+
+
 def test_spacy_reads_it_and_we_read_spacys(tmp_path):
     path = tmp_path / "x.spacy"
     write_docbin(make_docs(), path)
