@@ -83,6 +83,7 @@ def build_param_gen_model(
     tok2vec: Model[List[Doc], List[Floats2d]],
     hidden: int = 100,
     vector_width: int = 8,
+    spread: float = 1.0,
     use_domains: bool = True,
     use_tasks: bool = True,
     share_output: bool = True,
@@ -93,6 +94,7 @@ def build_param_gen_model(
     tok2vec (Model): gives one row a token: `spacy_crossner.WordVectors.v1` as in the paper, or any other.
     hidden (int): width of each direction of the BiLSTM.
     vector_width (int): width of the vectors of domains and tasks.
+    spread (float): how far they are apart at first: noise of this size on ones, then scaled to length 1.
     use_domains (bool): weights by domain. False: the same for all (the paper's multi-task baselines).
     use_tasks (bool): weights by task. False: the same for both.
     share_output (bool): one output layer for all domains, as where the target has no labels; or one for each domain.
@@ -103,6 +105,7 @@ def build_param_gen_model(
             GeneratedTagger,
             hidden=hidden,
             vector_width=vector_width,
+            spread=spread,
             use_domains=use_domains,
             use_tasks=use_tasks,
             share_output=share_output,

@@ -22,6 +22,7 @@ MODEL = """
 @architectures = "spacy_crossner.ParameterGeneration.v1"
 hidden = 100
 vector_width = 8
+spread = 1.0
 use_domains = true
 use_tasks = true
 share_output = true

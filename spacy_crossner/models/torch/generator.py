@@ -20,13 +20,14 @@ class GeneratedBiLSTM(nn.Module):
 
     They are the contraction of one tensor with the vectors of both (Eq. 2), without bias and without non-linearity. The
     tensor is held `1 / scale` times as large: Adam moves each of its U * V weights behind a generated one by about the
-    learning rate, and what is generated would move by sqrt(U * V) times as much. At first the vectors of all domains,
-    and of all tasks, are all but the same: what they differ in is learned.
+    learning rate, and what is generated would move by sqrt(U * V) times as much.
 
     width (int): width of the token vectors.
     hidden (int): width of each direction.
     n_domains (int): domains.
     vector_width (int): width of the vectors, U and V of the equation.
+    spread (float): how far the vectors of domains, and of tasks, are apart at first, and with them the weights: noise
+        of this size on ones, then scaled to length 1. What they differ in beyond that is learned.
     use_domains (bool): whether domains have vectors; else all share one weight.
     use_tasks (bool): whether tasks have vectors.
     """
@@ -38,6 +39,7 @@ class GeneratedBiLSTM(nn.Module):
         n_domains: int,
         *,
         vector_width: int = 8,
+        spread: float = 1.0,
         use_domains: bool = True,
         use_tasks: bool = True,
     ) -> None:
@@ -54,12 +56,8 @@ class GeneratedBiLSTM(nn.Module):
         # Vectors of length 1, so that the generated weights are spread as those of torch's LSTM.
         bound = hidden**-0.5 / self.scale
         nn.init.uniform_(self.meta, -bound, bound)
-        self.domains = nn.Parameter(torch.full((n_domains, n_domain), n_domain**-0.5), requires_grad=use_domains)
-        self.tasks = nn.Parameter(torch.full((N_TASKS, n_task), n_task**-0.5), requires_grad=use_tasks)
-        if use_domains:
-            nn.init.normal_(self.domains, n_domain**-0.5, 0.01)
-        if use_tasks:
-            nn.init.normal_(self.tasks, n_task**-0.5, 0.01)
+        self.domains = nn.Parameter(_vectors(n_domains, n_domain, spread), requires_grad=use_domains)
+        self.tasks = nn.Parameter(_vectors(N_TASKS, n_task, spread), requires_grad=use_tasks)
         self._cache: Dict[Place, Tuple[Tuple[int, ...], Dict[str, Tensor]]] = {}
 
     def forward(self, rows: Tensor, lengths: Tensor, weights: Dict[str, Tensor]) -> Tensor:
@@ -129,6 +127,12 @@ class GeneratedBiLSTM(nn.Module):
             setattr(copied, name, nn.Parameter(weights.detach().clone(), requires_grad=weights.requires_grad))
         copied.train(self.training)
         return copied
+
+
+def _vectors(n: int, width: int, spread: float) -> Tensor:
+    """Return vectors of length 1 that are alike but for some noise, shape (n, width); ones where they have width 1."""
+    noise = spread * torch.randn(n, width) if width > 1 else 0.0
+    return nn.functional.normalize(torch.ones(n, width) + noise)
 
 
 class SampledSoftmax(nn.Module):

@@ -26,6 +26,7 @@ class GeneratedTagger(SequenceHead):
     n_words (int): words of the language models; 0 for none.
     hidden (int): width of each direction of the BiLSTM.
     vector_width (int): width of the vectors of domains and tasks.
+    spread (float): how far they are apart at first, see `GeneratedBiLSTM`.
     use_domains (bool): weights by domain, or the same for all.
     use_tasks (bool): weights by task, or the same for both.
     share_output (bool): one output layer for all domains, or one for each.
@@ -42,6 +43,7 @@ class GeneratedTagger(SequenceHead):
         n_words: int,
         hidden: int,
         vector_width: int,
+        spread: float,
         use_domains: bool,
         use_tasks: bool,
         share_output: bool,
@@ -52,7 +54,13 @@ class GeneratedTagger(SequenceHead):
         self.use_crf = use_crf
         self.dropout = nn.Dropout(0.0)
         self.encoder = GeneratedBiLSTM(
-            width, hidden, n_domains, vector_width=vector_width, use_domains=use_domains, use_tasks=use_tasks
+            width,
+            hidden,
+            n_domains,
+            vector_width=vector_width,
+            spread=spread,
+            use_domains=use_domains,
+            use_tasks=use_tasks,
         )
         self.outputs = nn.ModuleList(
             LinearTagger(2 * hidden, allowed_starts, allowed_transitions, use_crf=use_crf)

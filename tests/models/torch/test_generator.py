@@ -113,9 +113,13 @@ def test_with_vectors_of_one_it_is_a_plain_lstm():
 
 def test_places_share_what_they_begin_with_and_differ_in_what_they_learn():
     torch.manual_seed(0)
-    encoder = GeneratedBiLSTM(5, 3, 2)
-    first, second = (encoder.weights_of([(domain, NER)])[0]["weight_ih_l0"] for domain in (0, 1))
-    assert torch.nn.functional.cosine_similarity(first.flatten(), second.flatten(), dim=0) > 0.95
+    likeness = []
+    for spread in (0.0, 0.1, 1.0, 10.0):
+        encoder = GeneratedBiLSTM(5, 3, 2, spread=spread)
+        first, second = (encoder.weights_of([(domain, NER)])[0]["weight_ih_l0"] for domain in (0, 1))
+        likeness.append(torch.nn.functional.cosine_similarity(first.flatten(), second.flatten(), dim=0).item())
+    assert likeness[0] == pytest.approx(1, abs=1e-6)
+    assert likeness[1] > 0.95 > likeness[2] > likeness[3]
     # Spread as torch spreads the weights of an LSTM.
     whole = torch.cat([weights.flatten() for weights in encoder.weights_of([(0, NER)])[0].values()])
     plain = torch.cat([weights.flatten() for weights in nn.LSTM(5, 3, bidirectional=True).parameters()])
@@ -130,7 +134,7 @@ def test_places_share_what_they_begin_with_and_differ_in_what_they_learn():
 def test_a_step_moves_generated_weights_as_it_moves_those_of_a_plain_lstm():
     torch.manual_seed(0)
     moved = []
-    for settings in ({}, {"use_domains": False, "use_tasks": False}):
+    for settings in ({"spread": 0.1}, {"use_domains": False, "use_tasks": False}):
         encoder = GeneratedBiLSTM(5, 3, 2, **settings)
         optimizer = torch.optim.Adam(encoder.parameters(), lr=1e-3)
         before = encoder.weights_of([(0, NER)])[0]["weight_hh_l0"].detach()

@@ -16,7 +16,7 @@ WORD_OF = torch.tensor([[0, 1, 2, 3], [3, 2, -1, 0], [1, 1, 0, 0], [0, 0, 0, 0],
 def make_head(**settings):
     torch.manual_seed(0)
     constraints = torch.from_numpy(allowed_starts(TAGS)), torch.from_numpy(allowed_transitions(TAGS))
-    defaults = {"n_domains": 2, "n_words": 4, "hidden": 3, "vector_width": 2, "use_domains": True}
+    defaults = {"n_domains": 2, "n_words": 4, "hidden": 3, "vector_width": 2, "spread": 1.0, "use_domains": True}
     defaults |= {"use_tasks": True, "share_output": False, "use_crf": True}
     head = GeneratedTagger(5, *constraints, **{**defaults, **settings}).double()
     with torch.no_grad():
