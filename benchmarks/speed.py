@@ -70,11 +70,17 @@ def encoder_batches(model: PreTrainedModel, encoder: str, texts: List[str]) -> D
 
 def timed(run: Callable[[], object]) -> float:
     """Return the seconds of a call."""
+    wait_for_gpu()
     start = time.perf_counter()
     run()
+    wait_for_gpu()
+    return time.perf_counter() - start
+
+
+def wait_for_gpu() -> None:
+    """Wait until a GPU that is in use has done what it was given."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def pipe_all(nlp: Language, texts: List[str], batch_size: int, items: int) -> Callable[[], object]:

@@ -55,10 +55,11 @@ def test_from_text_to_a_package(project):
     for step in PROJECT["workflows"]["all"][:-1]:
         done = project(step)
         assert done.returncode == 0, done.stdout + done.stderr
-    metrics = json.loads((project.folder / "metrics" / "crf-ai.json").read_text(encoding="utf8"))
+    method = PROJECT["vars"]["method"]
+    metrics = json.loads((project.folder / "metrics" / f"{method}-ai.json").read_text(encoding="utf8"))
     assert metrics["sentences"] == 80
     assert len(metrics["strict"]["per_type"]) == 14
-    labels = spacy.load(project.folder / "training" / "crf" / "ai" / "model-best").get_pipe("ner").labels
+    labels = spacy.load(project.folder / "training" / method / "ai" / "model-best").get_pipe("ner").labels
     assert labels[:4] == ("location", "misc", "organisation", "person")
     assert len(labels) == 14
     assert (project.folder / "packages" / "crossner_ai-0.1.0-py3-none-any.whl").is_file()

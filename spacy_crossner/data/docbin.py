@@ -11,6 +11,9 @@ from spacy.vocab import Vocab
 from .faults import NOT_DOCBIN, UNREADABLE, Faults
 from .files import reason, write_files
 
+# Different user data that are remembered at once while a DocBin is read.
+MOST_KNOWN = 1000
+
 
 def pack_docs(docs: Iterable[Doc]) -> bytes:
     """Return docs as the bytes of a DocBin, their domain marks included."""
@@ -60,6 +63,8 @@ def _unpack_docs(packed: DocBin, vocab: Vocab) -> List[Doc]:
     for doc, found in zip(docs, data, strict=False):
         if found is not None:
             if found not in known:
+                if len(known) == MOST_KNOWN:
+                    known.clear()
                 known[found] = srsly.msgpack_loads(found, use_list=False)
             doc.user_data.update(deepcopy(known[found]))
     return docs

@@ -34,8 +34,8 @@ class VirtualAdversarial(LossTerm):
         # Without dropout: the vectors are all that is to differ.
         head.eval()
         for module in head.modules():
-            # They have no dropout of their own, and cuDNN takes back a gradient only through what it ran as training.
-            if isinstance(module, nn.RNNBase):
+            # cuDNN takes back a gradient only through what it ran as training.
+            if isinstance(module, nn.RNNBase) and not module.dropout:
                 module.train()
         try:
             wanted = self._distributions(inputs, tokens)

@@ -32,6 +32,8 @@ class GeneratedBiLSTM(nn.Module):
     use_tasks (bool): whether tasks have vectors.
     """
 
+    scale: Tensor
+
     def __init__(
         self,
         width: int,
@@ -47,14 +49,15 @@ class GeneratedBiLSTM(nn.Module):
         self.use_domains = use_domains
         self.use_tasks = use_tasks
         n_domain, n_task = (vector_width if used else 1 for used in (use_domains, use_tasks))
-        self.scale = (n_domain * n_task) ** -0.5
+        # Saved, so that what was trained at another scale is not taken for what fits.
+        self.register_buffer("scale", torch.tensor((n_domain * n_task) ** -0.5))
         plain = nn.LSTM(width, hidden, bidirectional=True, device="meta")
         self.shapes = {name: weights.shape for name, weights in plain.named_parameters()}
         n_weights = sum(shape.numel() for shape in self.shapes.values())
         # shape: (weights, task, domain)
         self.meta = nn.Parameter(torch.empty(n_weights, n_task, n_domain))
         # Vectors of length 1, so that the generated weights are spread as those of torch's LSTM.
-        bound = hidden**-0.5 / self.scale
+        bound = (n_domain * n_task / hidden) ** 0.5
         nn.init.uniform_(self.meta, -bound, bound)
         self.domains = nn.Parameter(_vectors(n_domains, n_domain, spread), requires_grad=use_domains)
         self.tasks = nn.Parameter(_vectors(N_TASKS, n_task, spread), requires_grad=use_tasks)
@@ -106,13 +109,14 @@ class GeneratedBiLSTM(nn.Module):
         self._cache.clear()
 
     def grow(self, n_domains: int) -> None:
-        """Take in new domains; their vectors are the mean of those there are."""
+        """Take in new domains; their vectors are the mean of those there are, as long as these are on average."""
         new = n_domains - len(self.domains)
         if new > 0:
-            mean = self.domains.detach().mean(dim=0, keepdim=True)
-            self.domains = nn.Parameter(
-                torch.cat([self.domains.detach(), mean.expand(new, -1)]), requires_grad=self.use_domains
-            )
+            known = self.domains.detach()
+            mean = known.mean(dim=0, keepdim=True)
+            # A mean is shorter than what it is the mean of, and so would be the weights.
+            mean = mean * known.norm(dim=1).mean() / mean.norm()
+            self.domains = nn.Parameter(torch.cat([known, mean.expand(new, -1)]), requires_grad=self.use_domains)
         self.forget()
 
     def __deepcopy__(self, memo: Dict[int, object]) -> "GeneratedBiLSTM":
@@ -120,9 +124,10 @@ class GeneratedBiLSTM(nn.Module):
         copied = self.__class__.__new__(self.__class__)
         memo[id(self)] = copied
         nn.Module.__init__(copied)
-        for name in ("use_domains", "use_tasks", "scale", "shapes"):
+        for name in ("use_domains", "use_tasks", "shapes"):
             setattr(copied, name, getattr(self, name))
         copied._cache = {}
+        copied.register_buffer("scale", self.scale.clone())
         for name, weights in self.named_parameters():
             setattr(copied, name, nn.Parameter(weights.detach().clone(), requires_grad=weights.requires_grad))
         copied.train(self.training)
