@@ -1,8 +1,9 @@
 """DocBin files: the form in which all data reaches training and evaluation."""
 
 from copy import deepcopy
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Dict, Iterable, List
+from typing import Iterable, List
 
 import srsly
 from spacy.tokens import Doc, DocBin
@@ -58,13 +59,9 @@ def _unpack_docs(packed: DocBin, vocab: Vocab) -> List[Doc]:
     """
     data, packed.user_data = packed.user_data, []
     docs = list(packed.get_docs(vocab))
-    known: Dict[bytes, Dict[Any, Any]] = {}
+    unpack = lru_cache(MOST_KNOWN)(partial(srsly.msgpack_loads, use_list=False))
     # A DocBin may hold no user data.
     for doc, found in zip(docs, data, strict=False):
         if found is not None:
-            if found not in known:
-                if len(known) == MOST_KNOWN:
-                    known.clear()
-                known[found] = srsly.msgpack_loads(found, use_list=False)
-            doc.user_data.update(deepcopy(known[found]))
+            doc.user_data.update(deepcopy(unpack(found)))
     return docs
