@@ -229,10 +229,13 @@ def encode_docs(model: Tok2Vec, docs: List[Doc]) -> ArgsKwargs:
     module = cast(WordEncoder, model.shims[0]._model)
     lexicon = cast(Lexicon, model.attrs["lexicon"])
     device = get_torch_default_device()
-    keys, words = np.unique(np.concatenate([doc.to_array(ORTH) for doc in docs]), return_inverse=True)
+    # Vectors may be those of lower-case words; characters are the word's own.
+    tokens = np.concatenate([doc.to_array([ORTH, vocab.vectors.attr]) for doc in docs])
+    # Both are hashes, and so is what tells two pairs apart.
+    _, first, words = np.unique(tokens[:, 0] ^ (tokens[:, 1] << np.uint64(1)), return_index=True, return_inverse=True)
     kwargs: Dict[str, Tensor] = {}
     if module.vector_width:
-        found = lexicon.look_up(vocab, keys.tolist())
+        found = lexicon.look_up(vocab, tokens[first, 1].tolist())
         if lexicon.tuned:
             offsets = np.cumsum([0, *(len(rows) for rows in found[:-1])])
             kwargs["rows"], kwargs["offsets"] = (
@@ -241,7 +244,7 @@ def encode_docs(model: Tok2Vec, docs: List[Doc]) -> ArgsKwargs:
         else:
             kwargs["vectors"] = torch.from_numpy(np.stack(found)).to(device)
     if module.characters is not None:
-        texts = [vocab.strings[key] for key in keys.tolist()]
+        texts = [vocab.strings[key] for key in tokens[first, 0].tolist()]
         kwargs["characters"] = encode_characters(texts, model.attrs["most_characters"]).to(device)
     lengths = torch.tensor([len(doc) for doc in docs])
     return ArgsKwargs(args=(torch.from_numpy(words).to(device), lengths), kwargs=kwargs)

@@ -91,6 +91,24 @@ def test_without_a_bilstm_each_word_stands_for_itself(nlp, tuned, filters):
     np.testing.assert_array_equal(loaded.predict(docs)[0], found[0])
 
 
+@pytest.mark.parametrize("tuned", [False, True])
+@pytest.mark.parametrize("filters", [0, 3])
+def test_vectors_may_be_those_of_lower_case_words(tuned, filters):
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.vocab.vectors = Vectors(strings=nlp.vocab.strings, shape=(2, 6), attr="LOWER")
+    nlp.vocab.vectors.add("ada", vector=np.arange(6, dtype="float32"))
+    docs = [Doc(nlp.vocab, words=["Ada", "ADA", "met", "ada", "Ada"])]
+    model = build_word_vectors_tok2vec(tuned=tuned, character_filters=filters)
+    model.initialize(X=docs)
+    (found,) = model.predict(docs)
+    for row, is_known in zip(found, (True, True, False, True, True), strict=True):
+        np.testing.assert_array_equal(row[:6], np.arange(6) if is_known else np.zeros(6))
+    # The characters are the word's own.
+    assert len(np.unique(found[[0, 1, 3], 6:], axis=0)) == (3 if filters else 1)
+    np.testing.assert_array_equal(found[0], found[4])
+
+
 @pytest.mark.parametrize("settings", [{}, {"tuned": True}, {"character_filters": 4}])
 def test_it_learns_under_a_head_and_comes_back_from_disk(nlp, settings, annotated_docs, tmp_path):
     fix_random_seed(0)
