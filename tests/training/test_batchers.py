@@ -1,3 +1,4 @@
+import random
 from collections import Counter
 from itertools import pairwise
 
@@ -58,6 +59,26 @@ def test_one_long_doc_is_alone():
     assert sorted(sorted(map(len, batch)) for batch in batches) == [[2, 2, 3], [50]]
 
 
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=40), st.integers(1, 7))
+def test_batches_hold_as_many_tokens_where_that_is_asked_for(lengths, size):
+    examples = make_examples(lengths)
+    batches = list(PaddedBatcher(size, equal_tokens=True)(examples))
+    assert Counter(i for batch in ids(batches) for i in batch) == Counter(map(id, examples))
+    most = -(-len(examples) // size)
+    assert len(batches) <= most
+    # No further from its share than half a doc at each border.
+    assert all(sum(map(len, batch)) <= sum(lengths) / most + max(lengths) for batch in batches)
+
+
+def test_as_many_short_docs_come_together_as_have_the_tokens_of_long_ones():
+    examples = make_examples([2] * 12 + [12] * 2)
+    assert sorted(len(batch) for batch in PaddedBatcher(7, equal_tokens=True)(examples)) == [2, 12]
+    assert sorted(len(batch) for batch in PaddedBatcher(7)(examples)) == [7, 7]
+    limited = PaddedBatcher(7, max_padded=16, equal_tokens=True)(examples)
+    assert sorted(len(batch) for batch in limited) == [1, 1, 4, 8]
+
+
 def test_examples_are_taken_a_pool_at_a_time():
     examples = make_examples([5, 1, 4, 2, 3, 6, 9, 8, 7])
     batches = list(PaddedBatcher(2, pool=2)(examples))
@@ -91,9 +112,20 @@ def test_balanced_batches_hold_like_shares_and_lose_nothing(drawn, data):
 
 def test_balanced_batches_hold_docs_of_like_length():
     # A small domain with the same range of lengths as a large one.
-    examples = make_examples([*range(1, 41), *range(4, 41, 4)], ["large"] * 40 + ["small"] * 10)
+    examples = make_examples([*range(1, 41), *range(2, 41, 2)], ["large"] * 40 + ["small"] * 20)
+    random.Random(0).shuffle(examples)
     for batch in PaddedBatcher(8, balance=True)(examples):
-        assert max(map(len, batch)) - min(map(len, batch)) <= 8
+        assert max(map(len, batch)) - min(map(len, batch)) <= 16
+
+
+@pytest.mark.parametrize("n_small", [8, 21, 100])
+def test_a_balanced_batch_has_no_example_twice_while_there_are_others(n_small):
+    rng = random.Random(0)
+    lengths = [rng.randint(1, 30) for _ in range(800 + n_small)]
+    examples = make_examples(lengths, ["large"] * 800 + ["small"] * n_small)
+    rng.shuffle(examples)
+    for batch in PaddedBatcher(16, balance=True)(examples):
+        assert len(set(map(id, batch))) == len(batch)
 
 
 @pytest.mark.parametrize("balance", [False, True])
