@@ -136,6 +136,8 @@ class HeadAdamW(Optimizer):
         if self.grad_clip:
             torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.grad_clip)
         self.adamw.step()
+        # Fused steps leave it as it is, and what was made of the old weights would pass for new.
+        torch.autograd.graph.increment_version(list(self.parameters.values()))
         self.adamw.zero_grad(set_to_none=True)
         self.taken.clear()
         self.step += 1

@@ -98,7 +98,7 @@ class GeneratedBiLSTM(nn.Module):
         """Return the same without a gradient, generated once."""
         parameters = (self.meta, self.domains, self.tasks)
         # What changes a parameter in its place raises its version; what puts another in, its address.
-        state = tuple(n for weights in parameters for n in (weights._version, weights.data_ptr()))
+        state = tuple(n for weights in parameters for n in (_version(weights), weights.data_ptr()))
         known = self._cache.get(place)
         if known is None or known[0] != state:
             known = self._cache[place] = (state, self._generate([place])[0])
@@ -132,6 +132,11 @@ class GeneratedBiLSTM(nn.Module):
             setattr(copied, name, nn.Parameter(weights.detach().clone(), requires_grad=weights.requires_grad))
         copied.train(self.training)
         return copied
+
+
+def _version(weights: Tensor) -> int:
+    """Return how often a tensor was changed in its place; one of inference mode is not changed again."""
+    return 0 if weights.is_inference() else weights._version
 
 
 def _vectors(n: int, width: int, spread: float) -> Tensor:
