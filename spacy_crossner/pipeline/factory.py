@@ -28,7 +28,7 @@ pretrained_vectors = null
 width = 96
 depth = 4
 embed_size = 2000
-window_size = 1
+window_size = {neighbours}
 maxout_pieces = 3
 subword_features = true
 
@@ -52,6 +52,7 @@ def register_component(
     losses: str = "",
     window: int = 256,
     overlap: int = 32,
+    neighbours: int = 1,
     **settings: Any,
 ) -> Callable[..., SequenceNER]:
     """Register a component as a spaCy factory.
@@ -62,10 +63,13 @@ def register_component(
     losses (str): config blocks of the terms of its loss beside the likelihood of the tags.
     window (int): default of the setting of this name.
     overlap (int): default of the setting of this name.
+    neighbours (int): tokens on each side that a layer of the default tok2vec sees.
     **settings (Any): the settings that the component has beside those of `SequenceNER`, and their defaults.
     RETURNS (Callable): the factory function.
     """
-    text = DEFAULT_CONFIG.format(model=model.strip(), losses=losses.strip(), window=window, overlap=overlap)
+    text = DEFAULT_CONFIG.format(
+        model=model.strip(), losses=losses.strip(), window=window, overlap=overlap, neighbours=neighbours
+    )
     default = Config().from_str(text)["component"]
     default.update(settings)
 

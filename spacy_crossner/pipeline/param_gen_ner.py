@@ -120,7 +120,7 @@ class ParameterGeneratingEntityRecognizer(SequenceNER):
         """
         examples = list(examples)
         for example in examples:
-            domain = get_domain(example.predicted)
+            domain = get_domain(example.predicted) or get_domain(example.reference)
             if domain is not None and domain not in self.domains and NO_DOMAIN not in self.domains:
                 known = ", ".join(self.domains)
                 raise CrossnerError(Errors.C049.format(name=self.name, domain=domain, domains=known))
@@ -137,6 +137,7 @@ class ParameterGeneratingEntityRecognizer(SequenceNER):
         super()._load_model(data)
 
 
+# A language model finds the words beside its own: where their vectors have seen these there is nothing to find.
 make_param_gen_ner = register_component(
-    "param_gen_ner", ParameterGeneratingEntityRecognizer, MODEL, losses=LOSSES, domain=None
+    "param_gen_ner", ParameterGeneratingEntityRecognizer, MODEL, losses=LOSSES, neighbours=0, domain=None
 )
