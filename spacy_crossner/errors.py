@@ -135,7 +135,9 @@ class Errors:
     C048 = "[C048] A language model with {samples} samples: 1 or more, or null for all words."
     C049 = (
         "[C049] Component '{name}' met the domain '{domain}', which it does not know. Its domains: {domains}. Add it "
-        "before training: `add_domain`, or the callback 'spacy_crossner.add_domains.v1' in [initialize.after_init]."
+        "before training: `add_domain`, or the callback 'spacy_crossner.add_domains.v1' in [initialize.after_init], "
+        "and give its losses a term for it. Or mark the docs with a domain that it knows: "
+        "`--corpora.train.domains.<block>.domain`."
     )
     C050 = (
         '[C050] {n} text(s) for the language model hold a sentence of {held_out}, the first: "{text}". Leave them out: '

@@ -23,7 +23,7 @@ from spacy.vocab import Vocab
 from thinc.api import Optimizer, get_torch_default_device, set_dropout_rate, to_numpy, torch2xp
 from torch import Tensor
 
-from ..domains import get_domain, get_pair
+from ..domains import get_domain, get_pair, set_domain
 from ..errors import CrossnerError, Errors
 from ..losses import LossInputs, LossTerm, weighted_sum
 from ..models.bridge import (
@@ -263,7 +263,8 @@ class SequenceNER(TrainablePipe):
     ) -> Dict[str, float]:
         """Learn from a batch: all loss terms are summed and go back through head and encoder once.
 
-        examples (Iterable[Example]): the batch. Tokens without annotation give no gradient.
+        examples (Iterable[Example]): the batch. Tokens without annotation give no gradient. A doc without a domain gets
+            that of its annotated one.
         drop (float): dropout rate of the head and of the thinc layers below it.
         sgd (Optional[Optimizer]): if given, the weights are updated.
         losses (Optional[Dict[str, float]]): the weighted sum is added under the component's name, each term, not
@@ -277,6 +278,10 @@ class SequenceNER(TrainablePipe):
             losses.setdefault(f"{self.name}.{term}", 0.0)
         examples = list(examples)
         validate_examples(examples, f"{type(self).__name__}.update")
+        for example in examples:
+            if get_domain(example.predicted) is None:
+                # spaCy's own reader leaves the mark on the annotated doc alone.
+                set_domain(example.predicted, get_domain(example.reference))
         docs = [example.predicted for example in examples]
         if not any(len(doc) for doc in docs):
             return losses

@@ -1,5 +1,7 @@
 """What is special to `param_gen_ner`; what it shares with the other components stands in test_components.py."""
 
+import copy
+
 import pytest
 import spacy
 import torch
@@ -11,6 +13,7 @@ from spacy_crossner.domains import set_domain, without_annotation
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.losses import LanguageModel, TagLikelihood
 from spacy_crossner.models.bridge import get_module
+from spacy_crossner.training.optimizers import HeadAdamW
 
 WORDS = [(".", 14), ("in", 6), ("the", 5), ("Ada", 1), ("a", 3)]
 
@@ -127,3 +130,47 @@ def test_weights_are_generated_anew_after_a_step(annotated_docs):
     ner.model.predict(docs)
     ner.finish_update(optimizer)
     assert not torch.equal(ner.model.predict(docs).emissions, before)
+
+
+def test_weights_are_generated_anew_after_a_step_of_our_optimizer(annotated_docs):
+    nlp, ner, examples = make_pipeline(annotated_docs)
+    ner.losses = {"nll": TagLikelihood()}
+    optimizer = HeadAdamW(encoder_rate=0.01, head_rate=0.01)
+    doc = Doc(nlp.vocab, words=["Ada", "went", "to", "Oslo"])
+    nlp.update(examples, sgd=optimizer)
+    # Its step comes after the update, and fused steps leave a tensor's version as it is.
+    before = ner.model.predict([doc]).extras["states"]
+    optimizer.step_schedules()
+    after = ner.model.predict([doc]).extras["states"]
+    assert not torch.equal(before, after)
+    assert torch.equal(after, copy.deepcopy(ner.model).predict([doc]).extras["states"])
+
+
+def test_a_pipeline_loaded_for_inference_tags(annotated_docs, tmp_path):
+    nlp, _, examples = make_pipeline(annotated_docs)
+    nlp.to_disk(tmp_path)
+    text = examples[0].reference.text
+    expected = nlp(text).ents
+    with torch.inference_mode():
+        found = spacy.load(tmp_path)(text)
+    assert [(ent.text, ent.label_) for ent in found.ents] == [(ent.text, ent.label_) for ent in expected]
+
+
+def test_the_default_layer_does_not_show_a_language_model_its_words(annotated_docs):
+    nlp, ner, _ = make_pipeline(annotated_docs)
+    tok2vec = ner.model.get_ref("tok2vec")
+    first, second = (Doc(nlp.vocab, words=["Ada", word, "Oslo"]) for word in ("left", "reached"))
+    # What stands beside a word leaves its vector as it is.
+    for a, b, is_same in zip(*tok2vec.predict([first, second]), (True, False, True), strict=True):
+        assert bool((a == b).all()) == is_same
+
+
+def test_a_doc_has_the_domain_of_its_annotation_in_training(annotated_docs):
+    _, ner, examples = make_pipeline(annotated_docs)
+    ner.losses = {"ai": TagLikelihood(domain="ai"), "news": TagLikelihood(domain="news")}
+    for example in examples:
+        # As spaCy's own reader leaves it.
+        set_domain(example.predicted, None)
+    losses = ner.update(examples)
+    assert losses["ner.ai"] > 0
+    assert losses["ner.news"] > 0
