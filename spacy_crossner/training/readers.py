@@ -43,16 +43,19 @@ def corpus_domains(domains: Dict[str, Dict[str, Any]]) -> List[str]:
     return list(dict.fromkeys(cast(str, get_domain(example.reference)) for example in examples))
 
 
-def corpus_words(domains: Dict[str, Dict[str, Any]], most: int = 30000, least: int = 2) -> List[Tuple[str, int]]:
+def corpus_words(
+    domains: Dict[str, Dict[str, Any]], most: int = 30000, least: int = 2, lang: str = "en"
+) -> List[Tuple[str, int]]:
     """Return the words of all docs by frequency, for `[initialize.components.<name>.words]`.
 
     domains (Dict[str, Dict]): the blocks of a `DomainReader`; of samples, too, all docs count.
     most (int): words at most.
     least (int): a word with fewer occurrences is left out.
+    lang (str): the pipeline's language, by whose tokenizer text is parted.
     RETURNS (List[Tuple[str, int]]): words as `normal_form` gives them, and their occurrences.
     """
     counts: Counter[str] = Counter()
-    for example in DomainReader(whole_blocks(domains))(spacy.blank("en")):
+    for example in DomainReader(whole_blocks(domains))(spacy.blank(lang)):
         counts.update(normal_form(token.text) for token in example.reference)
     return [(word, count) for word, count in counts.most_common(most) if count >= least]
 

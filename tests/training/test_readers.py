@@ -224,3 +224,10 @@ def test_domains_and_words_of_a_corpus(nlp, paths, tmp_path):
     assert [word for word, _ in corpus_words(domains, most=1)] == ["."]
     assert "2019" not in counts
     assert set(dict(corpus_words(domains))) == {word for word, count in counts.items() if count >= 2}
+
+
+def test_words_are_those_of_the_languages_tokenizer(tmp_path):
+    (tmp_path / "text.txt").write_text("我们去了北京。\n", encoding="utf8")
+    domains = {"text": {"path": str(tmp_path / "text.txt"), "role": "unlabelled"}}
+    assert ("北", 1) in corpus_words(domains, least=1, lang="zh")
+    assert ("北", 1) not in corpus_words(domains, least=1)
