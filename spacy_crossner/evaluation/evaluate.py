@@ -236,9 +236,16 @@ def _aligned_tags(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Tuple[List[L
             raise CrossnerError(C205.format(number=number, gold=len(expected), predicted=len(doc)))
         gold_tags.append(_ents_to_tags(expected))
         tags = list(doc.user_data.get(TAGS_KEY) or _ents_to_tags(doc))
-        if not {(ent.start, ent.end, ent.label_) for ent in doc.ents} <= set(bio_to_spans(tags)):
+        entities = {(ent.start, ent.end, ent.label_) for ent in doc.ents}
+        spans = bio_to_spans(tags)
+        if not entities <= set(spans):
             # Another component has changed the entities since.
             tags = _ents_to_tags(doc)
+            spans = []
+        for start, end, label in set(spans) - entities:
+            # A threshold or another component has taken it out; what an I- tag begins the strict reading leaves out.
+            if tags[start] == f"B-{label}":
+                tags[start:end] = [OUTSIDE] * (end - start)
         missing = {token.i for token in expected if token.ent_iob == 0}
         for start, end, _ in bio_to_spans(tags):
             if not missing.isdisjoint(range(start, end)):

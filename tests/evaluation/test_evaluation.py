@@ -32,6 +32,18 @@ def leave_tags(doc):
     return doc
 
 
+@Language.component("test_drop_geo")
+def drop_geo(doc):
+    doc.ents = [ent for ent in doc.ents if ent.label_ != "geo"]
+    return doc
+
+
+@Language.component("test_shorten")
+def shorten(doc):
+    doc.ents = [Span(doc, ent.start, ent.end - 1, ent.label_) for ent in doc.ents]
+    return doc
+
+
 @Language.component("test_merge")
 def merge(doc):
     with doc.retokenize() as retokenizer:
@@ -119,6 +131,25 @@ def test_tags_of_an_unconstrained_tagger_are_read_both_ways(nlp):
     nlp.add_pipe("test_leave_tags")
     scores = evaluate(nlp, docs)
     assert (scores["strict"]["r"], scores["conlleval"]["r"], scores["illegal_tags"]) == (0.5, 1.0, 1)
+
+
+def test_entities_that_were_taken_out_are_not_found(nlp):
+    nlp.add_pipe("test_leave_tags")
+    nlp.add_pipe("test_drop_geo")
+    docs = [gold_doc(nlp, "B-per I-per O B-geo I-geo", "B-per I-per O O O")]
+    scores = evaluate(nlp, docs)
+    assert (scores["strict"]["p"], scores["conlleval"]["p"], scores["predicted_entities"]) == (1.0, 1.0, 1)
+    assert scores["per_sentence"] == [[1, 1, 1]]
+    # What the strict reading alone leaves out stays with the lenient one.
+    scores = evaluate(nlp, [gold_doc(nlp, "O I-geo I-geo B-per", "O B-geo I-geo B-per")])
+    assert (scores["strict"]["r"], scores["conlleval"]["r"], scores["illegal_tags"]) == (0.5, 1.0, 1)
+
+
+def test_entities_that_were_changed_count_as_they_are(nlp):
+    nlp.add_pipe("test_leave_tags")
+    nlp.add_pipe("test_shorten")
+    scores = evaluate(nlp, [gold_doc(nlp, "B-per I-per I-per", "B-per I-per O")])
+    assert (scores["strict"]["f"], scores["predicted_entities"]) == (1.0, 1)
 
 
 def test_pipeline_gets_gold_tokens_and_domain_but_no_annotation(nlp):
