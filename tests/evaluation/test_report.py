@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -29,11 +30,15 @@ SENTENCES = [
     ("Nothing here", [], [(0, 2, "a&b")]),
     ("All of Oslo", [(2, 3, "loc")], [(2, 3, "loc")]),
 ]
+HEBREW = [
+    ("אלברט איינשטיין נולד באולם .", [(0, 2, "x  y"), (3, 4, "loc")], [(0, 2, "x  y"), (3, 4, "org")]),
+    ("אלברט met Ada .", [(0, 1, "loc")], [(0, 1, "loc")]),
+]
 
 
 @Language.component("from_a_list")
 def from_a_list(doc):
-    found = {text: spans for text, _, spans in SENTENCES}[doc.text.strip()]
+    found = {text: spans for text, _, spans in [*SENTENCES, *HEBREW]}[doc.text.strip()]
     doc.ents = [Span(doc, *span) for span in found]
     for ent in doc.ents:
         set_score(ent, 0.75)
@@ -42,25 +47,29 @@ def from_a_list(doc):
     return doc
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
+def write_report(folder, sentences):
+    """Write a pipeline, the gold docs of sentences, and its report; return the report."""
     nlp = spacy.blank("en")
     docs = []
-    for text, gold, _ in SENTENCES:
+    for text, gold, _ in sentences:
         doc = Doc(nlp.vocab, words=text.split(" "))
         doc.set_ents([Span(doc, *span) for span in gold])
         docs.append(doc)
     write_docbin(docs, folder / "gold.spacy")
     nlp.add_pipe("from_a_list")
     nlp.to_disk(folder / "model")
-    return folder
+    report_files(str(folder / "model"), folder / "gold.spacy", folder / "report.html")
+    return (folder / "report.html").read_text(encoding="utf8")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    return tmp_path_factory.mktemp("report")
 
 
 @pytest.fixture(scope="module")
 def html(page):
-    report_files(str(page / "model"), page / "gold.spacy", page / "report.html")
-    return (page / "report.html").read_text(encoding="utf8")
+    return write_report(page, SENTENCES)
 
 
 class Page(HTMLParser):
@@ -143,7 +152,7 @@ def test_text_is_escaped_and_nothing_is_fetched(html):
     assert "default-src 'none'" in html
 
 
-def test_the_command_says_what_it_wrote(page):
+def test_the_command_says_what_it_wrote(page, html):
     arguments = [str(page / "model"), str(page / "gold.spacy"), "--output", str(page / "by_command.html")]
     result = CliRunner().invoke(app, ["report", *arguments])
     assert result.exit_code == 0, result.output
@@ -158,17 +167,21 @@ PROBE = Path(__file__).with_name("probe.js").read_text(encoding="utf8")
 CATCH = "window.failures = []; window.addEventListener('error', (event) => window.failures.push(event.message));"
 
 
+def look(html, folder, width=1200):
+    """Return what a script of a page has left in its title, once a browser has drawn it."""
+    (folder / "probed.html").write_text(html, encoding="utf8")
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'user'}", f"--window-size={width},900"]
+    command += ["--virtual-time-budget=5000", "--dump-dom", (folder / "probed.html").as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return json.loads(unescape(re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)[1]))
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("width", [1200, 380])
 def test_filters_work_in_a_browser(html, tmp_path, width):
     probed = html.replace("<head>", f"<head><script>{CATCH}</script>")
     probed = probed.replace("</body>", f"<script>{PROBE}</script></body>")
-    (tmp_path / "probed.html").write_text(probed, encoding="utf8")
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'user'}", f"--window-size={width},900"]
-    command += ["--virtual-time-budget=5000", "--dump-dom", (tmp_path / "probed.html").as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)[1]
-    found = json.loads(title.replace("&quot;", '"').replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    found = look(probed, tmp_path, width)
     texts = [SENTENCES[i][0] for i in (0, 2, 1, 3)]
     assert found["all"] == found["reset"] == texts
     # Oslo and Grace in the first, Oslo in the last.
@@ -180,3 +193,24 @@ def test_filters_work_in_a_browser(html, tmp_path, width):
     assert found["errors"] == found["requests"] == []
     # Tables scroll in their own box, the page does not scroll sideways.
     assert found["wide"] is False
+
+
+HEBREW_PROBE = """
+window.addEventListener("load", () => {
+  const pieces = [...document.querySelectorAll("mark")].map((mark) => mark.getClientRects().length);
+  const side = getComputedStyle(document.querySelector(".words")).direction;
+  const margin = getComputedStyle(document.querySelector("mark b")).marginLeft;
+  const type = document.getElementById("type");
+  type.selectedIndex = [...type.options].findIndex((option) => option.text === "x y");
+  type.dispatchEvent(new Event("input", { bubbles: true }));
+  document.title = JSON.stringify({ pieces, side, margin, count: document.getElementById("count").textContent });
+});
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_text_from_right_to_left_stays_in_one_piece(tmp_path):
+    probed = write_report(tmp_path, HEBREW).replace("</body>", f"<script>{HEBREW_PROBE}</script></body>")
+    # A type's name is not what a browser makes of its spaces.
+    found = {"pieces": [1, 1, 1, 1, 1, 1], "side": "rtl", "margin": "0px", "count": "1 sentence"}
+    assert look(probed, tmp_path) == found
