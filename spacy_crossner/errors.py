@@ -151,6 +151,22 @@ class Errors:
     C056 = "[C056] The step '{step}' of {cell} has failed: {problem}. Finished steps are kept: give the command again."
     C057 = "[C057] A budget of '{budget}': a number of seconds, or of minutes or hours as in 30m or 2h."
     C058 = "[C058] Component '{name}' is a {factory}: only a param_gen_ner has weights by domain."
+    C059 = "[C059] {option} {text}: whole numbers of 0 or more, with commas between them."
+    C060 = "[C060] --var {pair}: a variable of the project and its value, name=value."
+    C061 = "[C061] {option} is empty: a name or more, with commas between them."
+    C062 = (
+        "[C062] No variable '{name}' to set with --var. The project has {known}; method, domain, seed and "
+        "target_sentences are options of the grid."
+    )
+    C063 = (
+        "[C063] The workflow '{setting}' does the same whatever {option} is, which is {value}: its rows would be said "
+        "to be what they are not. Give it a command of its own, without that option."
+    )
+    C064 = "[C064] Another grid runs in {project}, and both would write the same files. Wait till it is done."
+    C065 = (
+        "[C065] {failed} of {total} cells have failed. The tables have the others; give the command again for those "
+        "that are missing."
+    )
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."
@@ -177,3 +193,4 @@ class Warnings:
         "`target` names a domain; spacy_crossner.PaddedBatcher.v1 with balance = true puts both into each batch. "
         "Further ones are counted in the term's `batches_of_one_side`."
     )
+    W003 = "[W003] The tables are written, figures are not: {problem}"

@@ -2,13 +2,16 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Dict, List, Optional
+from typing import TYPE_CHECKING, Annotated, Dict, List, Optional
 
 import typer
 from wasabi import msg
 
 from ..errors import CrossnerError, Errors
 from ._app import app, user_errors
+
+if TYPE_CHECKING:
+    from ..comparison.run import Progress
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -35,34 +38,60 @@ def compare_cli(
     from ..comparison.write import write_tables
 
     with user_errors():
+        workflows, configs = _names(settings, "--settings"), _names(methods, "--methods")
         cells = make_grid(
-            _names(settings),
-            _names(methods),
-            _names(domains),
-            [int(seed) for seed in _names(seeds)],
-            [int(size) for size in _names(sentences)],
+            workflows,
+            configs,
+            _names(domains, "--domains"),
+            _numbers(seeds, "--seeds"),
+            _numbers(sentences, "--sentences"),
         )
-        progress = run_grid(project, cells, output, variables=_variables(variables), budget=_seconds(budget))
-        done = 0
-        for state in progress:
+        changed = _variables(variables)
+        done, failed = 0, 0
+        for state in run_grid(project, cells, output, variables=changed, budget=_seconds(budget)):
             done = state.done
-            left = "" if state.seconds_left is None else f"; about {state.seconds_left / 60:,.0f} min left"
-            known = " (known)" if state.is_known else ""
-            dev = "" if state.run["dev_f"] is None else f", dev {100 * state.run['dev_f']:.1f}"
-            figures = f"test F1 {100 * state.run['test']['f']:.1f}{dev}"
-            typer.echo(f"{state.done}/{state.total} {state.cell}: {figures}{known}{left}")
+            failed += bool(state.failure)
+            typer.echo(_line(state))
         if done < len(cells):
             msg.warn(f"The budget is spent: {len(cells) - done} of {len(cells)} cells are left")
-        written = write_tables(output)
-    msg.good(f"{output}: {', '.join(path.name for path in written)}")
+        written = write_tables(output, project, variables=changed, baseline=(workflows[0], configs[0]))
+        msg.good(f"{output}: {', '.join(path.name for path in written)}")
+        if failed:
+            raise CrossnerError(Errors.C065.format(failed=failed, total=len(cells)))
 
 
-def _names(text: str) -> List[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+def _line(state: "Progress") -> str:
+    left = "" if state.seconds_left is None else f"; about {state.seconds_left / 60:,.0f} min left"
+    if state.failure:
+        found = f"failed: {state.failure}"
+    else:
+        dev = "" if state.run["dev_f"] is None else f", dev {100 * state.run['dev_f']:.1f}"
+        found = f"test F1 {100 * state.run['test']['f']:.1f}{dev}{' (known)' if state.is_known else ''}"
+    return f"{state.done}/{state.total} {state.cell}: {found}{left}"
+
+
+def _names(text: str, option: str) -> List[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise CrossnerError(Errors.C061.format(option=option))
+    return names
+
+
+def _numbers(text: str, option: str) -> List[int]:
+    names = _names(text, option)
+    if not all(name.isdecimal() for name in names):
+        raise CrossnerError(Errors.C059.format(option=option, text=text))
+    return [int(name) for name in names]
 
 
 def _variables(pairs: Optional[List[str]]) -> Dict[str, str]:
-    return dict(pair.split("=", 1) for pair in pairs or [])
+    found = {}
+    for pair in pairs or []:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise CrossnerError(Errors.C060.format(pair=pair))
+        found[name] = value
+    return found
 
 
 def _seconds(text: Optional[str]) -> Optional[float]:

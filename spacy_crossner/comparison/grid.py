@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Iterable, List, Mapping, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 from weasel.util.config import load_project_config
 
@@ -15,6 +15,8 @@ from ..training.fingerprint import file_digest
 # Steps that make no score.
 NOT_SCORED = ("package", "install")
 METRICS = "metrics/"
+# Variables of the project that a cell sets.
+OF_CELL = ("method", "domain", "seed", "target_sentences")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,19 @@ class Step:
         return [path for path in self.outputs if path.startswith(METRICS)]
 
 
+class Plan(NamedTuple):
+    """A cell and what its run will be.
+
+    cell (Cell): the cell.
+    steps (List[Step]): what the project does for it.
+    key (str): what its run is known by.
+    """
+
+    cell: Cell
+    steps: List[Step]
+    key: str
+
+
 def make_grid(
     settings: Sequence[str],
     methods: Sequence[str],
@@ -69,14 +84,56 @@ def make_grid(
     sentences: Sequence[int] = (0,),
 ) -> List[Cell]:
     """Return all cells; those that share stages come one after the other, seeds last, so that a budget cuts seeds."""
-    return [
+    cells = (
         Cell(setting, method, domain, seed, size)
         for seed in seeds
         for setting in settings
         for method in methods
         for domain in domains
         for size in sentences
-    ]
+    )
+    return list(dict.fromkeys(cells))
+
+
+def plan_grid(project: Path, cells: Sequence[Cell], variables: Mapping[str, Any]) -> List[Plan]:
+    """Return the cells with their steps and keys.
+
+    project (Path): the folder of project.yml.
+    cells (Sequence[Cell]): the cells.
+    variables (Mapping[str, Any]): variables of the project for all cells.
+    RAISES (CrossnerError): the project has no such variable, or as `cell_steps` says, or a workflow does the same
+        whatever the method or the number of sentences is: its rows would be said to be what they are not.
+    """
+    known = [name for name in project_variables(project) if name not in OF_CELL]
+    for name in variables:
+        if name not in known:
+            raise CrossnerError(Errors.C062.format(name=name, known=", ".join(known)))
+    plans = []
+    for cell in cells:
+        steps = cell_steps(project, cell, variables)
+        plans.append(Plan(cell, steps, cell_key(project, cell, steps)))
+    _check_methods(plans)
+    few = {plan.cell.setting: plan for plan in plans if plan.cell.sentences}
+    for setting, plan in few.items():
+        if _scripts(plan.steps) == _scripts(cell_steps(project, replace(plan.cell, sentences=0), variables)):
+            raise CrossnerError(Errors.C063.format(setting=setting, option="--sentences", value=plan.cell.sentences))
+    return plans
+
+
+def current_keys(project: Path, cells: Iterable[Cell], variables: Mapping[str, Any]) -> Set[str]:
+    """Return the keys that cells have as the project is now; a cell that it has no workflow for has none."""
+    keys = set()
+    for cell in cells:
+        try:
+            keys.add(cell_key(project, cell, cell_steps(project, cell, variables)))
+        except CrossnerError:
+            continue
+    return keys
+
+
+def project_variables(project: Path) -> Dict[str, Any]:
+    """Return the variables of a project as project.yml has them."""
+    return dict(load_project_config(project).get("vars") or {})
 
 
 def cell_steps(project: Path, cell: Cell, variables: Mapping[str, Any]) -> List[Step]:
@@ -113,7 +170,7 @@ def cell_key(project: Path, cell: Cell, steps: Iterable[Step]) -> str:
     """
     steps = list(steps)
     made = [output for step in steps for output in step.outputs]
-    begun_with = sorted({dep for step in steps for dep in step.deps if not _is_below(dep, made)})
+    begun_with = sorted({dep for step in steps for dep in step.deps if not is_below(dep, made)})
     content = {
         "cell": asdict(cell),
         "scripts": [step.script for step in steps],
@@ -141,7 +198,21 @@ def path_digest(path: Path) -> str:
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 
-def _is_below(path: str, others: Iterable[str]) -> bool:
+def is_below(path: str, others: Iterable[str]) -> bool:
     """Return whether a path is one of others, lies in one, or holds one."""
     own = Path(path)
     return any(own == Path(other) or Path(other) in own.parents or own in Path(other).parents for other in others)
+
+
+def _check_methods(plans: Iterable[Plan]) -> None:
+    found: Dict[Tuple[Cell, str], str] = {}
+    for plan in plans:
+        cell = plan.cell
+        other = found.setdefault((replace(cell, method=""), _scripts(plan.steps)), cell.method)
+        if other != cell.method:
+            value = f"{other},{cell.method}"
+            raise CrossnerError(Errors.C063.format(setting=cell.setting, option="--methods", value=value))
+
+
+def _scripts(steps: Iterable[Step]) -> str:
+    return json.dumps([step.script for step in steps])

@@ -1,22 +1,23 @@
 """Runs the cells of a grid: nothing twice, and after a kill from where it was."""
 
 import json
-import os
-import subprocess
-import sys
+import statistics
 import time
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import srsly
-from weasel.util import split_command
 
 from ..data.files import write_files
 from ..errors import CrossnerError, Errors
-from .grid import Cell, Step, cell_key, cell_steps, path_digest, step_key
+from .estimate import estimate_cells
+from .grid import Cell, Plan, Step, path_digest, plan_grid, project_variables, step_key
+from .step import run_step
 
-RUNS, STAGES, LOGS = "runs.jsonl", "stages.json", "logs"
+RUNS, STAGES, LOGS, LOCK = "runs.jsonl", "stages.json", "logs", ".compare.lock"
+CELL = [part.name for part in fields(Cell)]
 
 
 @dataclass
@@ -25,23 +26,32 @@ class Ledger:
 
     folder (Path): it holds `runs.jsonl`, a line for each finished cell, and `stages.json`, what the outputs of steps
         were made by.
+    broken (Dict[str, CrossnerError]): how steps have failed since it was read, by their keys.
     """
 
     folder: Path
     runs: Dict[str, Dict[str, Any]] = field(default_factory=dict)
     stages: Dict[str, Dict[str, Any]] = field(default_factory=dict)
+    broken: Dict[str, CrossnerError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Read what there is. A last line that a kill has cut is passed over."""
+        """Read what there is. What is no run, such as a last line that a kill has cut, is passed over."""
         if (self.folder / RUNS).is_file():
-            for line in (self.folder / RUNS).read_text(encoding="utf8").splitlines():
+            # No splitlines: other line ends of Unicode may stand in the name of a type.
+            for line in (self.folder / RUNS).read_text(encoding="utf8", errors="replace").split("\n"):
                 try:
                     run = json.loads(line)
                 except ValueError:
                     continue
-                self.runs[run["key"]] = run
+                if isinstance(run, dict) and {"key", "test", *CELL} <= set(run):
+                    self.runs[run["key"]] = run
         if (self.folder / STAGES).is_file():
             self.stages = srsly.read_json(self.folder / STAGES)
+
+    @property
+    def cells(self) -> List[Cell]:
+        """The cells that there are runs of."""
+        return [Cell(**{name: run[name] for name in CELL}) for run in self.runs.values()]
 
     def add_run(self, run: Dict[str, Any]) -> None:
         """Note a finished cell."""
@@ -53,7 +63,10 @@ class Ledger:
         """Note a finished step."""
         digests = {output: path_digest(project / output) for output in step.outputs}
         for output in step.outputs:
+            # The latest comes last.
+            self.stages.pop(output, None)
             self.stages[output] = {
+                "name": step.name,
                 "key": key,
                 "digest": digests[output],
                 "seconds": round(seconds, 1),
@@ -75,12 +88,12 @@ class Progress:
     """Where a grid is.
 
     cell (Cell): the cell that is done.
-    run (Dict[str, Any]): its line.
+    run (Dict[str, Any]): its line; empty where it has failed.
     is_known (bool): whether it was done before.
     done (int): cells that are done.
     total (int): cells of the grid.
-    seconds_left (Optional[float]): time that the others will take, by the mean of those that were run; None while
-        none was.
+    seconds_left (Optional[float]): time that the others will take, see `estimate_cells`; None where nothing tells.
+    failure (str): why it has failed; "" where it has not.
     """
 
     cell: Cell
@@ -89,6 +102,7 @@ class Progress:
     done: int
     total: int
     seconds_left: Optional[float]
+    failure: str = ""
 
 
 def run_grid(
@@ -106,100 +120,123 @@ def run_grid(
     output (Path): the folder of the ledger and of the logs.
     variables (Optional[Mapping[str, Any]]): variables of the project for all cells.
     budget (Optional[float]): seconds after which no further cell is begun, nor one that is likely to take longer.
-    YIELDS (Progress): after each cell.
-    RAISES (CrossnerError): a step fails; what was done before it is kept.
+    YIELDS (Progress): after each cell, be it done or failed.
+    RAISES (CrossnerError): as `plan_grid` says, or another grid runs in the project.
     """
-    ledger = Ledger(output)
-    begun = time.perf_counter()
-    times: List[float] = []
-    todo = []
-    for cell in cells:
-        steps = cell_steps(project, cell, variables or {})
-        todo.append((cell, steps, cell_key(project, cell, steps)))
-    unknown = sum(key not in ledger.runs for _, _, key in todo)
-    # What is known comes first.
-    for done, (cell, steps, key) in enumerate(sorted(todo, key=lambda row: row[2] not in ledger.runs), 1):
-        known = ledger.runs.get(key)
-        if known is None:
+    variables = variables or {}
+    plans = plan_grid(project, cells, variables)
+    settings = _settings(project, variables)
+    with only_grid(project):
+        ledger = Ledger(output)
+        begun = time.perf_counter()
+        times: List[float] = []
+        # What is known comes first.
+        known = [plan for plan in plans if plan.key in ledger.runs]
+        todo = [plan for plan in plans if plan.key not in ledger.runs]
+        for done, plan in enumerate(known, 1):
+            yield Progress(plan.cell, ledger.runs[plan.key], True, done, len(plans), None)
+        ahead = _seconds_ahead(project, todo, ledger, times)
+        for i, plan in enumerate(todo):
             spent = time.perf_counter() - begun
-            if budget is not None and spent + (max(times) if times else 0) > budget:
+            if budget is not None and spent + (ahead[0] or 0.0) > budget:
                 return
-            known = run_cell(project, cell, steps, key, ledger)
-            times.append(time.perf_counter() - begun - spent)
-            unknown -= 1
-            yield Progress(cell, known, False, done, len(todo), unknown * sum(times) / len(times))
-        else:
-            yield Progress(cell, known, True, done, len(todo), None)
+            run: Dict[str, Any] = {}
+            failure = ""
+            try:
+                run = run_cell(project, plan, ledger, settings)
+                times.append(time.perf_counter() - begun - spent)
+            except CrossnerError as error:
+                failure = str(error)
+            ahead = _seconds_ahead(project, todo[i + 1 :], ledger, times)
+            left = None if None in ahead else sum(seconds or 0.0 for seconds in ahead)
+            yield Progress(plan.cell, run, False, len(known) + i + 1, len(plans), left, failure)
 
 
-def run_cell(
-    project: Path,
-    cell: Cell,
-    steps: Sequence[Step],
-    key: str,
-    ledger: Ledger,
-) -> Dict[str, Any]:
-    """Run the steps of a cell whose outputs are not there yet, and note what came of it."""
+@contextmanager
+def only_grid(project: Path) -> Iterator[None]:
+    """Keep a second grid out of a project while one runs, as cells write the same files; not on Windows.
+
+    RAISES (CrossnerError): another one runs there.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with (project / LOCK).open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CrossnerError(Errors.C064.format(project=project)) from error
+        except OSError:
+            # A file system without locks.
+            pass
+        yield
+
+
+def run_cell(project: Path, plan: Plan, ledger: Ledger, settings: Mapping[str, Any]) -> Dict[str, Any]:
+    """Run the steps of a cell whose outputs are not there yet, and note what came of it.
+
+    project (Path): the folder.
+    plan (Plan): the cell.
+    ledger (Ledger): what is known of earlier runs.
+    settings (Mapping[str, Any]): what else its line says.
+    RETURNS (Dict[str, Any]): the line.
+    RAISES (CrossnerError): a step fails, now or for an earlier cell; those before it are noted.
+    """
     stages: Dict[str, Dict[str, float]] = {}
     scores: Dict[str, Any] = {}
-    for step in steps:
+    for step in plan.steps:
         own = step_key(project, step)
         note = ledger.find_stage(step, project, own)
         if note is None:
-            seconds, megabytes = run_step(project, step, ledger.folder / LOGS)
-            missing = [path for path in step.outputs if not (project / path).exists()]
-            if missing:
-                raise CrossnerError(Errors.C056.format(step=step.name, cell=cell, problem=f"it left no {missing[0]}"))
+            if own in ledger.broken:
+                raise ledger.broken[own]
+            try:
+                seconds, megabytes = run_step(project, step, ledger.folder / LOGS)
+            except CrossnerError as error:
+                ledger.broken[own] = error
+                raise
             ledger.add_stage(step, project, own, seconds, megabytes)
             note = {"seconds": seconds, "megabytes": megabytes}
         stages[step.name] = {"seconds": note["seconds"], "megabytes": note["megabytes"]}
         for path in step.scores:
             scores = srsly.read_json(project / path)
     run = {
-        "key": key,
-        **asdict(cell),
+        "key": plan.key,
+        **asdict(plan.cell),
+        **settings,
         "test": _figures(scores),
         "dev_f": _dev_score(project, scores),
         "data": scores["data"],
         "versions": scores["versions"],
         "device": scores["device"],
         "stages": stages,
-        "scripts": [line for step in steps for line in step.script],
+        "scripts": [line for step in plan.steps for line in step.script],
         "counts": scores.get("per_sentence"),
     }
     ledger.add_run(run)
     return run
 
 
-def run_step(project: Path, step: Step, logs: Path) -> Tuple[float, float]:
-    """Run the commands of a step in the project's folder; what they print goes to a log.
+def _settings(project: Path, variables: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the encoder, and the variables that are not as project.yml has them."""
+    defaults = project_variables(project)
+    # A command line has strings only.
+    changed = {name: value for name, value in variables.items() if str(value) != str(defaults.get(name))}
+    return {"encoder": {**defaults, **changed}.get("encoder"), "variables": changed}
 
-    project (Path): the folder.
-    step (Step): the step.
-    logs (Path): the folder of the log, `<step>.log`.
-    RETURNS (Tuple[float, float]): seconds, and the peak memory of a process in megabytes.
-    RAISES (CrossnerError): a command fails.
-    """
-    logs.mkdir(parents=True, exist_ok=True)
-    begun, most = time.perf_counter(), 0.0
-    log = logs / f"{step.name}.log"
-    with log.open("wb") as handle:
-        for line in step.script:
-            words = split_command(line)
-            if words[0] in ("python", "python3"):
-                words[0] = sys.executable
-            handle.write(f"{line}\n".encode())
-            handle.flush()
-            with subprocess.Popen(words, cwd=project, stdout=handle, stderr=subprocess.STDOUT) as process:
-                _, status, usage = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-            # Linux counts kilobytes, macOS bytes.
-            most = max(most, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
-            if process.returncode:
-                said = log.read_text(encoding="utf8", errors="replace").splitlines()[-3:]
-                problem = f"exit {process.returncode}; {log} ends with: {' '.join(said)}"
-                raise CrossnerError(Errors.C056.format(step=step.name, cell=step.script[0], problem=problem))
-    return time.perf_counter() - begun, most
+
+def _seconds_ahead(
+    project: Path, plans: Sequence[Plan], ledger: Ledger, times: Sequence[float]
+) -> List[Optional[float]]:
+    latest = {name: stage["seconds"] for run in ledger.runs.values() for name, stage in run.get("stages", {}).items()}
+    latest.update((note["name"], note["seconds"]) for note in ledger.stages.values() if "name" in note)
+
+    def is_there(step: Step) -> bool:
+        return ledger.find_stage(step, project, step_key(project, step)) is not None
+
+    return estimate_cells(plans, latest, is_there, statistics.mean(times) if times else None)
 
 
 def _figures(scores: Mapping[str, Any]) -> Dict[str, Any]:

@@ -3,7 +3,7 @@
 import csv
 import io
 import statistics
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -29,11 +29,24 @@ class Group(NamedTuple):
     sentences: int
 
 
+def current_runs(runs: Iterable[Run], keys: Optional[Collection[str]] = None) -> List[Run]:
+    """Return the runs that a table may have side by side: no two of one cell, the last of each.
+
+    runs (Iterable[Run]): the runs, the latest last.
+    keys (Optional[Collection[str]]): those with other keys, as of other data, are left out.
+    """
+    found = {}
+    for run in runs:
+        if keys is None or run["key"] in keys:
+            found[(*_group(run), run["seed"])] = run
+    return list(found.values())
+
+
 def group_runs(runs: Iterable[Run]) -> Dict[Group, List[Run]]:
     """Return runs by what they have in common but for the seed, in the order in which they come."""
     found: Dict[Group, List[Run]] = {}
     for run in runs:
-        found.setdefault(Group(run["setting"], run["method"], run["domain"], run["sentences"]), []).append(run)
+        found.setdefault(_group(run), []).append(run)
     return found
 
 
@@ -85,7 +98,9 @@ def significance(found: Sequence[Run], other: Sequence[Run]) -> str:
     counts = [
         tuple(np.array(run["counts"]) for run in pair) for pair in pairs if all(run.get("counts") for run in pair)
     ]
-    if not counts or any(one.shape != two.shape for one, two in counts):
+    # Runs on another test set have no part in it.
+    counts = [(one, two) for one, two in counts if one.shape == two.shape == counts[-1][0].shape]
+    if not counts:
         return ""
     # A sentence is drawn with what all seeds make of it.
     one, two = (sum(pair[i] for pair in counts) for i in (0, 1))
@@ -156,6 +171,14 @@ def cost_rows(runs: Sequence[Run]) -> List[Row]:
     return rows
 
 
+def legend(runs: Sequence[Run], baseline: Tuple[str, str]) -> str:
+    """Return the line under the table of methods: what its stars mean; "" where there is no run to compare with."""
+    if not any((group.setting, group.method) == baseline and not group.sentences for group in group_runs(runs)):
+        return ""
+    name = " ".join(baseline).replace("|", "\\|")
+    return f"Better than {name}, the baseline: `*` p < 0.05, `**` p < 0.01 (paired bootstrap test over sentences).\n"
+
+
 def to_markdown(rows: Sequence[Row]) -> str:
     """Return a table as Markdown."""
     if not rows:
@@ -169,3 +192,7 @@ def to_csv(rows: Sequence[Row]) -> str:
     handle = io.StringIO()
     csv.writer(handle, lineterminator="\n").writerows(rows)
     return handle.getvalue()
+
+
+def _group(run: Run) -> Group:
+    return Group(run["setting"], run["method"], run["domain"], run["sentences"])

@@ -1,14 +1,21 @@
 """The grid on a project of small scripts, which count how often they run."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import srsly
 from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
-from spacy_crossner.comparison.grid import Cell, cell_key, cell_steps, make_grid
-from spacy_crossner.comparison.run import RUNS, Ledger, run_grid
+from spacy_crossner.comparison.estimate import estimate_cells
+from spacy_crossner.comparison.grid import Cell, Plan, Step, cell_key, cell_steps, make_grid
+from spacy_crossner.comparison.run import LOCK, RUNS, Ledger, only_grid, run_grid
+from spacy_crossner.comparison.tables import percent
 from spacy_crossner.errors import CrossnerError
 
 STAGE = """
@@ -35,11 +42,20 @@ pathlib.Path(output).parent.mkdir(exist_ok=True)
 pathlib.Path(output).write_text(json.dumps(scores))
 """
 PROJECT = {
-    "vars": {"method": "crf", "domain": "ai", "seed": 0, "target_sentences": 0, "data": "data.txt"},
+    "vars": {
+        "method": "crf",
+        "domain": "ai",
+        "seed": 0,
+        "target_sentences": 0,
+        "data": "data.txt",
+        "encoder": "small",
+        "epochs": 5,
+    },
     "workflows": {
         "two": ["source", "target", "score", "package"],
         "one": ["target-alone", "score"],
         "none": ["source"],
+        "any-method": ["zero", "score-zero"],
     },
     "commands": [
         {
@@ -68,6 +84,18 @@ PROJECT = {
             "script": ["python score.py out/${vars.method}/${vars.domain} metrics/${vars.method}-${vars.domain}.json"],
             "deps": ["out/${vars.method}/${vars.domain}/weights"],
             "outputs": ["metrics/${vars.method}-${vars.domain}.json"],
+        },
+        {
+            "name": "zero",
+            "script": ["python stage.py zero-${vars.seed} out/zero/weights ${vars.data}"],
+            "deps": ["${vars.data}"],
+            "outputs": ["out/zero/weights"],
+        },
+        {
+            "name": "score-zero",
+            "script": ["python score.py out/zero metrics/zero.json"],
+            "deps": ["out/zero/weights"],
+            "outputs": ["metrics/zero.json"],
         },
         {"name": "package", "script": ["python nothing.py"], "deps": [], "outputs": []},
     ],
@@ -125,8 +153,15 @@ def test_a_run_says_what_it_was(project):
     assert set(run["stages"]) == {"source", "target", "score"}
     assert all(stage["seconds"] > 0 and stage["megabytes"] > 1 for stage in run["stages"].values())
     assert run["counts"] == [[1, 2, 2], [0, 1, 1]]
+    assert (run["encoder"], run["variables"]) == ("small", {})
     assert json.loads((project / "out-compare" / RUNS).read_text()) == run
     assert "source-crf" in (project / "out-compare" / "logs" / "source.log").read_text()
+
+
+def test_a_run_says_which_variables_are_not_the_projects(project):
+    variables = {"encoder": "large", "epochs": "5", "data": "data.txt"}
+    (state,) = run_grid(project, GRID[:1], project / "c", variables=variables)
+    assert (state.run["encoder"], state.run["variables"]) == ("large", {"encoder": "large"})
 
 
 @pytest.mark.parametrize("change", ["data", "script", "variable"])
@@ -156,19 +191,41 @@ def test_outputs_that_something_else_has_changed_are_made_anew(project):
     assert counted(project) == ["source-crf", "target-3-0", "score"]
 
 
-def test_a_grid_goes_on_where_it_was_broken_off(project):
-    (project / "broken").write_text("target-2-0")
-    with pytest.raises(CrossnerError, match=r"C056.*'target'.*nasty surprise"):
-        list(run_grid(project, GRID, project / "c"))
+def test_a_grid_goes_on_past_a_cell_that_fails_and_later_mends_it(project):
+    (project / "broken").write_text("target-1-0")
+    states = list(run_grid(project, GRID, project / "c"))
+    assert [bool(state.failure) for state in states] == [True, True, False, False]
+    assert states[0].run == {}
+    assert "C056" in states[0].failure
+    assert "nasty surprise" in states[0].failure
+    assert [state.done for state in states] == [1, 2, 3, 4]
     assert counted(project).count("score") == 2
     (project / "broken").unlink()
     states = list(run_grid(project, GRID, project / "c"))
-    assert counted(project) == ["target-2-0", "score"] * 2
+    assert counted(project) == ["target-1-0", "score"] * 2
     assert [state.is_known for state in states] == [True, True, False, False]
-    # A kill may cut the last line.
+
+
+def test_a_stage_that_failed_is_not_tried_again_for_the_next_cell(project):
+    (project / "broken").write_text("source-crf")
+    states = list(run_grid(project, make_grid(["two"], ["crf"], ["ai"], [1, 2, 3]), project / "c"))
+    assert all(state.failure for state in states)
+    assert counted(project) == ["source-crf"]
+
+
+def test_what_is_no_run_is_passed_over(project):
+    list(run_grid(project, GRID, project / "c"))
     text = (project / "c" / RUNS).read_text()
+    # A kill may cut the last line.
     (project / "c" / RUNS).write_text(text[:-20])
     assert len(Ledger(project / "c").runs) == 3
+    (project / "c" / RUNS).write_bytes(text.encode() + b'12\nnull\n{"a": 1}\n\xff\n')
+    assert len(Ledger(project / "c").runs) == 4
+    # U+2028 ends a line elsewhere.
+    ledger = Ledger(project / "c")
+    run = next(iter(ledger.runs.values()))
+    ledger.add_run({**run, "key": "new", "test": {**run["test"], "per_type": {"a\u2028b\x85c": 1.0}}})
+    assert Ledger(project / "c").runs == ledger.runs
 
 
 def test_a_budget_begins_no_cell_that_it_does_not_reach(project):
@@ -176,8 +233,79 @@ def test_a_budget_begins_no_cell_that_it_does_not_reach(project):
     assert len(list(run_grid(project, GRID, project / "c", budget=1000))) == 4
 
 
+def slow_down(project, name, seconds):
+    """Let a step take longer."""
+    config = srsly.read_yaml(project / "project.yml")
+    (command,) = (command for command in config["commands"] if command["name"] == name)
+    (project / "wait.py").write_text("import pathlib, time\npathlib.Path('waits').touch()\n")
+    with (project / "wait.py").open("a") as handle:
+        handle.write(f"time.sleep({seconds})\npathlib.Path('waited').touch()\n")
+    command["script"].insert(0, "python wait.py")
+    srsly.write_yaml(project / "project.yml", config)
+
+
+def test_a_budget_knows_what_cells_share(project):
+    slow_down(project, "source", 4)
+    grid = make_grid(["two"], ["crf"], ["ai"], [1, 2, 3])
+    states = list(run_grid(project, grid, project / "c", budget=8))
+    assert len(states) == 3
+    assert states[0].seconds_left < 4
+
+
+def test_cells_are_estimated_by_the_steps_that_are_new():
+    def plan(seed, method):
+        steps = [
+            Step("convert", ["convert"], ["text"], ["corpus"]),
+            Step("source", [f"source {method}"], ["corpus"], [f"{method}/source"]),
+            Step("target", [f"target {method} {seed}"], ["corpus/train", f"{method}/source"], [f"{method}/target"]),
+            Step("score", [f"score {method}"], [f"{method}/target"], [f"metrics/{method}"]),
+        ]
+        return Plan(Cell("two", method, "ai", seed), steps, "")
+
+    plans = [plan(1, "crf"), plan(2, "crf"), plan(2, "laner"), plan(1, "crf")]
+    latest = {"convert": 1.0, "source": 100.0, "target": 10.0, "score": 2.0}
+    assert estimate_cells(plans, latest, lambda step: False, None) == [113, 12, 112, 12]
+    is_there = ["convert", "source crf", "target crf 1", "score crf"]
+    assert estimate_cells(plans, latest, lambda step: step.script[0] in is_there, None) == [0, 12, 112, 12]
+    # What lies there was made of what is made anew.
+    assert estimate_cells(plans[:1], latest, lambda step: step.name == "score", None) == [113]
+    del latest["source"]
+    assert estimate_cells(plans, latest, lambda step: False, 50.0) == [50, 12, 50, 12]
+    assert estimate_cells(plans, latest, lambda step: False, None)[0] is None
+
+
+def test_one_grid_at_a_time(project):
+    pytest.importorskip("fcntl")
+    with only_grid(project), pytest.raises(CrossnerError, match="C064"):
+        list(run_grid(project, GRID, project / "c"))
+    assert counted(project) == []
+    assert len(list(run_grid(project, GRID[:1], project / "c"))) == 1
+
+
+def test_without_locks_a_grid_runs(project, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    assert len(list(run_grid(project, GRID[:1], project / "c"))) == 1
+    assert not (project / LOCK).exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_step_ends_with_the_grid(project, number):
+    slow_down(project, "source", 3)
+    words = [sys.executable, "-m", "spacy", "crossner", "compare", str(project), "-o", str(project / "c")]
+    words += ["--settings", "two", "--methods", "crf", "--seeds", "1"]
+    # In a group of its own: the signal is for the grid alone.
+    with subprocess.Popen(words, start_new_session=True, stderr=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 60
+        while not (project / "waits").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        process.send_signal(number)
+    assert process.returncode != 0
+    time.sleep(4)
+    assert not (project / "waited").exists()
+
+
 def test_what_makes_no_score_is_an_error(project):
-    with pytest.raises(CrossnerError, match=r"C054.*'three'.*two, one, none"):
+    with pytest.raises(CrossnerError, match=r"C054.*'three'.*two, one, none, any-method"):
         cell_steps(project, Cell("three", "crf", "ai", 1), {})
     with pytest.raises(CrossnerError, match=r"C055.*'none'"):
         cell_steps(project, Cell("none", "crf", "ai", 1), {})
@@ -207,5 +335,93 @@ def test_the_command_writes_tables(project):
     broken = CliRunner().invoke(app, ["compare", str(project), *options, "--budget", "soon"])
     assert broken.exit_code == 1
     assert "C057" in broken.output
+    options[1] = "two"
     few = CliRunner().invoke(app, ["compare", str(project), *options, "--sentences", "10", "--budget", "0s"])
-    assert "4 of 4 cells are left" in few.output.replace("\n", " ")
+    assert "2 of 2 cells are left" in few.output.replace("\n", " ")
+
+
+def compare(project, *options):
+    """Run the command on a grid of one cell, or what options make of it."""
+    words = ["--settings", "two", "--methods", "crf", "--seeds", "1", "-o", str(project / "c"), *options]
+    result = CliRunner().invoke(app, ["compare", str(project), *words])
+    return result.exit_code, " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seeds", "one"], "C059] --seeds one:"),
+        (["--sentences", "-5"], "C059] --sentences -5:"),
+        (["--methods", ""], "C061] --methods is"),
+        (["--settings", " , "], "C061] --settings is"),
+        (["--var", "epochs"], "C060] --var epochs:"),
+        (["--var", "nothing=3"], "C062] No variable 'nothing'"),
+        (["--var", "method=laner"], "C062] No variable 'method'"),
+        (["--settings", "one", "--sentences", "10"], "C063] The workflow 'one' does the same whatever --sentences"),
+        (
+            ["--settings", "two,any-method", "--methods", "crf,laner"],
+            "'any-method' does the same whatever --methods",
+        ),
+    ],
+)
+def test_options_that_say_nothing_are_errors(project, options, message):
+    code, output = compare(project, *options)
+    assert code == 1
+    assert message in output
+    assert counted(project) == []
+
+
+def test_one_method_is_right_for_any_workflow(project):
+    code, output = compare(project, "--settings", "any-method")
+    assert code == 0, output
+
+
+def test_the_command_goes_on_past_a_cell_that_fails(project):
+    (project / "broken").write_text("target-1-0")
+    code, output = compare(project, "--seeds", "1,2")
+    assert code == 1
+    assert "1/2 two crf on ai, seed 1: failed: [C056]" in output
+    assert "2/2 two crf on ai, seed 2: test F1" in output
+    assert "C065] 1 of 2 cells have failed" in output
+    assert "| two | crf |" in (project / "c" / "tables.md").read_text()
+
+
+def scores_in_table(project):
+    """Return the rows of the table of scores."""
+    return [line.split(",") for line in (project / "c" / "scores.csv").read_text().splitlines()[1:]]
+
+
+@pytest.mark.parametrize("change", ["data", "variable"])
+def test_runs_of_other_data_are_not_in_the_tables(project, change):
+    # Three seeds and another cell on the old data.
+    compare(project, "--seeds", "1,2,3", "--settings", "two,one")
+    assert len(scores_in_table(project)) == 2
+    options = []
+    if change == "data":
+        (project / "data.txt").write_text("other data")
+    else:
+        (project / "more.txt").write_text("more data")
+        options = ["--var", "data=more.txt"]
+    compare(project, "--seeds", "1,2", *options)
+    runs = list(Ledger(project / "c").runs.values())
+    assert len(runs) == 8
+    ((setting, method, test, _),) = scores_in_table(project)
+    assert (setting, method) == ("two", "crf")
+    assert test == percent([run["test"]["f"] for run in runs[-2:]])
+    # Other cells on the same data are.
+    compare(project, "--settings", "one", *options)
+    assert [row[0] for row in scores_in_table(project)] == ["two", "one"]
+
+
+def test_the_baseline_is_the_first_of_the_command(project):
+    compare(project, "--settings", "one")
+    compare(project, "--settings", "two,one")
+    assert "Better than two crf, the baseline: `*` p < 0.05" in (project / "c" / "tables.md").read_text()
+
+
+def test_the_project_always_runs_the_grid():
+    """It would be passed over as unchanged when a budget has ended it."""
+    config = srsly.read_yaml(Path(__file__).parents[2] / "project.yml")
+    (command,) = (command for command in config["commands"] if command["name"] == "compare")
+    assert not command.get("deps")
+    assert not command.get("outputs")

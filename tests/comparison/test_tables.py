@@ -5,7 +5,9 @@ import pytest
 
 from spacy_crossner.comparison.tables import (
     cost_rows,
+    current_runs,
     curve_rows,
+    legend,
     score_rows,
     significance,
     to_csv,
@@ -33,6 +35,27 @@ def test_significance_needs_the_same_seeds_and_sentences(make_run):
     assert significance(worse, better) == significance(better, better) == ""
     assert significance(better, [make_run("a", "c", 2, 0.4, right=2)]) == ""
     assert significance(better, [make_run("a", "c", 1, 0.4)]) == ""
+
+
+def test_significance_passes_over_seeds_of_another_test_set(make_run):
+    better = [make_run("a", "b", seed, 0.5, right=4) for seed in (1, 2, 3)]
+    worse = [make_run("a", "c", seed, 0.4, right=2) for seed in (1, 2, 3)]
+    # One pair on fewer sentences, one whose runs do not fit together.
+    for run in (better[0], worse[0], better[1]):
+        run["counts"] = run["counts"][:-2]
+    assert significance(better, worse) == "**"
+    assert significance(better[1:2], worse[1:2]) == ""
+
+
+def test_the_last_run_of_a_cell_is_in_the_tables(make_run):
+    runs = [{**make_run("a", "b", seed, f), "key": f"{seed} {f}"} for f in (0.2, 0.4, 0.6) for seed in (1, 2)]
+    assert [run["key"] for run in current_runs(runs)] == ["1 0.6", "2 0.6"]
+    assert [run["key"] for run in current_runs(runs, {"1 0.2", "2 0.4", "1 0.4"})] == ["1 0.4", "2 0.4"]
+
+
+def test_a_legend_tells_what_stars_mean(runs):
+    assert legend(runs, ("no-dapt", "laner")).startswith("Better than no-dapt laner, the baseline: `*` p < 0.05, `**`")
+    assert legend(runs, ("all", "laner")) == ""
 
 
 def test_curves_are_over_sentences(runs, make_run):

@@ -1,0 +1,75 @@
+"""Runs a step of the project as processes of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Iterator, Optional, Tuple
+
+from weasel.util import split_command
+
+from ..errors import CrossnerError, Errors
+from .grid import Step
+
+
+def run_step(project: Path, step: Step, logs: Path) -> Tuple[float, float]:
+    """Run the commands of a step in the project's folder; what they print goes to a log.
+
+    project (Path): the folder.
+    step (Step): the step.
+    logs (Path): the folder of the log, `<step>.log`.
+    RETURNS (Tuple[float, float]): seconds, and the peak memory of a process in megabytes.
+    RAISES (CrossnerError): a command fails, or an output is not there.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    begun, most = time.perf_counter(), 0.0
+    log = logs / f"{step.name}.log"
+    with log.open("wb") as handle:
+        for line in step.script:
+            words = split_command(line)
+            if words[0] in ("python", "python3"):
+                words[0] = sys.executable
+            handle.write(f"{line}\n".encode())
+            handle.flush()
+            with (
+                subprocess.Popen(words, cwd=project, stdout=handle, stderr=subprocess.STDOUT) as process,
+                _ended_with_us(process),
+            ):
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+            # Linux counts kilobytes, macOS bytes.
+            most = max(most, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
+            if process.returncode:
+                said = log.read_text(encoding="utf8", errors="replace").splitlines()[-3:]
+                problem = f"exit {process.returncode}; {log} ends with: {' '.join(said)}"
+                raise CrossnerError(Errors.C056.format(step=step.name, cell=step.script[0], problem=problem))
+    missing = [path for path in step.outputs if not (project / path).exists()]
+    if missing:
+        problem = f"it left no {missing[0]}"
+        raise CrossnerError(Errors.C056.format(step=step.name, cell=step.script[0], problem=problem))
+    return time.perf_counter() - begun, most
+
+
+@contextmanager
+def _ended_with_us(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """End a process when this one is told to end or is broken off, instead of leaving it to itself."""
+
+    def leave(number: int, frame: Optional[FrameType]) -> None:
+        sys.exit(128 + number)
+
+    # No other thread may set it.
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, leave) if is_main else None
+    try:
+        yield
+    except BaseException:
+        process.terminate()
+        raise
+    finally:
+        if is_main:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
