@@ -293,8 +293,11 @@ def test_a_step_ends_with_the_grid(project, number):
     slow_down(project, "source", 3)
     words = [sys.executable, "-m", "spacy", "crossner", "compare", str(project), "-o", str(project / "c")]
     words += ["--settings", "two", "--methods", "crf", "--seeds", "1"]
+    # Where tests run in the background their processes would pass over an interrupt.
+    handler = signal.signal(number, signal.SIG_DFL)
     # In a group of its own: the signal is for the grid alone.
     with subprocess.Popen(words, start_new_session=True, stderr=subprocess.DEVNULL) as process:
+        signal.signal(number, handler)
         until = time.monotonic() + 60
         while not (project / "waits").exists() and time.monotonic() < until:
             time.sleep(0.05)
