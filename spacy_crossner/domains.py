@@ -3,6 +3,7 @@
 from typing import Optional
 
 from spacy.tokens import Doc
+from spacy.training import Example
 from spacy.vocab import Vocab
 
 # A plain user_data key: `Span.as_doc` keeps it, where it drops the values of custom attributes.
@@ -21,6 +22,11 @@ def set_domain(doc: Doc, domain: Optional[str]) -> None:
         doc.user_data.pop(DOMAIN_KEY, None)
     else:
         doc.user_data[DOMAIN_KEY] = domain
+
+
+def example_domain(example: Example) -> Optional[str]:
+    """Return the domain of an example: its doc's, or else its annotated one's, which spaCy's own reader marks alone."""
+    return get_domain(example.predicted) or get_domain(example.reference)
 
 
 def get_pair(doc: Doc) -> Optional[int]:

@@ -23,7 +23,7 @@ from spacy.vocab import Vocab
 from thinc.api import Optimizer, get_torch_default_device, set_dropout_rate, to_numpy, torch2xp
 from torch import Tensor
 
-from ..domains import get_domain, get_pair, set_domain
+from ..domains import example_domain, get_domain, get_pair, set_domain
 from ..errors import CrossnerError, Errors
 from ..losses import LossInputs, LossTerm, weighted_sum
 from ..models.bridge import (
@@ -279,9 +279,7 @@ class SequenceNER(TrainablePipe):
         examples = list(examples)
         validate_examples(examples, f"{type(self).__name__}.update")
         for example in examples:
-            if get_domain(example.predicted) is None:
-                # spaCy's own reader leaves the mark on the annotated doc alone.
-                set_domain(example.predicted, get_domain(example.reference))
+            set_domain(example.predicted, example_domain(example))
         docs = [example.predicted for example in examples]
         if not any(len(doc) for doc in docs):
             return losses

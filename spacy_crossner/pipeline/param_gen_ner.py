@@ -7,7 +7,7 @@ from spacy.language import Language
 from spacy.training import Example
 from thinc.api import Optimizer
 
-from ..domains import get_domain
+from ..domains import example_domain, get_domain
 from ..errors import CrossnerError, Errors
 from ..models.bridge import get_module, has_module
 from ..models.param_gen import DomainTable
@@ -120,7 +120,7 @@ class ParameterGeneratingEntityRecognizer(SequenceNER):
         """
         examples = list(examples)
         for example in examples:
-            domain = get_domain(example.predicted) or get_domain(example.reference)
+            domain = example_domain(example)
             if domain is not None and domain not in self.domains and NO_DOMAIN not in self.domains:
                 known = ", ".join(self.domains)
                 raise CrossnerError(Errors.C049.format(name=self.name, domain=domain, domains=known))

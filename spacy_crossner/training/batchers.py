@@ -7,7 +7,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
 from spacy.training import Example
 
-from ..domains import get_domain
+from ..domains import example_domain
 from ..errors import CrossnerError, Errors
 
 
@@ -71,7 +71,7 @@ class PaddedBatcher:
         groups: Dict[Tuple[Optional[str], bool], List[Example]] = {}
         for example in examples:
             is_annotated = self.by_task and example.reference.has_annotation("ENT_IOB")
-            groups.setdefault((get_domain(example.predicted), is_annotated), []).append(example)
+            groups.setdefault((example_domain(example), is_annotated), []).append(example)
         sizes = [len(docs) for docs in groups.values()]
         rows = max(1, self.size // max(1, len(groups)))
         # Whole batches.
@@ -87,7 +87,7 @@ class PaddedBatcher:
         share = sum(tokens) / max(1, math.ceil(sum(map(len, rows)) / self.size))
         batches: List[List[Example]] = []
         batch: List[Example] = []
-        seen = 0.0
+        seen = 0
         for row, n_tokens in zip(rows, tokens, strict=True):
             n = len(batch) + len(row)
             padded = n * max(len(example) for example in [*batch, *row])

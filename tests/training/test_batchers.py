@@ -162,6 +162,14 @@ def test_a_balanced_batch_holds_every_domain_whatever_its_size(size):
         assert {get_domain(example.predicted) for example in batch} == {"a", "b"}
 
 
+def test_balance_finds_the_domain_where_spacys_own_reader_leaves_it():
+    examples = make_examples([5] * 12, ["a", "b", "b"] * 4)
+    for example in examples:
+        example.predicted = Doc(VOCAB, words=["w"] * 5)
+    for batch in PaddedBatcher(4, balance=True)(examples):
+        assert Counter(get_domain(example.reference) for example in batch) == {"a": 2, "b": 2}
+
+
 def test_tasks_are_balanced_like_domains_where_that_is_asked_for(annotated_docs):
     nlp = spacy.blank("en")
     examples = []
