@@ -38,6 +38,7 @@ def select_cli(
     ] = True,
     ignore_case: Annotated[bool, typer.Option(help="Look for names without regard to case")] = False,
     filter_size: Annotated[int, typer.Option(help="Size of the duplicate filter in MiB")] = 64,
+    share: Annotated[float, typer.Option(help="Share of the sentences that is taken, by their words")] = 1.0,
 ) -> None:
     """Select the sentences of raw text that a language model of a domain is best trained on.
 
@@ -58,6 +59,7 @@ def select_cli(
             split=split,
             ignore_case=ignore_case,
             filter_size=filter_size,
+            share=share,
         )
         print_report(report)
 

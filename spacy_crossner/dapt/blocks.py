@@ -22,6 +22,7 @@ from ..errors import CrossnerError
 from ..training.checkpoint import new_folder
 from ..training.fingerprint import file_digest
 from .masking import Bools, Ints
+from .raw import line_place
 
 IDS, STARTS, MANIFEST = "ids.bin", "starts.bin", "stream.json"
 LINES_AT_ONCE = 1000
@@ -169,15 +170,6 @@ def write_stream(
         manifest = {"source": source, "dtype": dtype, "lines": n_lines, "tokens": n_tokens}
         srsly.write_json(temporary / MANIFEST, manifest)
     return read_stream(folder)
-
-
-def line_place(line: str) -> float:
-    """Return a number in [0, 1) that depends on a line alone, evenly spread over lines.
-
-    By it a share of a text can be held out with all repetitions of its lines, which corpora of the integrated level
-    have, and the same lines whatever else is in the text.
-    """
-    return int.from_bytes(hashlib.blake2b(line.encode(), digest_size=6).digest(), "big") / (1 << 48)
 
 
 def read_stream(folder: Path) -> Stream:

@@ -27,7 +27,10 @@ C408 = "[C408] {what} needs an entity list (--entities)."
 C409 = "[C409] No sentence is of the level '{level}' with {settings}; expected one at least. Ask for fewer mentions."
 C411 = "[C411] Cannot write {output}: {error}. What was there before is as it was."
 C412 = "[C412] {output} cannot be the output: it is {problem}. Give another name."
-C413 = "[C413] No sentence is left of {names}: all {count:,} occur in the files to exclude, or repeat one another."
+C413 = (
+    "[C413] No sentence is left of {names}: all {count:,} occur in the files to exclude, repeat one another, or are not in "
+    "the share of {share:g} that is taken."
+)
 
 STATISTICS = ".json"
 
@@ -46,6 +49,7 @@ def select_corpus(
     split: bool = True,
     ignore_case: bool = False,
     filter_size: int = 64,
+    share: float = 1.0,
 ) -> SelectionReport:
     """Select the sentences of a level and write them, a sentence a line, with statistics beside them as JSON.
 
@@ -59,13 +63,15 @@ def select_corpus(
     level (str): a `Level`.
     exclude (Sequence[Path]): dev and test files whose sentences are left out, see `read_excluded` and `Excluded`.
         With `split` the sentence that holds one is left out, otherwise the whole line.
-    types, min_entities, min_special, upsample, split, ignore_case, filter_size: see `SelectionSettings`.
+    types, min_entities, min_special, upsample, split, ignore_case, filter_size, share: see `SelectionSettings`.
     RETURNS (SelectionReport): the sizes of all levels, and what was left out.
     RAISES (CrossnerError): a file cannot be read or written or has a fault, or nothing is selected. Files that were
         there before are then unchanged.
     """
     raw, output, exclude = [Path(path) for path in raw], Path(output), [Path(path) for path in exclude]
-    settings = SelectionSettings(tuple(types), min_entities, min_special, upsample, split, ignore_case, filter_size)
+    settings = SelectionSettings(
+        tuple(types), min_entities, min_special, upsample, split, ignore_case, filter_size, share
+    )
     if level not in list(Level):
         raise CrossnerError(C410.format(name="level", value=repr(level), expected=", ".join(Level)))
     if entities is None and (level != Level.domain or types):
@@ -122,7 +128,7 @@ def _check_result(
     if not report.sentences_read:
         raise CrossnerError(C403.format(names=names))
     if not report.levels[Level.domain].sentences:
-        raise CrossnerError(C413.format(names=names, count=report.sentences_read))
+        raise CrossnerError(C413.format(names=names, count=report.sentences_read, share=settings.share))
     if entities and not report.mentions:
         hint = "" if settings.ignore_case else " (upper and lower case as in the list; --ignore-case looks past it)"
         raise CrossnerError(C406.format(path=entities, hint=hint))

@@ -13,7 +13,7 @@ from ..errors import CrossnerError
 from .duplicates import DuplicateFilter
 from .excluded import Excluded, join_keys
 from .matching import EntityMatcher
-from .raw import fold_case, read_blocks
+from .raw import fold_case, line_place, read_blocks
 from .sentences import find_sentence_ends
 from .sizes import Level, LevelSize, SelectionReport
 from .words import Indices
@@ -38,6 +38,8 @@ class SelectionSettings:
     split (bool): split lines into sentences; otherwise each line is one.
     ignore_case (bool): look for names without regard to case.
     filter_size (int): size of the duplicate filter in MiB, see `DuplicateFilter`.
+    share (float): share of the sentences that is taken. A sentence is in it or not by its words alone, so that a
+        smaller share is part of a larger one.
     """
 
     types: Tuple[str, ...] = ()
@@ -47,12 +49,15 @@ class SelectionSettings:
     split: bool = True
     ignore_case: bool = False
     filter_size: int = 64
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the numbers."""
         for name in ("min_entities", "min_special", "upsample", "filter_size"):
             if getattr(self, name) < 1:
                 raise CrossnerError(C410.format(name=name, value=getattr(self, name), expected="1 or more"))
+        if not 0 < self.share <= 1:
+            raise CrossnerError(C410.format(name="share", value=self.share, expected="above 0, 1 at most"))
 
 
 class Selection:
@@ -130,13 +135,20 @@ class Selection:
         report.sentences_read += len(keys)
         report.excluded += int((~kept).sum())
         report.duplicates += int((kept & ~first).sum())
-        levels = {Level.domain: kept & first}
+        levels = {Level.domain: kept & first & self._is_drawn(keys)}
         if self.matcher is not None:
             mentions, special = self.matcher.count(folded if settings.ignore_case else text)
             report.mentions += int(mentions[levels[Level.domain]].sum())
             levels[Level.entity] = levels[Level.domain] & (mentions >= settings.min_entities)
             levels[Level.task] = levels[Level.domain] & (special >= settings.min_special)
         return sentences, count_tokens(text), levels
+
+    def _is_drawn(self, keys: Sequence[str]) -> NDArray[np.bool_]:
+        share = self.settings.share
+        if share == 1:
+            return np.ones(len(keys), dtype=bool)
+        # Not the place by which lines are held out later: these would be a larger part of a share.
+        return np.fromiter((line_place(f"share\n{key}") < share for key in keys), dtype=bool, count=len(keys))
 
 
 def split_lines(text: bytes) -> Tuple[bytes, Indices]:

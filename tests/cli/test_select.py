@@ -44,7 +44,7 @@ def test_every_option(files, tmp_path):
     common = [raw, "-e", entities, "-o", out]
     code, output = run(
         *[*common, "--level", "task", "-t", "field", "--min-entities", 3, "--min-special", 1, "--upsample", 3],
-        *["--exclude", test, "-x", dev, "--split", "--ignore-case", "--filter-size", 1],
+        *["--exclude", test, "-x", dev, "--split", "--ignore-case", "--filter-size", 1, "--share", 1],
     )
     assert code == 0, output
     assert out.read_text(encoding="utf8") == "A NET.\n"
@@ -57,6 +57,7 @@ def test_every_option(files, tmp_path):
         "split": True,
         "ignore_case": True,
         "filter_size": 1,
+        "share": 1.0,
         "raw": ["raw.txt"],
         "entities": "names.tsv",
         "exclude": ["test.txt", "dev.txt"],

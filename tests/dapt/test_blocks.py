@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, BertTokenizerFast
 
-from spacy_crossner.dapt.blocks import BlockOrder, Blocks, find_ends, line_place, tokenize, write_stream
+from spacy_crossner.dapt.blocks import BlockOrder, Blocks, find_ends, tokenize, write_stream
+from spacy_crossner.dapt.raw import line_place
 from spacy_crossner.errors import CrossnerError
 
 LINES = ["Ada met Grace in Paris.", "the working lab of Arlington", "", "   ", "  in, the: of!  ", "x" * 90 + " ada"]

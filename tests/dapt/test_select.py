@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spacy_crossner.dapt import raw as raw_module
+from spacy_crossner.dapt.raw import line_place
 from spacy_crossner.dapt.select import select_corpus, statistics_path
 from spacy_crossner.dapt.sizes import Level, LevelSize, levels_table
 from spacy_crossner.errors import CrossnerError
@@ -129,6 +130,29 @@ def test_sentences_to_exclude(files, tmp_path):
     raw.write_text("It rained. We say that Ada built a deep net. So.\nSo.\n", encoding="utf8")
     select(raw, tmp_path / "out.txt", level="domain", exclude=[test], split=False)
     assert read(tmp_path / "out.txt") == ["So."]
+
+
+def test_a_share_is_part_of_a_larger_one(tmp_path):
+    raw = tmp_path / "raw.txt"
+    raw.write_text("".join(f"Sentence {i} .\n" for i in range(2000)), encoding="utf8")
+    found = {}
+    for share in (1.0, 0.5, 0.1):
+        report = select(raw, tmp_path / "out.txt", level="domain", share=share)
+        found[share] = read(tmp_path / "out.txt")
+        assert report.written.sentences == len(found[share]) == pytest.approx(2000 * share, rel=0.15)
+    assert set(found[0.1]) < set(found[0.5]) < set(found[1.0])
+    # What DAPT holds out of it is no larger a part of a share.
+    held_out = sum(line_place(line) < 0.1 for line in found[0.1])
+    assert held_out / len(found[0.1]) < 0.2
+
+
+def test_copies_of_the_task_level_are_in_a_share_together(files, tmp_path):
+    raw, entities = files
+    raw.write_text("".join(f"The net broke {i} .\n" for i in range(20)), encoding="utf8")
+    select(raw, tmp_path / "out.txt", entities=entities, types=["field"], share=0.5)
+    lines = read(tmp_path / "out.txt")
+    assert 0 < len(set(lines)) < 20
+    assert {lines.count(line) for line in lines} == {2}
 
 
 def test_statistics(files, tmp_path):
@@ -284,6 +308,9 @@ def test_the_selection_is_that_of_a_loop(
         ("Ada\n", {"min_special": 0}, r"\[C410\] min_special is 0"),
         ("Ada\n", {"upsample": 0}, r"\[C410\] upsample is 0"),
         ("Ada\n", {"filter_size": 0}, r"\[C410\] filter_size is 0"),
+        ("Ada\n", {"share": 0.0}, r"\[C410\] share is 0.0; expected above 0"),
+        ("Ada\n", {"share": 1.1}, r"\[C410\] share is 1.1"),
+        ("Ada\n", {"share": 1e-9}, r"\[C413\].*not in the share of 1e-09"),
         (b"Ada\nA\xff\n", {"level": "domain"}, r"\[C401\].*raw.txt, line 2: found the byte 0xff"),
     ],
 )
