@@ -152,10 +152,10 @@ class Errors:
     C057 = "[C057] A budget of '{budget}': a number of seconds, or of minutes or hours as in 30m or 2h."
     C058 = "[C058] Component '{name}' is a {factory}: only a param_gen_ner has weights by domain."
     C059 = "[C059] {option} {text}: whole numbers of 0 or more, with commas between them."
-    C060 = "[C060] --var {pair}: a variable of the project and its value, name=value."
+    C060 = "[C060] {option} {pair}: a variable of the project and its value, name=value."
     C061 = "[C061] {option} is empty: a name or more, with commas between them."
     C062 = (
-        "[C062] No variable '{name}' to set with --var. The project has {known}; method, domain, seed and "
+        "[C062] No variable '{name}' to set with --var or --vary. The project has {known}; method, domain, seed and "
         "target_sentences are options of the grid."
     )
     C063 = (
@@ -167,6 +167,7 @@ class Errors:
         "[C065] {failed} of {total} cells have failed. The tables have the others; give the command again for those "
         "that are missing."
     )
+    C066 = "[C066] No {path}, which the step '{step}' of {cell} begins with, and which no step before it makes."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

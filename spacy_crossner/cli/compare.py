@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Dict, List, Optional
+from typing import TYPE_CHECKING, Annotated, List, Optional, Tuple
 
 import typer
 from wasabi import msg
@@ -27,17 +27,36 @@ def compare_cli(
     variables: Annotated[
         Optional[List[str]], typer.Option("--var", help="A variable of the project for all cells, name=value")
     ] = None,
+    vary: Annotated[
+        Optional[List[str]],
+        typer.Option(
+            help="Beside the project as it is, each cell with this value of a variable, name=value (repeatable)"
+        ),
+    ] = None,
+    known: Annotated[
+        Optional[List[Path]],
+        typer.Option(help="runs.jsonl of another grid, to take over what it has done (repeatable)"),
+    ] = None,
     budget: Annotated[Optional[str], typer.Option(help="Begin no cell after so long: 30m, 2h")] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of runs.jsonl, the tables and the logs")
-    ] = Path("metrics/compare"),
+        Optional[Path],
+        typer.Option(
+            "--output", "-o", help="Folder of runs.jsonl, the tables and the logs; PROJECT/metrics/compare if not given"
+        ),
+    ] = None,
 ) -> None:
     """Run a grid of methods, domains and seeds by the project's own steps, and write its tables."""
-    from ..comparison.grid import make_grid
+    from ..comparison.grid import make_grid, project_variables
     from ..comparison.run import run_grid
     from ..comparison.write import write_tables
 
     with user_errors():
+        output = output or project / "metrics" / "compare"
+        changed = dict(_pair(pair, "--var") for pair in variables or [])
+        as_it_is = {**project_variables(project), **changed}
+        varied = [_pair(pair, "--vary") for pair in vary or []]
+        # With the value that it has anyway a variable makes no cell of its own.
+        variants = [f"{name}={value}" for name, value in varied if value != str(as_it_is.get(name))]
         workflows, configs = _names(settings, "--settings"), _names(methods, "--methods")
         cells = make_grid(
             workflows,
@@ -45,10 +64,10 @@ def compare_cli(
             _names(domains, "--domains"),
             _numbers(seeds, "--seeds"),
             _numbers(sentences, "--sentences"),
+            ["", *variants],
         )
-        changed = _variables(variables)
         done, failed = 0, 0
-        for state in run_grid(project, cells, output, variables=changed, budget=_seconds(budget)):
+        for state in run_grid(project, cells, output, variables=changed, budget=_seconds(budget), known=known or []):
             done = state.done
             failed += bool(state.failure)
             typer.echo(_line(state))
@@ -84,14 +103,11 @@ def _numbers(text: str, option: str) -> List[int]:
     return [int(name) for name in names]
 
 
-def _variables(pairs: Optional[List[str]]) -> Dict[str, str]:
-    found = {}
-    for pair in pairs or []:
-        name, equals, value = pair.partition("=")
-        if not name or not equals:
-            raise CrossnerError(Errors.C060.format(pair=pair))
-        found[name] = value
-    return found
+def _pair(text: str, option: str) -> Tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise CrossnerError(Errors.C060.format(option=option, pair=text))
+    return name, value
 
 
 def _seconds(text: Optional[str]) -> Optional[float]:

@@ -2,39 +2,43 @@
 
 import statistics
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Mapping, Sequence, Tuple
 
 from ..figures import new_figure, save_figure
-from .tables import Run, group_runs
+from .tables import Curve, Run, plain_groups
 
 MARKERS = "osD^vPX*"
 
 
-def draw_curve(runs: Sequence[Run], path: Path) -> Sequence[Path]:
-    """Draw F1 on test over the number of labelled sentences: mean and deviation over seeds, a panel a domain.
+def draw_curve(curve: Curve, path: Path, label: str) -> Sequence[Path]:
+    """Draw F1 on test along the lines of a curve: mean and deviation over seeds, a panel a domain.
 
-    runs (Sequence[Run]): the runs; those with all sentences have no place in it.
-    path (Path): the file, saved as PNG and as SVG; nothing where there are fewer than two numbers of sentences.
+    curve (Curve): see `find_curves`.
+    path (Path): the file, saved as PNG and as SVG.
+    label (str): what the x axis shows.
     RETURNS (Sequence[Path]): the files.
     """
-    groups = {group: found for group, found in group_runs(runs).items() if group.sentences}
-    domains = list(dict.fromkeys(group.domain for group in groups))
-    if len({group.sentences for group in groups}) < 2:
-        return []
+    domains = list(dict.fromkeys(line.domain for line in curve))
     figure = new_figure(5 * len(domains), 3.6)
     axes = figure.subplots(1, len(domains), squeeze=False)[0]
     for axis, domain in zip(axes, domains, strict=True):
-        lines: Dict[Tuple[str, str], List[Tuple[int, float, float]]] = {}
-        for group, found in groups.items():
-            if group.domain == domain:
-                scores = [100 * run["test"]["f"] for run in found]
-                spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
-                lines.setdefault(group[:2], []).append((group.sentences, statistics.mean(scores), spread))
-        for i, (name, points) in enumerate(lines.items()):
-            sizes, means, spreads = zip(*sorted(points), strict=True)
-            axis.errorbar(sizes, means, yerr=spreads, label=" ".join(name), marker=MARKERS[i % len(MARKERS)], capsize=3)
+        lines = {line: points for line, points in curve.items() if line.domain == domain}
+        for i, (line, points) in enumerate(lines.items()):
+            places = sorted(points)
+            scores = [[100 * run["test"]["f"] for run in points[place]] for place in places]
+            spreads = [statistics.stdev(values) if len(values) > 1 else 0.0 for values in scores]
+            few = line._replace(domain="").place
+            name = f"{line.setting} {line.method}{', ' if few else ''}{few}"
+            axis.errorbar(
+                places,
+                list(map(statistics.mean, scores)),
+                spreads,
+                label=name,
+                marker=MARKERS[i % len(MARKERS)],
+                capsize=3,
+            )
         axis.set_title(domain, parse_math=False)
-        axis.set_xlabel("labelled sentences of the target")
+        axis.set_xlabel(label, parse_math=False)
         axis.set_ylabel("test F1")
         axis.grid(alpha=0.3)
         axis.legend()
@@ -48,7 +52,7 @@ def draw_types(runs: Sequence[Run], path: Path) -> Sequence[Path]:
     path (Path): the file, saved as PNG and as SVG; nothing where there is no such run.
     RETURNS (Sequence[Path]): the files.
     """
-    groups = {group: found for group, found in group_runs(runs).items() if not group.sentences}
+    groups = plain_groups(runs)
     domains = list(dict.fromkeys(group.domain for group in groups))
     if not groups:
         return []

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
+from weasel.util import split_command
 from weasel.util.config import load_project_config
 
 from .. import __version__
@@ -17,6 +20,8 @@ NOT_SCORED = ("package", "install")
 METRICS = "metrics/"
 # Variables of the project that a cell sets.
 OF_CELL = ("method", "domain", "seed", "target_sentences")
+# Options of our commands that name what they write: it is not read.
+WRITTEN = ("--output", "-o", "--labels-out", "--json", "--plot", "--paths.log")
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Cell:
     domain (str): the target.
     seed (int): seed of the target stage.
     sentences (int): labelled sentences of the target; 0 for all.
+    variant (str): a variable of the project that is another one than for other cells, `name=value`; "" for none.
     """
 
     setting: str
@@ -35,11 +41,20 @@ class Cell:
     domain: str
     seed: int
     sentences: int = 0
+    variant: str = ""
 
     def __str__(self) -> str:
         """Return what a line of the progress calls it."""
         few = f", {self.sentences} sentences" if self.sentences else ""
-        return f"{self.setting} {self.method} on {self.domain}{few}, seed {self.seed}"
+        other = f", {self.variant}" if self.variant else ""
+        return f"{self.setting} {self.method} on {self.domain}{few}{other}, seed {self.seed}"
+
+    @property
+    def variables(self) -> Dict[str, Any]:
+        """The variables of the project that it sets."""
+        name, _, value = self.variant.partition("=")
+        own = {"method": self.method, "domain": self.domain, "seed": self.seed, "target_sentences": self.sentences}
+        return {**own, **({name: value} if name else {})}
 
 
 @dataclass(frozen=True)
@@ -82,10 +97,15 @@ def make_grid(
     domains: Sequence[str],
     seeds: Sequence[int],
     sentences: Sequence[int] = (0,),
+    variants: Sequence[str] = ("",),
 ) -> List[Cell]:
-    """Return all cells; those that share stages come one after the other, seeds last, so that a budget cuts seeds."""
+    """Return all cells, seeds last, so that a budget cuts seeds.
+
+    But all seeds of a variant come before the next: its stages would overwrite those that the seeds share.
+    """
     cells = (
-        Cell(setting, method, domain, seed, size)
+        Cell(setting, method, domain, seed, size, variant)
+        for variant in variants
         for seed in seeds
         for setting in settings
         for method in methods
@@ -101,31 +121,41 @@ def plan_grid(project: Path, cells: Sequence[Cell], variables: Mapping[str, Any]
     project (Path): the folder of project.yml.
     cells (Sequence[Cell]): the cells.
     variables (Mapping[str, Any]): variables of the project for all cells.
-    RAISES (CrossnerError): the project has no such variable, or as `cell_steps` says, or a workflow does the same
-        whatever the method or the number of sentences is: its rows would be said to be what they are not.
+    RAISES (CrossnerError): the project has no such variable, or as `cell_steps` says, or a file is not there that no
+        step makes, or a workflow does the same whatever the method, the number of sentences or the variant is: its
+        rows would be said to be what they are not.
     """
     known = [name for name in project_variables(project) if name not in OF_CELL]
-    for name in variables:
+    varied = dict.fromkeys(cell.variant.partition("=")[0] for cell in cells if cell.variant)
+    for name in (*variables, *varied):
         if name not in known:
             raise CrossnerError(Errors.C062.format(name=name, known=", ".join(known)))
+    # A file that many cells begin with is read once.
+    digest = lru_cache(maxsize=None)(path_digest)
     plans = []
     for cell in cells:
         steps = cell_steps(project, cell, variables)
-        plans.append(Plan(cell, steps, cell_key(project, cell, steps)))
+        _check_files(project, cell, steps)
+        plans.append(Plan(cell, steps, cell_key(project, cell, steps, digest)))
     _check_methods(plans)
-    few = {plan.cell.setting: plan for plan in plans if plan.cell.sentences}
-    for setting, plan in few.items():
-        if _scripts(plan.steps) == _scripts(cell_steps(project, replace(plan.cell, sentences=0), variables)):
-            raise CrossnerError(Errors.C063.format(setting=setting, option="--sentences", value=plan.cell.sentences))
+    for plan in plans:
+        cell = plan.cell
+        for option, value, other in (
+            ("--sentences", cell.sentences, replace(cell, sentences=0)),
+            ("--vary", cell.variant, replace(cell, variant="")),
+        ):
+            if value and _scripts(plan.steps) == _scripts(cell_steps(project, other, variables)):
+                raise CrossnerError(Errors.C063.format(setting=cell.setting, option=option, value=value))
     return plans
 
 
 def current_keys(project: Path, cells: Iterable[Cell], variables: Mapping[str, Any]) -> Set[str]:
     """Return the keys that cells have as the project is now; a cell that it has no workflow for has none."""
     keys = set()
+    digest = lru_cache(maxsize=None)(path_digest)
     for cell in cells:
         try:
-            keys.add(cell_key(project, cell, cell_steps(project, cell, variables)))
+            keys.add(cell_key(project, cell, cell_steps(project, cell, variables), digest))
         except CrossnerError:
             continue
     return keys
@@ -144,8 +174,7 @@ def cell_steps(project: Path, cell: Cell, variables: Mapping[str, Any]) -> List[
     variables (Mapping[str, Any]): variables of the project, as `--vars` gives them, for all cells.
     RAISES (CrossnerError): there is no such workflow, or it scores nothing.
     """
-    own = {"method": cell.method, "domain": cell.domain, "seed": cell.seed, "target_sentences": cell.sentences}
-    overrides = {f"vars.{name}": value for name, value in {**variables, **own}.items()}
+    overrides = {f"vars.{name}": value for name, value in {**variables, **cell.variables}.items()}
     config = load_project_config(project, overrides=overrides)
     workflows = config.get("workflows", {})
     if cell.setting not in workflows:
@@ -161,20 +190,22 @@ def cell_steps(project: Path, cell: Cell, variables: Mapping[str, Any]) -> List[
     return steps
 
 
-def cell_key(project: Path, cell: Cell, steps: Iterable[Step]) -> str:
+def cell_key(project: Path, cell: Cell, steps: Iterable[Step], digest: Optional[Callable[[Path], str]] = None) -> str:
     """Return what a finished run is known by: the cell, its commands, the files that it begins with, the version.
 
     project (Path): the folder of project.yml.
     cell (Cell): the cell.
     steps (Iterable[Step]): what the project does for it.
+    digest (Optional[Callable[[Path], str]]): what a file or folder is known by; `path_digest` if not given.
     """
     steps = list(steps)
     made = [output for step in steps for output in step.outputs]
-    begun_with = sorted({dep for step in steps for dep in step.deps if not is_below(dep, made)})
+    read = {path for step in steps for path in (*step.deps, *_named_files(project, step))}
     content = {
-        "cell": asdict(cell),
+        # Without a variant a cell has the key that it had before there were any.
+        "cell": {name: value for name, value in asdict(cell).items() if name != "variant" or value},
         "scripts": [step.script for step in steps],
-        "files": {dep: path_digest(project / dep) for dep in begun_with},
+        "files": {path: (digest or path_digest)(project / path) for path in read if not is_below(path, made)},
         "version": __version__,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -182,7 +213,7 @@ def cell_key(project: Path, cell: Cell, steps: Iterable[Step]) -> str:
 
 def step_key(project: Path, step: Step) -> str:
     """Return what the outputs of a step are known by: its commands and all that it depends on, as it is now."""
-    files = {dep: path_digest(project / dep) for dep in step.deps}
+    files = {path: path_digest(project / path) for path in {*step.deps, *_named_files(project, step)}}
     content = {"script": step.script, "files": files, "version": __version__}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -212,6 +243,31 @@ def _check_methods(plans: Iterable[Plan]) -> None:
         if other != cell.method:
             value = f"{other},{cell.method}"
             raise CrossnerError(Errors.C063.format(setting=cell.setting, option="--methods", value=value))
+
+
+def _named_files(project: Path, step: Step) -> Set[str]:
+    """Return the files and folders that the commands of a step name beside its dependencies: an encoder, more text."""
+    found = set()
+    for line in step.script:
+        words = split_command(line)
+        for before, word in zip(["", *words], words, strict=False):
+            path = project / word
+            # Not `Path.exists`, for which too long a word is an error.
+            if before in WRITTEN or is_below(word, [*step.deps, *step.outputs]) or not os.path.exists(path):
+                continue
+            # A folder that holds the project holds all that cells write.
+            if path.resolve() not in (project.resolve(), *project.resolve().parents):
+                found.add(word)
+    return found
+
+
+def _check_files(project: Path, cell: Cell, steps: Sequence[Step]) -> None:
+    made: List[str] = []
+    for step in steps:
+        for dep in step.deps:
+            if not is_below(dep, made) and not (project / dep).exists():
+                raise CrossnerError(Errors.C066.format(step=step.name, cell=cell, path=project / dep))
+        made += step.outputs
 
 
 def _scripts(steps: Iterable[Step]) -> str:

@@ -10,7 +10,8 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import srsly
 
-from ..data.files import write_files
+from ..data.faults import UNREADABLE, Faults
+from ..data.files import reason, write_files
 from ..errors import CrossnerError, Errors
 from .estimate import estimate_cells
 from .grid import Cell, Plan, Step, path_digest, plan_grid, project_variables, step_key
@@ -18,6 +19,7 @@ from .step import run_step
 
 RUNS, STAGES, LOGS, LOCK = "runs.jsonl", "stages.json", "logs", ".compare.lock"
 CELL = [part.name for part in fields(Cell)]
+STAGE = {"name", "key", "digest", "seconds", "megabytes"}
 
 
 @dataclass
@@ -35,27 +37,25 @@ class Ledger:
     broken: Dict[str, CrossnerError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Read what there is. What is no run, such as a last line that a kill has cut, is passed over."""
+        """Read what there is."""
         if (self.folder / RUNS).is_file():
-            # No splitlines: other line ends of Unicode may stand in the name of a type.
-            for line in (self.folder / RUNS).read_text(encoding="utf8", errors="replace").split("\n"):
-                try:
-                    run = json.loads(line)
-                except ValueError:
-                    continue
-                if isinstance(run, dict) and {"key", "test", *CELL} <= set(run):
-                    self.runs[run["key"]] = run
-        if (self.folder / STAGES).is_file():
-            self.stages = srsly.read_json(self.folder / STAGES)
+            self.runs = read_runs(self.folder / RUNS)
+        try:
+            found = srsly.read_json(self.folder / STAGES)
+        except ValueError:
+            # Not there, or damaged: what is not known of is made anew.
+            found = {}
+        if isinstance(found, dict):
+            self.stages = {path: note for path, note in found.items() if isinstance(note, dict) and set(note) >= STAGE}
 
     @property
     def cells(self) -> List[Cell]:
         """The cells that there are runs of."""
         return [Cell(**{name: run[name] for name in CELL}) for run in self.runs.values()]
 
-    def add_run(self, run: Dict[str, Any]) -> None:
-        """Note a finished cell."""
-        self.runs[run["key"]] = run
+    def add_runs(self, *runs: Dict[str, Any]) -> None:
+        """Note finished cells."""
+        self.runs.update((run["key"], run) for run in runs)
         lines = [json.dumps(run, ensure_ascii=False) for run in self.runs.values()]
         write_files({self.folder / RUNS: ("\n".join(lines) + "\n").encode("utf8")})
 
@@ -81,6 +81,28 @@ class Ledger:
             if note is None or note["key"] != key or note["digest"] != path_digest(project / output):
                 return None
         return notes[0] if notes else None
+
+
+def read_runs(path: Path) -> Dict[str, Dict[str, Any]]:
+    """Return the runs of a file by their keys. What is no run, such as a last line that a kill has cut, is passed over.
+
+    path (Path): a `runs.jsonl`.
+    RAISES (DataError): it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf8", errors="replace")
+    except OSError as error:
+        raise Faults(path).error(UNREADABLE, None, reason(error)) from error
+    found = {}
+    # No splitlines: other line ends of Unicode may stand in the name of a type.
+    for line in text.split("\n"):
+        try:
+            run = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(run, dict) and {"key", "test", *CELL} <= {"variant", *run}:
+            found[run["key"]] = {"variant": "", **run}
+    return found
 
 
 @dataclass
@@ -112,6 +134,7 @@ def run_grid(
     *,
     variables: Optional[Mapping[str, Any]] = None,
     budget: Optional[float] = None,
+    known: Sequence[Path] = (),
 ) -> Iterator[Progress]:
     """Run the cells that no run is known of.
 
@@ -120,6 +143,7 @@ def run_grid(
     output (Path): the folder of the ledger and of the logs.
     variables (Optional[Mapping[str, Any]]): variables of the project for all cells.
     budget (Optional[float]): seconds after which no further cell is begun, nor one that is likely to take longer.
+    known (Sequence[Path]): `runs.jsonl` of other grids: runs that are cells of this one are taken over.
     YIELDS (Progress): after each cell, be it done or failed.
     RAISES (CrossnerError): as `plan_grid` says, or another grid runs in the project.
     """
@@ -128,12 +152,16 @@ def run_grid(
     settings = _settings(project, variables)
     with only_grid(project):
         ledger = Ledger(output)
+        wanted = {plan.key for plan in plans} - set(ledger.runs)
+        taken = {key: run for path in known for key, run in read_runs(path).items() if key in wanted}
+        if taken:
+            ledger.add_runs(*taken.values())
         begun = time.perf_counter()
         times: List[float] = []
         # What is known comes first.
-        known = [plan for plan in plans if plan.key in ledger.runs]
+        done_before = [plan for plan in plans if plan.key in ledger.runs]
         todo = [plan for plan in plans if plan.key not in ledger.runs]
-        for done, plan in enumerate(known, 1):
+        for done, plan in enumerate(done_before, 1):
             yield Progress(plan.cell, ledger.runs[plan.key], True, done, len(plans), None)
         ahead = _seconds_ahead(project, todo, ledger, times)
         for i, plan in enumerate(todo):
@@ -149,7 +177,7 @@ def run_grid(
                 failure = str(error)
             ahead = _seconds_ahead(project, todo[i + 1 :], ledger, times)
             left = None if None in ahead else sum(seconds or 0.0 for seconds in ahead)
-            yield Progress(plan.cell, run, False, len(known) + i + 1, len(plans), left, failure)
+            yield Progress(plan.cell, run, False, len(done_before) + i + 1, len(plans), left, failure)
 
 
 @contextmanager
@@ -215,7 +243,7 @@ def run_cell(project: Path, plan: Plan, ledger: Ledger, settings: Mapping[str, A
         "scripts": [line for step in plan.steps for line in step.script],
         "counts": scores.get("per_sentence"),
     }
-    ledger.add_run(run)
+    ledger.add_runs(run)
     return run
 
 
@@ -231,7 +259,7 @@ def _seconds_ahead(
     project: Path, plans: Sequence[Plan], ledger: Ledger, times: Sequence[float]
 ) -> List[Optional[float]]:
     latest = {name: stage["seconds"] for run in ledger.runs.values() for name, stage in run.get("stages", {}).items()}
-    latest.update((note["name"], note["seconds"]) for note in ledger.stages.values() if "name" in note)
+    latest.update((note["name"], note["seconds"]) for note in ledger.stages.values())
 
     def is_there(step: Step) -> bool:
         return ledger.find_stage(step, project, step_key(project, step)) is not None

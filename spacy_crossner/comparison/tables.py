@@ -21,12 +21,24 @@ class Group(NamedTuple):
     method (str): config.
     domain (str): target.
     sentences (int): labelled sentences; 0 for all.
+    variant (str): a variable of the project that is another one than for other runs, `name=value`; "" for none.
     """
 
     setting: str
     method: str
     domain: str
-    sentences: int
+    sentences: int = 0
+    variant: str = ""
+
+    @property
+    def place(self) -> str:
+        """What a table calls the domain, the sentences and the variant."""
+        few = f"{self.sentences} sentences" if self.sentences else ""
+        return ", ".join(part for part in (self.domain, few, self.variant) if part)
+
+
+# Runs by what stands on the x axis, by line.
+Curve = Dict[Group, Dict[float, List[Run]]]
 
 
 def current_runs(runs: Iterable[Run], keys: Optional[Collection[str]] = None) -> List[Run]:
@@ -50,6 +62,37 @@ def group_runs(runs: Iterable[Run]) -> Dict[Group, List[Run]]:
     return found
 
 
+def plain_groups(runs: Iterable[Run]) -> Dict[Group, List[Run]]:
+    """Return the groups with all sentences, and with the project's variables as they are."""
+    return {group: found for group, found in group_runs(runs).items() if not group.sentences and not group.variant}
+
+
+def find_curves(runs: Sequence[Run], defaults: Mapping[str, Any]) -> Dict[str, Curve]:
+    """Return what F1 can be drawn over: runs by number of sentences, and by the values of variables that are numbers.
+
+    runs (Sequence[Run]): the runs.
+    defaults (Mapping[str, Any]): variables of the project; runs without a variant have these.
+    RETURNS (Dict[str, Curve]): lines by "sentences" or the name of a variable; no line of a single point.
+    """
+    groups = group_runs(runs)
+    names = list(dict.fromkeys(group.variant.partition("=")[0] for group in groups if group.variant))
+    curves: Dict[str, Curve] = {}
+    for group, found in groups.items():
+        if group.sentences:
+            line = group._replace(sentences=0)
+            curves.setdefault("sentences", {}).setdefault(line, {})[group.sentences] = found
+        for name in names:
+            own, _, value = group.variant.partition("=")
+            place = _number(value if own == name else defaults.get(name))
+            if own in ("", name) and place is not None:
+                line = group._replace(variant="")
+                curves.setdefault(name, {}).setdefault(line, {})[place] = found
+    drawn = {
+        name: {line: points for line, points in curve.items() if len(points) > 1} for name, curve in curves.items()
+    }
+    return {name: curve for name, curve in drawn.items() if curve}
+
+
 def percent(values: Sequence[float]) -> str:
     """Return mean and, of several, standard deviation in percent."""
     mean = 100 * statistics.mean(values)
@@ -64,7 +107,7 @@ def score_rows(runs: Sequence[Run], baseline: Optional[Tuple[str, str]] = None) 
         test over the runs of the same seeds; the first row if not given.
     RETURNS (List[Row]): the header first. A `*` stands for p < 0.05, `**` for p < 0.01. Published figures follow.
     """
-    groups = {group: found for group, found in group_runs(runs).items() if not group.sentences}
+    groups = plain_groups(runs)
     domains = list(dict.fromkeys(group.domain for group in groups))
     names = list(dict.fromkeys((group.setting, group.method) for group in groups))
     baseline = baseline or (names[0] if names else None)
@@ -72,18 +115,18 @@ def score_rows(runs: Sequence[Run], baseline: Optional[Tuple[str, str]] = None) 
     for setting, method in names:
         cells: List[str] = [setting, method]
         for domain in domains:
-            found = groups.get(Group(setting, method, domain, 0))
+            found = groups.get(Group(setting, method, domain))
             if found is None:
                 cells += ["", ""]
                 continue
-            other = groups.get(Group(*baseline, domain, 0)) if baseline else None
+            other = groups.get(Group(*baseline, domain)) if baseline else None
             stars = "" if other is None or other is found else significance(found, other)
-            cells.append(percent([run["test"]["f"] for run in found]) + stars)
-            dev = [run["dev_f"] for run in found if run["dev_f"] is not None]
-            cells.append(percent(dev) if dev else "")
+            test, dev = _test_and_dev(found)
+            cells += [test + stars, dev]
         rows.append(cells)
+    sizes = {group.domain: {len(run["counts"] or []) for run in found} for group, found in groups.items()}
     for setting, method in names:
-        figures = published(setting, method)
+        figures = published(setting, method, sizes)
         if any(domain in figures for domain in domains):
             paper = ROWS[setting, method][0]
             own = [f"{figures[domain]:.1f}" if domain in figures else "" for domain in domains]
@@ -108,23 +151,43 @@ def significance(found: Sequence[Run], other: Sequence[Run]) -> str:
     return "**" if p_value < 0.01 else "*" if p_value < 0.05 else ""
 
 
-def curve_rows(runs: Sequence[Run]) -> List[Row]:
-    """Return the table of F1 on test over the number of labelled sentences, the header first; empty for no curve."""
-    groups = {group: found for group, found in group_runs(runs).items() if group.sentences}
-    if not groups:
-        return []
-    sizes = sorted({group.sentences for group in groups})
-    rows: List[Row] = [("setting", "method", "domain", *(str(size) for size in sizes))]
-    for setting, method, domain in dict.fromkeys(group[:3] for group in groups):
-        found = [groups.get(Group(setting, method, domain, size)) for size in sizes]
-        cells = [percent([run["test"]["f"] for run in group]) if group else "" for group in found]
-        rows.append((setting, method, domain, *cells))
+def curve_rows(curve: Curve) -> List[Row]:
+    """Return the table of F1 on test along the lines of a curve, the header first."""
+    places = sorted({place for points in curve.values() for place in points})
+    rows: List[Row] = [("setting", "method", "domain", *(f"{place:g}" for place in places))]
+    for line, points in curve.items():
+        cells = [percent([run["test"]["f"] for run in points[place]]) if place in points else "" for place in places]
+        rows.append((line.setting, line.method, line.place, *cells))
+    return rows
+
+
+def variant_rows(runs: Sequence[Run]) -> List[Row]:
+    """Return the table of variants: each with its F1, and the difference on test to the project as it is.
+
+    runs (Sequence[Run]): the runs.
+    RETURNS (List[Row]): the header first; empty without variants. Differences are of the seeds that both have, with
+        stars as in `score_rows` where the better of the two is surely better.
+    """
+    groups = group_runs(runs)
+    lines = list(dict.fromkeys(group._replace(variant="") for group in groups if group.variant))
+    rows: List[Row] = [("setting", "method", "domain", "variant", "test", "dev", "difference, test")] if lines else []
+    for line in lines:
+        base = groups.get(line, [])
+        if base:
+            rows.append((line.setting, line.method, line.place, "", *_test_and_dev(base), ""))
+        for group, found in groups.items():
+            if group.variant and group._replace(variant="") == line:
+                by_seed = {run["seed"]: run["test"]["f"] for run in base}
+                gains = [run["test"]["f"] - by_seed[run["seed"]] for run in found if run["seed"] in by_seed]
+                stars = significance(found, base) or significance(base, found)
+                gain = f"{100 * statistics.mean(gains):+.1f}{stars}" if gains else ""
+                rows.append((line.setting, line.method, line.place, group.variant, *_test_and_dev(found), gain))
     return rows
 
 
 def type_rows(runs: Sequence[Run]) -> List[Row]:
     """Return the table of F1 on test by type, a row a domain and type, the header first."""
-    groups = {group: found for group, found in group_runs(runs).items() if not group.sentences}
+    groups = plain_groups(runs)
     names = list(dict.fromkeys((group.setting, group.method) for group in groups))
     rows: List[Row] = [("domain", "type", *(f"{setting} {method}" for setting, method in names))]
     for domain in dict.fromkeys(group.domain for group in groups):
@@ -156,12 +219,11 @@ def cost_rows(runs: Sequence[Run]) -> List[Row]:
         ]
         most = max(stage["megabytes"] for own in stages for stage in own.values())
         speed = statistics.median(run["test"]["words_per_second"] for run in found)
-        few = f", {group.sentences} sentences" if group.sentences else ""
         rows.append(
             (
                 group.setting,
                 group.method,
-                f"{group.domain}{few}",
+                group.place,
                 f"{statistics.mean(seconds):,.0f}",
                 f"{statistics.mean(of_seed):,.0f}",
                 f"{most:,.0f}",
@@ -173,7 +235,7 @@ def cost_rows(runs: Sequence[Run]) -> List[Row]:
 
 def legend(runs: Sequence[Run], baseline: Tuple[str, str]) -> str:
     """Return the line under the table of methods: what its stars mean; "" where there is no run to compare with."""
-    if not any((group.setting, group.method) == baseline and not group.sentences for group in group_runs(runs)):
+    if not any((group.setting, group.method) == baseline for group in plain_groups(runs)):
         return ""
     name = " ".join(baseline).replace("|", "\\|")
     return f"Better than {name}, the baseline: `*` p < 0.05, `**` p < 0.01 (paired bootstrap test over sentences).\n"
@@ -195,4 +257,16 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 
 def _group(run: Run) -> Group:
-    return Group(run["setting"], run["method"], run["domain"], run["sentences"])
+    return Group(run["setting"], run["method"], run["domain"], run["sentences"], run["variant"])
+
+
+def _test_and_dev(found: Sequence[Run]) -> List[str]:
+    dev = [run["dev_f"] for run in found if run["dev_f"] is not None]
+    return [percent([run["test"]["f"] for run in found]), percent(dev) if dev else ""]
+
+
+def _number(value: Any) -> Optional[float]:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None

@@ -28,8 +28,8 @@ C409 = "[C409] No sentence is of the level '{level}' with {settings}; expected o
 C411 = "[C411] Cannot write {output}: {error}. What was there before is as it was."
 C412 = "[C412] {output} cannot be the output: it is {problem}. Give another name."
 C413 = (
-    "[C413] No sentence is left of {names}: all {count:,} occur in the files to exclude, repeat one another, or are not in "
-    "the share of {share:g} that is taken."
+    "[C413] No sentence is left of {names}: all {count:,} occur in the files to exclude, repeat one another, or are "
+    "not in the share of {share:g} that is taken."
 )
 
 STATISTICS = ".json"

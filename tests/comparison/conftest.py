@@ -3,16 +3,17 @@
 import pytest
 
 
-def build_run(setting, method, seed, f, *, domain="ai", sentences=0, right=None, source_seconds=100.0):
+def build_run(setting, method, seed, f, *, domain="ai", sentences=0, variant="", right=None, source_seconds=100.0):
     return {
         "setting": setting,
         "method": method,
         "domain": domain,
         "seed": seed,
         "sentences": sentences,
+        "variant": variant,
         "test": {"f": f, "per_type": {"place": f, "a|b": f / 2}, "words_per_second": 50.0},
         "dev_f": f - 0.01,
-        "counts": None if right is None else [[right, 4, 4], [right - 1, 4, 4]] * 40,
+        "counts": None if right is None else ([[right, 4, 4], [right - 1, 4, 4]] * 216)[1:],
         "stages": {
             "source": {"seconds": source_seconds, "megabytes": 900},
             "target": {"seconds": 10.0 * seed, "megabytes": 700},

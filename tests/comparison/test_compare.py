@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import srsly
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
@@ -16,6 +18,7 @@ from spacy_crossner.comparison.estimate import estimate_cells
 from spacy_crossner.comparison.grid import Cell, Plan, Step, cell_key, cell_steps, make_grid
 from spacy_crossner.comparison.run import LOCK, RUNS, Ledger, only_grid, run_grid
 from spacy_crossner.comparison.tables import percent
+from spacy_crossner.domains import set_domain
 from spacy_crossner.errors import CrossnerError
 
 STAGE = """
@@ -120,6 +123,7 @@ def counted(project):
 
 
 GRID = make_grid(["two"], ["crf", "laner"], ["ai"], [1, 2])
+SEEDS = make_grid(["two"], ["crf"], ["ai"], [1, 2, 3])
 
 
 def test_stages_are_shared_and_cells_are_done_once(project):
@@ -183,6 +187,26 @@ def test_other_data_or_commands_are_another_run(project, change):
     assert counted(project) == ["source-crf", "target-1-0", "score"]
 
 
+def test_what_a_command_names_is_part_of_a_run(project):
+    encoder = project / "encoders" / "small"
+    encoder.mkdir(parents=True)
+    (encoder / "weights").write_text("1")
+    (project / "take.py").write_text("")
+    config = srsly.read_yaml(project / "project.yml")
+    # No dependency, as it may as well be the name of a model; what is written is not read; nor is where all is.
+    config["commands"][0]["script"].append("python take.py ${vars.encoder} --paths.log count.txt . " + "x" * 300)
+    srsly.write_yaml(project / "project.yml", config)
+    # The last makes the same source stage anew, so that what comes after it stays.
+    for content, ran in (("1", ["source-crf", "target-1-0", "score"]), ("1", []), ("2", ["source-crf"])):
+        (encoder / "weights").write_text(content)
+        (state,) = run_grid(project, GRID[:1], project / "c", variables={"encoder": "encoders/small"})
+        assert state.is_known is not bool(ran)
+        assert counted(project) == ran
+    # A cell more has the source stage that there is.
+    list(run_grid(project, SEEDS[1:2], project / "c", variables={"encoder": "encoders/small"}))
+    assert counted(project) == ["target-2-0", "score"]
+
+
 def test_outputs_that_something_else_has_changed_are_made_anew(project):
     list(run_grid(project, GRID[:1], project / "c"))
     counted(project)
@@ -224,8 +248,33 @@ def test_what_is_no_run_is_passed_over(project):
     # U+2028 ends a line elsewhere.
     ledger = Ledger(project / "c")
     run = next(iter(ledger.runs.values()))
-    ledger.add_run({**run, "key": "new", "test": {**run["test"], "per_type": {"a\u2028b\x85c": 1.0}}})
+    ledger.add_runs({**run, "key": "new", "test": {**run["test"], "per_type": {"a\u2028b\x85c": 1.0}}})
     assert Ledger(project / "c").runs == ledger.runs
+
+
+@pytest.mark.parametrize("content", [b'{"out/crf/source": {"key', b"[1]", b'{"out/crf/source": 3}', b"\xff"])
+def test_without_notes_of_stages_they_are_made_anew(project, content):
+    list(run_grid(project, GRID[:1], project / "c"))
+    counted(project)
+    (project / "c" / "stages.json").write_bytes(content)
+    list(run_grid(project, SEEDS[:2], project / "c"))
+    assert counted(project) == ["source-crf", "target-2-0", "score"]
+
+
+def test_runs_of_another_grid_are_taken_over(project):
+    list(run_grid(project, SEEDS[:2], project / "c"))
+    # As it was written before there were variants.
+    path = project / "c" / RUNS
+    path.write_text(path.read_text().replace(', "variant": ""', ""))
+    assert '"variant"' not in path.read_text()
+    counted(project)
+    states = list(run_grid(project, SEEDS[1:], project / "d", known=[path]))
+    assert [(state.cell.seed, state.is_known) for state in states] == [(2, True), (3, False)]
+    # What is no cell of it stays where it is.
+    assert [run["seed"] for run in Ledger(project / "d").runs.values()] == [2, 3]
+    assert all(state.is_known for state in run_grid(project, SEEDS[1:], project / "d"))
+    # Its stages are not noted in the other folder.
+    assert counted(project) == ["source-crf", "target-3-0", "score"]
 
 
 def test_a_budget_begins_no_cell_that_it_does_not_reach(project):
@@ -361,6 +410,12 @@ def compare(project, *options):
         (["--var", "nothing=3"], "C062] No variable 'nothing'"),
         (["--var", "method=laner"], "C062] No variable 'method'"),
         (["--settings", "one", "--sentences", "10"], "C063] The workflow 'one' does the same whatever --sentences"),
+        (["--vary", "epochs=6"], "C063] The workflow 'two' does the same whatever --vary is, which is epochs=6"),
+        (["--vary", "data"], "C060] --vary data:"),
+        (["--vary", "nothing=3"], "C062] No variable 'nothing' to set with --var or --vary"),
+        (["--vary", "seed=3"], "C062] No variable 'seed'"),
+        (["--vary", "data=other.txt"], "C066] No "),
+        (["--known", "nowhere.jsonl"], "nowhere.jsonl"),
         (
             ["--settings", "two,any-method", "--methods", "crf,laner"],
             "'any-method' does the same whatever --methods",
@@ -387,6 +442,48 @@ def test_the_command_goes_on_past_a_cell_that_fails(project):
     assert "2/2 two crf on ai, seed 2: test F1" in output
     assert "C065] 1 of 2 cells have failed" in output
     assert "| two | crf |" in (project / "c" / "tables.md").read_text()
+
+
+def test_variants_are_cells_beside_the_project_as_it_is(project):
+    for name in ("2", "3"):
+        (project / f"data{name}.txt").write_text(name)
+    srsly.write_yaml(
+        project / "project.yml", {**PROJECT, "vars": {**PROJECT["vars"], "data": "data${vars.of}.txt", "of": ""}}
+    )
+    code, output = compare(project, "--seeds", "1,2", "--vary", "of=2", "--vary", "of=", "--vary", "of=3")
+    assert code == 0, output
+    assert "6/6 two crf on ai, of=3, seed 2: test F1" in output
+    assert counted(project).count("source-crf") == 3
+    text = (project / "c" / "tables.md").read_text()
+    assert "| two | crf | ai | of=2 |" in text
+    assert "## Test F1 over of" in text
+    assert len(scores_in_table(project)) == 1
+    assert compare(project, "--seeds", "1,2", "--vary", "of=2")[1].count("(known)") == 4
+    # A variable for all cells is not a variant.
+    assert "1/1 two crf on ai, seed 1: test F1" in compare(project, "--var", "of=2", "--vary", "of=2")[1]
+
+
+def test_vocabularies_are_drawn_of_the_domains_that_are_there(project):
+    for domain in ("ai", "news"):
+        write_docbin(project / "corpus" / domain / "train.spacy", domain)
+    config = {**PROJECT, "vars": {**PROJECT["vars"], "source": "news"}}
+    srsly.write_yaml(project / "project.yml", config)
+    compare(project)
+    assert (project / "c" / "overlap.svg").is_file()
+
+
+def write_docbin(path, domain):
+    """Write a sentence of a domain."""
+    doc = Doc(Vocab(), [domain, "words"])
+    set_domain(doc, domain)
+    path.parent.mkdir(parents=True)
+    DocBin(docs=[doc], store_user_data=True).to_disk(path)
+
+
+def test_results_lie_in_the_project(project):
+    result = CliRunner().invoke(app, ["compare", str(project), "--settings", "two", "--methods", "crf", "--seeds", "1"])
+    assert result.exit_code == 0, result.output
+    assert (project / "metrics" / "compare" / RUNS).is_file()
 
 
 def scores_in_table(project):

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from spacy_crossner.comparison.curves import draw_curve, draw_overlap, draw_types
+from spacy_crossner.comparison.tables import find_curves
 from spacy_crossner.comparison.write import write_tables
 from spacy_crossner.data.files import write_files
 from spacy_crossner.errors import CrossnerError
@@ -29,15 +30,12 @@ def words(path):
 
 
 def test_a_curve_is_drawn_over_sentences(runs, curve, tmp_path):
-    files = draw_curve([*runs, *curve], tmp_path / "figures" / "curve.png")
+    lines = find_curves([*runs, *curve], {})["sentences"]
+    files = draw_curve(lines, tmp_path / "figures" / "curve.png", "labelled $sentences$")
     assert [file.name for file in files] == ["curve.png", "curve.svg"]
     assert files[0].read_bytes().startswith(b"\x89PNG")
     text = words(files[1])
-    assert all(f"<!-- {name} -->" in text for name in ("ai", "x_y", "direct crf", "test F1"))
-    # One number of sentences is no curve.
-    assert draw_curve(runs, tmp_path / "none.png") == []
-    assert draw_curve([run for run in curve if run["sentences"] == 10], tmp_path / "none.png") == []
-    assert not (tmp_path / "none.png").exists()
+    assert all(f"<!-- {name} -->" in text for name in ("ai", "x_y", "direct crf", "test F1", "labelled $sentences$"))
 
 
 def test_types_are_drawn_as_bars(runs, curve, tmp_path):
@@ -60,7 +58,15 @@ def test_a_grid_leaves_figures_where_they_can_be_drawn(runs, curve, tmp_path, mo
     lines = [json.dumps({**run, "key": str(i)}) for i, run in enumerate([*runs, *curve])]
     write_files({tmp_path / "runs.jsonl": "\n".join(lines).encode()})
     names = {path.name for path in write_tables(tmp_path)}
-    assert names >= {"tables.md", "scores.csv", "curve.csv", "types.csv", "cost.csv", "curve.png", "types.svg"}
+    assert names >= {
+        "tables.md",
+        "scores.csv",
+        "curve-sentences.csv",
+        "types.csv",
+        "cost.csv",
+        "curve-sentences.png",
+        "types.svg",
+    }
     # Without matplotlib the tables are there.
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.warns(UserWarning, match="W003.*C209") as warned:
