@@ -16,7 +16,7 @@ run: $(READY)
 	$(BIN)/python -m spacy project run all
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .

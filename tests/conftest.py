@@ -46,6 +46,11 @@ Margaret|B-person keeps a Lisp|B-thing Machine|I-thing in Boston|B-place .
 """
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the tests that take longest, or one of several processes would end with them while others are idle."""
+    items.sort(key=lambda item: item.path.name != "test_project.py")
+
+
 @pytest.fixture(scope="session")
 def annotated_docs():
     """Give a function that makes 20 gold docs on the vocabulary of a pipeline: labels person, place and thing."""
