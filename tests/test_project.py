@@ -105,6 +105,7 @@ def test_the_way_without_raw_text_differs_in_the_encoder_only():
 )
 def test_what_is_missing_is_said_in_one_sentence(project, variables, message):
     if "corpus" not in variables:
+        project("convert-source")
         project("convert")
     done = project("convert" if "corpus" in variables else "pretrain", **variables)
     assert done.returncode != 0
