@@ -7,41 +7,60 @@ The README needs a place of that name, see `readme.py`. Runs of a row's other se
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Dict, Mapping
+from typing import Annotated, Any, Dict, Iterable, List, Mapping
 
 import typer
 
-from spacy_crossner.comparison.run import read_runs
-from spacy_crossner.comparison.tables import current_runs
+from spacy_crossner.comparison.ledger import read_runs
+from spacy_crossner.comparison.tables import latest_runs
 from spacy_crossner.data.files import write_files
 
 RESULTS = Path(__file__).parent / "results.json"
-COLUMNS = {"seeds": "seeds", "dev": "dev_f", "test, as the workflow packages it": "test_f"}
+COLUMNS = {"seeds": "seeds", "dev": "dev_f", "test": "test_f", "test, calibrated": "calibrated_f"}
+# What runs of a row have in common.
+COMMON = ("encoder", "variables", "data")
 
 
 def figures(run: Mapping[str, Any]) -> Dict[str, Any]:
     """Return what a table shows of a run of the grid, in percent."""
-    scores = {"dev_f": run["dev_f"], "test_f": run["test"]["f"], **run["test"]["per_type"]}
+    is_calibrated = any(name.startswith("calibrate") for name in run["stages"])
+    scores = {
+        "dev_f": run["dev_f"],
+        "calibrated_f" if is_calibrated else "test_f": run["test"]["f"],
+        **{f"test_f_{label}": f for label, f in run["test"]["per_type"].items() if not is_calibrated},
+    }
     return {"seed": run["seed"], **{name: round(100 * f, 2) for name, f in scores.items() if f is not None}}
 
 
-def add_runs(table: Dict[str, Any], runs: Mapping[str, Mapping[str, Any]], row: str) -> None:
+def add_runs(table: Dict[str, Any], runs: Iterable[Mapping[str, Any]], row: str) -> None:
     """Add runs to a table, each to the row of its name, new rows last; a seed that is there gets the new figures.
 
-    RAISES (typer.BadParameter): two runs would be one seed of a row.
+    RAISES (typer.BadParameter): two runs would be one seed of a row, or runs of a row are of other data or variables,
+        or the table has no rows of runs.
     """
-    seen = set()
+    if "rows" not in table or any(isinstance(entry["runs"], str) for entry in table["rows"]):
+        raise typer.BadParameter("the table has no runs of its own", param_hint="TABLE")
     rows = {entry["row"]: entry for entry in table["rows"]}
-    for run in current_runs(runs.values()):
-        name = row.format(**run)
-        if (name, run["seed"]) in seen:
-            raise typer.BadParameter(f"two runs of seed {run['seed']} would be the row '{name}'", param_hint="--row")
-        seen.add((name, run["seed"]))
+    found: Dict[str, List[Mapping[str, Any]]] = {}
+    for run in latest_runs(runs):
+        try:
+            name = row.format(**run)
+        except (KeyError, ValueError, IndexError) as error:
+            raise typer.BadParameter(f"'{row}': {error!r}", param_hint="--row") from error
+        for other in found.setdefault(name, []):
+            if other["seed"] == run["seed"]:
+                problem = f"two runs of seed {run['seed']} would be the row '{name}'"
+                raise typer.BadParameter(problem, param_hint="--row")
+            if any(other.get(part) != run.get(part) for part in COMMON):
+                problem = f"runs of the row '{name}' are not of the same {', '.join(COMMON)}"
+                raise typer.BadParameter(problem, param_hint="--row")
+        found[name].append(run)
+    for name, new in found.items():
         if name not in rows:
             rows[name] = {"row": name, "runs": []}
             table["rows"].append(rows[name])
         by_seed = {old["seed"]: old for old in rows[name]["runs"]}
-        by_seed[run["seed"]] = figures(run)
+        by_seed.update((run["seed"], {**by_seed.get(run["seed"], {}), **figures(run)}) for run in new)
         rows[name]["runs"] = [by_seed[seed] for seed in sorted(by_seed)]
 
 
@@ -57,7 +76,7 @@ def main(
     """Put the runs of a grid into a table."""
     found = json.loads(results.read_text(encoding="utf8"))
     table = found["tables"].setdefault(name, {"head": head or name, "columns": COLUMNS, "rows": []})
-    add_runs(table, read_runs(path), row)
+    add_runs(table, read_runs(path).values(), row)
     write_files({results: (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode("utf8")})
 
 

@@ -168,6 +168,10 @@ class Errors:
         "that are missing."
     )
     C066 = "[C066] No {path}, which the step '{step}' of {cell} begins with, and which no step before it makes."
+    C067 = (
+        "[C067] {path} cannot be read with {values}: {problem}. Values go into its lines as they are: no double quote, "
+        "no backslash, no $ and no line end in them."
+    )
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

@@ -1,8 +1,9 @@
 """`compare`: a grid of methods, domains and seeds, and its tables."""
 
+import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, List, Optional, Tuple
+from typing import TYPE_CHECKING, Annotated, Any, List, Optional, Tuple
 
 import typer
 from wasabi import msg
@@ -46,17 +47,22 @@ def compare_cli(
     ] = None,
 ) -> None:
     """Run a grid of methods, domains and seeds by the project's own steps, and write its tables."""
-    from ..comparison.grid import make_grid, project_variables
+    from ..comparison.grid import OF_CELL, make_grid
+    from ..comparison.ledger import read_runs
+    from ..comparison.project import project_variables
     from ..comparison.run import run_grid
     from ..comparison.write import write_tables
 
     with user_errors():
         output = output or project / "metrics" / "compare"
         changed = dict(_pair(pair, "--var") for pair in variables or [])
-        as_it_is = {**project_variables(project), **changed}
-        varied = [_pair(pair, "--vary") for pair in vary or []]
+        as_it_is = project_variables(project, changed)
         # With the value that it has anyway a variable makes no cell of its own.
-        variants = [f"{name}={value}" for name, value in varied if value != str(as_it_is.get(name))]
+        variants = [
+            f"{name}={value}"
+            for name, value in (_pair(pair, "--vary") for pair in vary or [])
+            if name in OF_CELL or name not in as_it_is or not _is_same(value, as_it_is[name])
+        ]
         workflows, configs = _names(settings, "--settings"), _names(methods, "--methods")
         cells = make_grid(
             workflows,
@@ -66,6 +72,8 @@ def compare_cli(
             _numbers(sentences, "--sentences"),
             ["", *variants],
         )
+        for path in known or []:
+            msg.info(f"{path}: {len(read_runs(path))} runs; those that are cells of this grid are taken over")
         done, failed = 0, 0
         for state in run_grid(project, cells, output, variables=changed, budget=_seconds(budget), known=known or []):
             done = state.done
@@ -73,7 +81,7 @@ def compare_cli(
             typer.echo(_line(state))
         if done < len(cells):
             msg.warn(f"The budget is spent: {len(cells) - done} of {len(cells)} cells are left")
-        written = write_tables(output, project, variables=changed, baseline=(workflows[0], configs[0]))
+        written = write_tables(output, project, cells, variables=changed, baseline=(workflows[0], configs[0]))
         msg.good(f"{output}: {', '.join(path.name for path in written)}")
         if failed:
             raise CrossnerError(Errors.C065.format(failed=failed, total=len(cells)))
@@ -108,6 +116,13 @@ def _pair(text: str, option: str) -> Tuple[str, str]:
     if not name or not equals:
         raise CrossnerError(Errors.C060.format(option=option, pair=text))
     return name, value
+
+
+def _is_same(text: str, value: Any) -> bool:
+    from ..comparison.tables import as_number
+
+    # As a config writes it: true, null.
+    return text in (str(value), json.dumps(value)) or None is not as_number(text) == as_number(value)
 
 
 def _seconds(text: Optional[str]) -> Optional[float]:

@@ -2,7 +2,8 @@
 
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set
 
-from .grid import Plan, Step, is_below
+from .grid import Plan
+from .project import Step, is_below
 
 
 def estimate_cells(

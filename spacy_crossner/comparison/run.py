@@ -1,108 +1,23 @@
 """Runs the cells of a grid: nothing twice, and after a kill from where it was."""
 
-import json
 import statistics
 import time
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import srsly
 
-from ..data.faults import UNREADABLE, Faults
-from ..data.files import reason, write_files
 from ..errors import CrossnerError, Errors
 from .estimate import estimate_cells
-from .grid import Cell, Plan, Step, path_digest, plan_grid, project_variables, step_key
+from .grid import Cell, Plan, plan_grid
+from .keys import step_key
+from .ledger import Ledger, only_grid, read_runs
+from .project import Step, project_variables
 from .step import run_step
 
-RUNS, STAGES, LOGS, LOCK = "runs.jsonl", "stages.json", "logs", ".compare.lock"
-CELL = [part.name for part in fields(Cell)]
-STAGE = {"name", "key", "digest", "seconds", "megabytes"}
-
-
-@dataclass
-class Ledger:
-    """What is known of earlier runs, in a folder.
-
-    folder (Path): it holds `runs.jsonl`, a line for each finished cell, and `stages.json`, what the outputs of steps
-        were made by.
-    broken (Dict[str, CrossnerError]): how steps have failed since it was read, by their keys.
-    """
-
-    folder: Path
-    runs: Dict[str, Dict[str, Any]] = field(default_factory=dict)
-    stages: Dict[str, Dict[str, Any]] = field(default_factory=dict)
-    broken: Dict[str, CrossnerError] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Read what there is."""
-        if (self.folder / RUNS).is_file():
-            self.runs = read_runs(self.folder / RUNS)
-        try:
-            found = srsly.read_json(self.folder / STAGES)
-        except ValueError:
-            # Not there, or damaged: what is not known of is made anew.
-            found = {}
-        if isinstance(found, dict):
-            self.stages = {path: note for path, note in found.items() if isinstance(note, dict) and set(note) >= STAGE}
-
-    @property
-    def cells(self) -> List[Cell]:
-        """The cells that there are runs of."""
-        return [Cell(**{name: run[name] for name in CELL}) for run in self.runs.values()]
-
-    def add_runs(self, *runs: Dict[str, Any]) -> None:
-        """Note finished cells."""
-        self.runs.update((run["key"], run) for run in runs)
-        lines = [json.dumps(run, ensure_ascii=False) for run in self.runs.values()]
-        write_files({self.folder / RUNS: ("\n".join(lines) + "\n").encode("utf8")})
-
-    def add_stage(self, step: Step, project: Path, key: str, seconds: float, megabytes: float) -> None:
-        """Note a finished step."""
-        digests = {output: path_digest(project / output) for output in step.outputs}
-        for output in step.outputs:
-            # The latest comes last.
-            self.stages.pop(output, None)
-            self.stages[output] = {
-                "name": step.name,
-                "key": key,
-                "digest": digests[output],
-                "seconds": round(seconds, 1),
-                "megabytes": round(megabytes),
-            }
-        write_files({self.folder / STAGES: (json.dumps(self.stages, indent=1) + "\n").encode("utf8")})
-
-    def find_stage(self, step: Step, project: Path, key: str) -> Optional[Dict[str, Any]]:
-        """Return the note of a step whose outputs are there as this very step has left them."""
-        notes = [self.stages.get(output) for output in step.outputs]
-        for output, note in zip(step.outputs, notes, strict=True):
-            if note is None or note["key"] != key or note["digest"] != path_digest(project / output):
-                return None
-        return notes[0] if notes else None
-
-
-def read_runs(path: Path) -> Dict[str, Dict[str, Any]]:
-    """Return the runs of a file by their keys. What is no run, such as a last line that a kill has cut, is passed over.
-
-    path (Path): a `runs.jsonl`.
-    RAISES (DataError): it cannot be read.
-    """
-    try:
-        text = path.read_text(encoding="utf8", errors="replace")
-    except OSError as error:
-        raise Faults(path).error(UNREADABLE, None, reason(error)) from error
-    found = {}
-    # No splitlines: other line ends of Unicode may stand in the name of a type.
-    for line in text.split("\n"):
-        try:
-            run = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(run, dict) and {"key", "test", *CELL} <= {"variant", *run}:
-            found[run["key"]] = {"variant": "", **run}
-    return found
+LOGS = "logs"
 
 
 @dataclass
@@ -149,13 +64,14 @@ def run_grid(
     """
     variables = variables or {}
     plans = plan_grid(project, cells, variables)
-    settings = _settings(project, variables)
-    with only_grid(project):
+    with ExitStack() as stack:
+        for folder in dict.fromkeys((project.resolve(), output.resolve())):
+            stack.enter_context(only_grid(folder))
         ledger = Ledger(output)
-        wanted = {plan.key for plan in plans} - set(ledger.runs)
-        taken = {key: run for path in known for key, run in read_runs(path).items() if key in wanted}
-        if taken:
-            ledger.add_runs(*taken.values())
+        for path in known:
+            found = read_runs(path)
+            wanted = {plan.key for plan in plans} - set(ledger.runs)
+            ledger.add_runs(*(run for key, run in found.items() if key in wanted))
         begun = time.perf_counter()
         times: List[float] = []
         # What is known comes first.
@@ -171,7 +87,7 @@ def run_grid(
             run: Dict[str, Any] = {}
             failure = ""
             try:
-                run = run_cell(project, plan, ledger, settings)
+                run = run_cell(project, plan, ledger, variables)
                 times.append(time.perf_counter() - begun - spent)
             except CrossnerError as error:
                 failure = str(error)
@@ -180,37 +96,16 @@ def run_grid(
             yield Progress(plan.cell, run, False, len(done_before) + i + 1, len(plans), left, failure)
 
 
-@contextmanager
-def only_grid(project: Path) -> Iterator[None]:
-    """Keep a second grid out of a project while one runs, as cells write the same files; not on Windows.
-
-    RAISES (CrossnerError): another one runs there.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with (project / LOCK).open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CrossnerError(Errors.C064.format(project=project)) from error
-        except OSError:
-            # A file system without locks.
-            pass
-        yield
-
-
-def run_cell(project: Path, plan: Plan, ledger: Ledger, settings: Mapping[str, Any]) -> Dict[str, Any]:
+def run_cell(project: Path, plan: Plan, ledger: Ledger, variables: Mapping[str, Any]) -> Dict[str, Any]:
     """Run the steps of a cell whose outputs are not there yet, and note what came of it.
 
     project (Path): the folder.
     plan (Plan): the cell.
     ledger (Ledger): what is known of earlier runs.
-    settings (Mapping[str, Any]): what else its line says.
+    variables (Mapping[str, Any]): variables of the project for all cells.
     RETURNS (Dict[str, Any]): the line.
-    RAISES (CrossnerError): a step fails, now or for an earlier cell; those before it are noted.
+    RAISES (CrossnerError): a step fails, now or for an earlier cell; those before it are noted. Or its scores are none
+        of `spacy crossner evaluate`.
     """
     stages: Dict[str, Dict[str, float]] = {}
     scores: Dict[str, Any] = {}
@@ -229,19 +124,18 @@ def run_cell(project: Path, plan: Plan, ledger: Ledger, settings: Mapping[str, A
             note = {"seconds": seconds, "megabytes": megabytes}
         stages[step.name] = {"seconds": note["seconds"], "megabytes": note["megabytes"]}
         for path in step.scores:
-            scores = srsly.read_json(project / path)
+            try:
+                scores = _read_scores(project, path)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                problem = f"{path} is not as `spacy crossner evaluate` writes it ({error!r})"
+                raise CrossnerError(Errors.C056.format(step=step.name, cell=plan.cell, problem=problem)) from error
     run = {
         "key": plan.key,
         **asdict(plan.cell),
-        **settings,
-        "test": _figures(scores),
-        "dev_f": _dev_score(project, scores),
-        "data": scores["data"],
-        "versions": scores["versions"],
-        "device": scores["device"],
+        **_settings(project, {**variables, **plan.cell.varied}),
+        **scores,
         "stages": stages,
         "scripts": [line for step in plan.steps for line in step.script],
-        "counts": scores.get("per_sentence"),
     }
     ledger.add_runs(run)
     return run
@@ -249,10 +143,22 @@ def run_cell(project: Path, plan: Plan, ledger: Ledger, settings: Mapping[str, A
 
 def _settings(project: Path, variables: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the encoder, and the variables that are not as project.yml has them."""
-    defaults = project_variables(project)
+    defaults = project_variables(project, {})
     # A command line has strings only.
     changed = {name: value for name, value in variables.items() if str(value) != str(defaults.get(name))}
-    return {"encoder": {**defaults, **changed}.get("encoder"), "variables": changed}
+    return {"encoder": project_variables(project, variables).get("encoder"), "variables": changed}
+
+
+def _read_scores(project: Path, path: str) -> Dict[str, Any]:
+    scores = srsly.read_json(project / path)
+    return {
+        "test": _figures(scores),
+        "dev_f": _dev_score(project, scores),
+        "data": scores["data"],
+        "versions": scores["versions"],
+        "device": scores["device"],
+        "counts": scores.get("per_sentence"),
+    }
 
 
 def _seconds_ahead(

@@ -9,12 +9,14 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Iterator, Optional, Tuple
+from typing import BinaryIO, Iterator, List, Optional, Tuple
 
 from weasel.util import split_command
 
+from ..data.faults import NOT_WRITABLE, Faults
+from ..data.files import reason
 from ..errors import CrossnerError, Errors
-from .grid import Step
+from .project import Step
 
 
 def run_step(project: Path, step: Step, logs: Path) -> Tuple[float, float]:
@@ -26,33 +28,49 @@ def run_step(project: Path, step: Step, logs: Path) -> Tuple[float, float]:
     RETURNS (Tuple[float, float]): seconds, and the peak memory of a process in megabytes.
     RAISES (CrossnerError): a command fails, or an output is not there.
     """
-    logs.mkdir(parents=True, exist_ok=True)
     begun, most = time.perf_counter(), 0.0
     log = logs / f"{step.name}.log"
-    with log.open("wb") as handle:
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+        opened = log.open("wb")
+    except OSError as error:
+        raise Faults(log).error(NOT_WRITABLE, None, reason(error)) from error
+    with opened as handle:
         for line in step.script:
             words = split_command(line)
             if words[0] in ("python", "python3"):
                 words[0] = sys.executable
             handle.write(f"{line}\n".encode())
             handle.flush()
-            with (
-                subprocess.Popen(words, cwd=project, stdout=handle, stderr=subprocess.STDOUT) as process,
-                _ended_with_us(process),
-            ):
-                _, status, usage = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-            # Linux counts kilobytes, macOS bytes.
-            most = max(most, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
-            if process.returncode:
+            try:
+                code, megabytes = _run(words, project, handle)
+            except OSError as error:
+                problem = f"{words[0]}: {error.strerror or error}"
+                raise CrossnerError(Errors.C056.format(step=step.name, cell=line, problem=problem)) from error
+            most = max(most, megabytes)
+            if code:
                 said = log.read_text(encoding="utf8", errors="replace").splitlines()[-3:]
-                problem = f"exit {process.returncode}; {log} ends with: {' '.join(said)}"
-                raise CrossnerError(Errors.C056.format(step=step.name, cell=step.script[0], problem=problem))
+                problem = f"exit {code}; {log} ends with: {' '.join(said)}"
+                raise CrossnerError(Errors.C056.format(step=step.name, cell=line, problem=problem))
     missing = [path for path in step.outputs if not (project / path).exists()]
     if missing:
         problem = f"it left no {missing[0]}"
-        raise CrossnerError(Errors.C056.format(step=step.name, cell=step.script[0], problem=problem))
+        raise CrossnerError(Errors.C056.format(step=step.name, cell=" ".join(step.script), problem=problem))
     return time.perf_counter() - begun, most
+
+
+def _run(words: List[str], folder: Path, output: BinaryIO) -> Tuple[int, float]:
+    """Run a process to its end: its exit code, and its peak memory in megabytes, 0 where the system does not tell."""
+    with (
+        subprocess.Popen(words, cwd=folder, stdout=output, stderr=subprocess.STDOUT) as process,
+        _ended_with_us(process),
+    ):
+        if not hasattr(os, "wait4"):
+            return process.wait(), 0.0
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    # Linux counts kilobytes, macOS bytes.
+    return process.returncode, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 @contextmanager

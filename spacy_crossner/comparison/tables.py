@@ -2,8 +2,9 @@
 
 import csv
 import io
+import math
 import statistics
-from typing import Any, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -41,17 +42,12 @@ class Group(NamedTuple):
 Curve = Dict[Group, Dict[float, List[Run]]]
 
 
-def current_runs(runs: Iterable[Run], keys: Optional[Collection[str]] = None) -> List[Run]:
-    """Return the runs that a table may have side by side: no two of one cell, the last of each.
+def latest_runs(runs: Iterable[Run]) -> List[Run]:
+    """Return the latest run of each cell, whatever data and commands it is of.
 
     runs (Iterable[Run]): the runs, the latest last.
-    keys (Optional[Collection[str]]): those with other keys, as of other data, are left out.
     """
-    found = {}
-    for run in runs:
-        if keys is None or run["key"] in keys:
-            found[(*_group(run), run["seed"])] = run
-    return list(found.values())
+    return list({(*_group(run), run["seed"]): run for run in runs}.values())
 
 
 def group_runs(runs: Iterable[Run]) -> Dict[Group, List[Run]]:
@@ -72,7 +68,7 @@ def find_curves(runs: Sequence[Run], defaults: Mapping[str, Any]) -> Dict[str, C
 
     runs (Sequence[Run]): the runs.
     defaults (Mapping[str, Any]): variables of the project; runs without a variant have these.
-    RETURNS (Dict[str, Curve]): lines by "sentences" or the name of a variable; no line of a single point.
+    RETURNS (Dict[str, Curve]): lines by "target_sentences" or the name of another variable; no line of a single point.
     """
     groups = group_runs(runs)
     names = list(dict.fromkeys(group.variant.partition("=")[0] for group in groups if group.variant))
@@ -80,13 +76,14 @@ def find_curves(runs: Sequence[Run], defaults: Mapping[str, Any]) -> Dict[str, C
     for group, found in groups.items():
         if group.sentences:
             line = group._replace(sentences=0)
-            curves.setdefault("sentences", {}).setdefault(line, {})[group.sentences] = found
+            curves.setdefault("target_sentences", {}).setdefault(line, {})[group.sentences] = found
         for name in names:
             own, _, value = group.variant.partition("=")
-            place = _number(value if own == name else defaults.get(name))
+            place = as_number(value if own == name else defaults.get(name))
             if own in ("", name) and place is not None:
                 line = group._replace(variant="")
-                curves.setdefault(name, {}).setdefault(line, {})[place] = found
+                # Of two ways to write a number the first one counts.
+                curves.setdefault(name, {}).setdefault(line, {}).setdefault(place, found)
     drawn = {
         name: {line: points for line, points in curve.items() if len(points) > 1} for name, curve in curves.items()
     }
@@ -124,8 +121,9 @@ def score_rows(runs: Sequence[Run], baseline: Optional[Tuple[str, str]] = None) 
             test, dev = _test_and_dev(found)
             cells += [test + stars, dev]
         rows.append(cells)
-    sizes = {group.domain: {len(run["counts"] or []) for run in found} for group, found in groups.items()}
     for setting, method in names:
+        own_groups = {domain: groups.get(Group(setting, method, domain), []) for domain in domains}
+        sizes = {domain: {len(run["counts"] or []) for run in found} for domain, found in own_groups.items()}
         figures = published(setting, method, sizes)
         if any(domain in figures for domain in domains):
             paper = ROWS[setting, method][0]
@@ -134,8 +132,22 @@ def score_rows(runs: Sequence[Run], baseline: Optional[Tuple[str, str]] = None) 
     return rows
 
 
-def significance(found: Sequence[Run], other: Sequence[Run]) -> str:
-    """Return stars for how sure it is that runs are better than others: a bootstrap over sentences and paired seeds."""
+def significance(found: Sequence[Run], other: Sequence[Run], *, two_sided: bool = False) -> str:
+    """Return stars for how sure it is that runs are better than others: a bootstrap over sentences and paired seeds.
+
+    found, other (Sequence[Run]): the runs.
+    two_sided (bool): whether they are better or worse.
+    """
+    if two_sided:
+        return _stars(min(2 * _p_value(found, other), 2 * _p_value(other, found)))
+    return _stars(_p_value(found, other))
+
+
+def _stars(p_value: float) -> str:
+    return "**" if p_value < 0.01 else "*" if p_value < 0.05 else ""
+
+
+def _p_value(found: Sequence[Run], other: Sequence[Run]) -> float:
     by_seed = {run["seed"]: run for run in other}
     pairs = [(run, by_seed[run["seed"]]) for run in found if run["seed"] in by_seed]
     counts = [
@@ -144,17 +156,17 @@ def significance(found: Sequence[Run], other: Sequence[Run]) -> str:
     # Runs on another test set have no part in it.
     counts = [(one, two) for one, two in counts if one.shape == two.shape == counts[-1][0].shape]
     if not counts:
-        return ""
+        return 1.0
     # A sentence is drawn with what all seeds make of it.
     one, two = (sum(pair[i] for pair in counts) for i in (0, 1))
-    p_value = paired_bootstrap(np.asarray(one), np.asarray(two))["p_value"]
-    return "**" if p_value < 0.01 else "*" if p_value < 0.05 else ""
+    p_value: float = paired_bootstrap(np.asarray(one), np.asarray(two))["p_value"]
+    return p_value
 
 
 def curve_rows(curve: Curve) -> List[Row]:
     """Return the table of F1 on test along the lines of a curve, the header first."""
     places = sorted({place for points in curve.values() for place in points})
-    rows: List[Row] = [("setting", "method", "domain", *(f"{place:g}" for place in places))]
+    rows: List[Row] = [("setting", "method", "domain", *(f"{place:.10g}" for place in places))]
     for line, points in curve.items():
         cells = [percent([run["test"]["f"] for run in points[place]]) if place in points else "" for place in places]
         rows.append((line.setting, line.method, line.place, *cells))
@@ -166,7 +178,7 @@ def variant_rows(runs: Sequence[Run]) -> List[Row]:
 
     runs (Sequence[Run]): the runs.
     RETURNS (List[Row]): the header first; empty without variants. Differences are of the seeds that both have, with
-        stars as in `score_rows` where the better of the two is surely better.
+        stars as in `score_rows` for how sure it is that there is one, by a two-sided test.
     """
     groups = group_runs(runs)
     lines = list(dict.fromkeys(group._replace(variant="") for group in groups if group.variant))
@@ -179,7 +191,7 @@ def variant_rows(runs: Sequence[Run]) -> List[Row]:
             if group.variant and group._replace(variant="") == line:
                 by_seed = {run["seed"]: run["test"]["f"] for run in base}
                 gains = [run["test"]["f"] - by_seed[run["seed"]] for run in found if run["seed"] in by_seed]
-                stars = significance(found, base) or significance(base, found)
+                stars = significance(found, base, two_sided=True)
                 gain = f"{100 * statistics.mean(gains):+.1f}{stars}" if gains else ""
                 rows.append((line.setting, line.method, line.place, group.variant, *_test_and_dev(found), gain))
     return rows
@@ -265,8 +277,10 @@ def _test_and_dev(found: Sequence[Run]) -> List[str]:
     return [percent([run["test"]["f"] for run in found]), percent(dev) if dev else ""]
 
 
-def _number(value: Any) -> Optional[float]:
+def as_number(value: Any) -> Optional[float]:
+    """Return the number that a variable's value is; None for what is none."""
     try:
-        return float(value)
+        found = float(value)
     except (TypeError, ValueError):
         return None
+    return found if math.isfinite(found) else None

@@ -1,18 +1,23 @@
-"""The files that a grid leaves: tables of all its runs, and figures where matplotlib is installed."""
+"""The files that a grid leaves: tables of its runs as the project is now, and figures where matplotlib is installed."""
 
+import re
 import warnings
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ..data.files import write_files
 from ..data.stats import stats
 from ..errors import CrossnerError, Warnings
 from .curves import draw_curve, draw_overlap, draw_types
-from .grid import current_keys, project_variables
-from .run import Ledger
+from .grid import Cell, current_cells
+from .keys import step_key
+from .ledger import Ledger
+from .project import cell_steps, project_variables
 from .tables import (
+    Run,
     cost_rows,
-    current_runs,
     curve_rows,
     find_curves,
     legend,
@@ -29,63 +34,93 @@ TITLES = {
     "types": "Test F1 by type",
     "cost": "Time and memory",
 }
-AXES = {"sentences": "labelled sentences of the target"}
+AXES = {"target_sentences": "labelled sentences of the target"}
+VARIANTS_LEGEND = (
+    "Difference: of the mean to the project as it is; `*` p < 0.05, `**` p < 0.01 (paired bootstrap test over "
+    "sentences, two-sided).\n"
+)
+# What is left of an earlier time is of other runs.
+LEFT = re.compile(r"(scores|variants|types|cost|curve|overlap|curve-.*)\.(csv|png|svg)")
 
 
 def write_tables(
     folder: Path,
-    project: Optional[Path] = None,
+    project: Path,
+    cells: Sequence[Cell] = (),
     *,
     variables: Optional[Mapping[str, Any]] = None,
     baseline: Optional[Tuple[str, str]] = None,
 ) -> List[Path]:
     """Write the tables of the runs in a folder: each as CSV, and all of them in `tables.md`; and figures.
 
+    Runs with other data, commands or variables than the project has now are left out.
+
     folder (Path): where `runs.jsonl` is.
-    project (Optional[Path]): the folder of project.yml: runs with other data, commands or variables than it has now
-        are left out. If not given, the latest run of each cell is taken.
+    project (Path): the folder of project.yml.
+    cells (Sequence[Cell]): cells that have a place in them beside those that runs were made for.
     variables (Optional[Mapping[str, Any]]): variables of the project for all cells.
     baseline (Optional[Tuple[str, str]]): setting and method that the others are compared with; the first if not given.
     RETURNS (List[Path]): the files.
     RAISES (DataError): a file cannot be written.
     """
+    variables = variables or {}
     ledger = Ledger(folder)
-    keys = None if project is None else current_keys(project, ledger.cells, variables or {})
-    runs = current_runs(ledger.runs.values(), keys)
-    defaults = {**(project_variables(project) if project else {}), **(variables or {})}
-    curves = find_curves(runs, defaults)
+    current = current_cells(project, [*ledger.cells, *cells], variables)
+    # What the same commands have made for another cell, as for a variant that is now the project as it is, is the same.
+    runs: List[Run] = [{**ledger.runs[key], **asdict(cell)} for cell, key in current.items() if key in ledger.runs]
+    curves = find_curves(runs, project_variables(project, variables))
     if baseline is None and runs:
         baseline = (runs[0]["setting"], runs[0]["method"])
     tables = {
         "scores": score_rows(runs, baseline),
         "variants": variant_rows(runs),
-        **{f"curve-{name}": curve_rows(curve) for name, curve in curves.items()},
+        **{_file(name): curve_rows(curve) for name, curve in curves.items()},
         "types": type_rows(runs),
         "cost": cost_rows(runs),
     }
     tables = {name: rows for name, rows in tables.items() if len(rows) > 1}
-    below = {"scores": legend(runs, baseline) if baseline else ""}
-    titles = {**TITLES, **{f"curve-{name}": f"Test F1 over {AXES.get(name, name)}" for name in curves}}
+    titles = {**TITLES, **{_file(name): f"Test F1 over {AXES.get(name, name)}" for name in curves}}
+    below = {"scores": legend(runs, baseline) if baseline else "", "variants": VARIANTS_LEGEND}
     parts = [(f"## {titles[name]}\n", to_markdown(rows), below.get(name, "")) for name, rows in tables.items()]
     text = "\n".join(part for table in parts for part in table if part)
     files = {folder / f"{name}.csv": to_csv(rows).encode("utf8") for name, rows in tables.items()}
     files[folder / "tables.md"] = text.encode("utf8")
     write_files(files)
+    figures: List[Callable[[], Sequence[Path]]] = [partial(draw_types, runs, folder / "types.png")]
+    for name, curve in curves.items():
+        figures.append(partial(draw_curve, curve, folder / f"{_file(name)}.png", AXES.get(name, name)))
+    figures.append(partial(_draw_overlap, project, ledger, current, variables, folder / "overlap.png"))
+    written = [*files]
     try:
-        figures = [*draw_types(runs, folder / "types.png")]
-        for name, curve in curves.items():
-            figures += draw_curve(curve, folder / f"curve-{name}.png", AXES.get(name, name))
-        sets = _train_sets(project, [str(defaults.get("source")), *(run["domain"] for run in runs)]) if project else []
-        if len(sets) > 1:
-            figures += draw_overlap(stats(sets).overlap, folder / "overlap.png")
-    except CrossnerError as error:
+        for draw in figures:
+            written += draw()
+    except (CrossnerError, OSError) as error:
         # The tables are there, and say it all.
         warnings.warn(Warnings.W003.format(problem=error), stacklevel=2)
-        figures = []
-    return [*files, *figures]
+    for path in folder.iterdir():
+        if LEFT.fullmatch(path.name) and path not in written and path.is_file():
+            path.unlink()
+    return written
 
 
-def _train_sets(project: Path, domains: Sequence[str]) -> List[Path]:
-    """Return the train sets of domains, as `project.yml` has them converted."""
-    paths = (project / "corpus" / domain / "train.spacy" for domain in dict.fromkeys(domains))
-    return [path for path in paths if path.is_file()]
+def _file(variable: str) -> str:
+    """Return the name of the files of a curve."""
+    return "curve-" + re.sub(r"[^\w.-]", "_", variable)
+
+
+def _draw_overlap(
+    project: Path, ledger: Ledger, cells: Iterable[Cell], variables: Mapping[str, Any], path: Path
+) -> Sequence[Path]:
+    """Draw how far the train sets of source and targets overlap, as far as they lie converted as the project is now."""
+    sets: Dict[Path, None] = {}
+    for cell in cells:
+        if cell.variant:
+            continue
+        names = {cell.domain, str(project_variables(project, variables).get("source"))}
+        for step in cell_steps(project, cell, variables):
+            for output in step.outputs:
+                train = project / output / "train.spacy"
+                if output in {f"corpus/{name}" for name in names} and train not in sets and train.is_file():
+                    is_current = ledger.find_stage(step, project, step_key(project, step)) is not None
+                    sets.update({train: None} if is_current else {})
+    return draw_overlap(stats(list(sets)).overlap, path) if len(sets) > 1 else []

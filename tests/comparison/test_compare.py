@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 import srsly
-from spacy.tokens import Doc, DocBin
-from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
 from spacy_crossner.comparison.estimate import estimate_cells
-from spacy_crossner.comparison.grid import Cell, Plan, Step, cell_key, cell_steps, make_grid
-from spacy_crossner.comparison.run import LOCK, RUNS, Ledger, only_grid, run_grid
+from spacy_crossner.comparison.grid import Cell, Plan, make_grid
+from spacy_crossner.comparison.keys import cell_key, step_key
+from spacy_crossner.comparison.ledger import LOCK, RUNS, Ledger, only_grid
+from spacy_crossner.comparison.project import Step, cell_steps
+from spacy_crossner.comparison.run import run_grid
 from spacy_crossner.comparison.tables import percent
-from spacy_crossner.domains import set_domain
 from spacy_crossner.errors import CrossnerError
 
 STAGE = """
@@ -166,6 +166,10 @@ def test_a_run_says_which_variables_are_not_the_projects(project):
     variables = {"encoder": "large", "epochs": "5", "data": "data.txt"}
     (state,) = run_grid(project, GRID[:1], project / "c", variables=variables)
     assert (state.run["encoder"], state.run["variables"]) == ("large", {"encoder": "large"})
+    (project / "more.txt").write_text("more data")
+    cells = make_grid(["two"], ["crf"], ["ai"], [1], variants=["data=more.txt"])
+    (state,) = run_grid(project, cells, project / "c", variables={"encoder": "large"})
+    assert (state.run["encoder"], state.run["variables"]) == ("large", {"encoder": "large", "data": "more.txt"})
 
 
 @pytest.mark.parametrize("change", ["data", "script", "variable"])
@@ -230,6 +234,101 @@ def test_a_grid_goes_on_past_a_cell_that_fails_and_later_mends_it(project):
     assert [state.is_known for state in states] == [True, True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        ("no-such-program x", "no-such-program: No such file"),
+        ("python score.py out/${vars.method}/${vars.domain} metrics/x.json {}", "is not as `spacy crossner evaluate`"),
+        ("python score.py out/${vars.method}/${vars.domain} metrics/x.json 1", "is not as `spacy crossner evaluate`"),
+        ("python score.py out/${vars.method}/${vars.domain} metrics/x.json [", "is not as `spacy crossner evaluate`"),
+    ],
+)
+def test_whatever_fails_is_a_cell_that_fails(project, script, problem):
+    (project / "score.py").write_text(
+        SCORE.replace("model, output = sys.argv[1:]", "model, output, *what = sys.argv[1:]")
+        + "if what: pathlib.Path(output).write_text(what[0])\n"
+    )
+    config = srsly.read_yaml(project / "project.yml")
+    config["commands"].append(
+        {
+            "name": "bad",
+            "script": [script],
+            "deps": ["out/${vars.method}/${vars.domain}"],
+            "outputs": ["metrics/x.json"],
+        }
+    )
+    config["workflows"]["wrong"] = ["target-alone", "bad"]
+    srsly.write_yaml(project / "project.yml", config)
+    code, output = compare(project, "--settings", "wrong,two")
+    assert code == 1
+    assert "1/2 wrong crf on ai, seed 1: failed: [C056]" in output
+    assert problem in output
+    assert "2/2 two crf on ai, seed 1: test F1" in output
+    assert "| two | crf |" in (project / "c" / "tables.md").read_text()
+
+
+def test_what_cannot_be_written_is_said_before_anything_runs(project):
+    (project / "c").write_text("a file")
+    code, output = compare(project)
+    assert code == 1
+    assert "C118]" in output
+    (project / "c").unlink()
+    (project / "c" / RUNS).mkdir(parents=True)
+    code, output = compare(project)
+    assert code == 1
+    assert "C101]" in output
+    assert counted(project) == []
+
+
+def test_a_figure_that_cannot_be_written_leaves_the_tables(project):
+    (project / "c" / "types.png").mkdir(parents=True)
+    with pytest.warns(UserWarning, match="W003"):
+        code, output = compare(project)
+    assert code == 0, output
+    assert "| two | crf |" in (project / "c" / "tables.md").read_text()
+
+
+def test_words_that_are_folders_of_results_are_no_files(project):
+    config = srsly.read_yaml(project / "project.yml")
+    config["commands"][0]["script"][0] += " --drop metrics".replace("--drop ", "")
+    (project / "metrics").mkdir()
+    (project / "stage.py").write_text(STAGE.replace("for dep in deps)", "for dep in deps if dep != 'metrics')"))
+    srsly.write_yaml(project / "project.yml", config)
+    list(run_grid(project, SEEDS[:2], project / "c"))
+    assert counted(project) == ["source-crf", "target-1-0", "score", "target-2-0", "score"]
+
+
+def test_a_dependency_counts_without_what_is_made_in_it(project):
+    for name in ("in/data.txt", "in/made"):
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text(name)
+    step = Step("source", ["python stage.py --data=in/data.txt"], ["in"], ["in/made"])
+    keys = [(cell_key(project, "two", [step]), step_key(project, step))]
+    for name in ("in/made", "in/data.txt"):
+        (project / name).write_text("other")
+        keys.append((cell_key(project, "two", [step]), step_key(project, step)))
+    assert keys[0] == keys[1]
+    assert all(one != two for one, two in zip(keys[1], keys[2], strict=True))
+    # A file that an option names.
+    step = Step("source", ["python stage.py --data=in/data.txt"], [], ["out"])
+    before = step_key(project, step)
+    (project / "in" / "data.txt").write_text("another")
+    assert step_key(project, step) != before
+
+
+def test_tables_of_an_earlier_time_do_not_stay(project):
+    (project / "more.txt").write_text("more")
+    compare(project, "--vary", "data=more.txt")
+    mine = project / "c" / "notes.csv"
+    mine.write_text("mine")
+    assert (project / "c" / "variants.csv").is_file()
+    for name in ("data.txt", "more.txt"):
+        (project / name).write_text("other data")
+    compare(project)
+    assert not (project / "c" / "variants.csv").exists()
+    assert mine.is_file()
+
+
 def test_a_stage_that_failed_is_not_tried_again_for_the_next_cell(project):
     (project / "broken").write_text("source-crf")
     states = list(run_grid(project, make_grid(["two"], ["crf"], ["ai"], [1, 2, 3]), project / "c"))
@@ -245,6 +344,7 @@ def test_what_is_no_run_is_passed_over(project):
     assert len(Ledger(project / "c").runs) == 3
     (project / "c" / RUNS).write_bytes(text.encode() + b'12\nnull\n{"a": 1}\n\xff\n')
     assert len(Ledger(project / "c").runs) == 4
+    assert b"\xff\n" in (project / "c" / RUNS).read_bytes()
     # U+2028 ends a line elsewhere.
     ledger = Ledger(project / "c")
     run = next(iter(ledger.runs.values()))
@@ -268,7 +368,8 @@ def test_runs_of_another_grid_are_taken_over(project):
     path.write_text(path.read_text().replace(', "variant": ""', ""))
     assert '"variant"' not in path.read_text()
     counted(project)
-    states = list(run_grid(project, SEEDS[1:], project / "d", known=[path]))
+    (project / "none.jsonl").write_text('{"key": ["a"], "test": 3}\n{"key": "a"}\n')
+    states = list(run_grid(project, SEEDS[1:], project / "d", known=[project / "none.jsonl", path]))
     assert [(state.cell.seed, state.is_known) for state in states] == [(2, True), (3, False)]
     # What is no cell of it stays where it is.
     assert [run["seed"] for run in Ledger(project / "d").runs.values()] == [2, 3]
@@ -323,12 +424,34 @@ def test_cells_are_estimated_by_the_steps_that_are_new():
     assert estimate_cells(plans, latest, lambda step: False, None)[0] is None
 
 
+def test_domains_share_the_source_stage_of_the_project():
+    """Its commands part what is the source's from what is a domain's, or each domain would be a source stage more."""
+    project = Path(__file__).parents[2]
+    plans = [
+        Plan(cell, cell_steps(project, cell, {}), "") for cell in make_grid(["no-dapt"], ["crf"], ["ai", "law"], [1, 2])
+    ]
+    names = {step.name for plan in plans for step in plan.steps}
+    latest = {**dict.fromkeys(names, 1.0), "pretrain": 1000.0}
+    first, *others = estimate_cells(plans, latest, lambda step: False, None)
+    assert first > 1000
+    assert all(seconds < 10 for seconds in others)
+
+
 def test_one_grid_at_a_time(project):
     pytest.importorskip("fcntl")
     with only_grid(project), pytest.raises(CrossnerError, match="C064"):
         list(run_grid(project, GRID, project / "c"))
     assert counted(project) == []
     assert len(list(run_grid(project, GRID[:1], project / "c"))) == 1
+
+
+def test_one_grid_at_a_time_in_a_folder_of_results(project, tmp_path_factory):
+    pytest.importorskip("fcntl")
+    folder = tmp_path_factory.mktemp("results")
+    with only_grid(folder), pytest.raises(CrossnerError, match="C064"):
+        list(run_grid(project, GRID, folder))
+    # The project's own folder is locked once.
+    assert len(list(run_grid(project, GRID[:1], project))) == 1
 
 
 def test_without_locks_a_grid_runs(project, monkeypatch):
@@ -366,11 +489,11 @@ def test_what_makes_no_score_is_an_error(project):
 
 def test_a_cell_is_known_by_what_it_begins_with(project):
     steps = cell_steps(project, GRID[0], {})
-    before = cell_key(project, GRID[0], steps)
+    before = cell_key(project, "two", steps)
     list(run_grid(project, GRID[:1], project / "c"))
     # What its own steps have made is no part of it.
-    assert cell_key(project, GRID[0], steps) == before
-    assert cell_key(project, GRID[2], cell_steps(project, GRID[2], {})) != before
+    assert cell_key(project, "two", steps) == before
+    assert cell_key(project, "two", cell_steps(project, GRID[2], {})) != before
 
 
 def test_the_command_writes_tables(project):
@@ -416,6 +539,9 @@ def compare(project, *options):
         (["--vary", "seed=3"], "C062] No variable 'seed'"),
         (["--vary", "data=other.txt"], "C066] No "),
         (["--known", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["--vary", 'data=a "b" c'], "C067]"),
+        (["--vary", "data=it's"], "C067]"),
+        (["--sentences", "10", "--vary", "epochs=6"], "whatever --vary is"),
         (
             ["--settings", "two,any-method", "--methods", "crf,laner"],
             "'any-method' does the same whatever --methods",
@@ -459,25 +585,50 @@ def test_variants_are_cells_beside_the_project_as_it_is(project):
     assert "## Test F1 over of" in text
     assert len(scores_in_table(project)) == 1
     assert compare(project, "--seeds", "1,2", "--vary", "of=2")[1].count("(known)") == 4
-    # A variable for all cells is not a variant.
-    assert "1/1 two crf on ai, seed 1: test F1" in compare(project, "--var", "of=2", "--vary", "of=2")[1]
+    # With a variable for all cells the variant is the project as it is, and its run that of the same commands.
+    code, output = compare(project, "--seeds", "1,2", "--var", "of=2", "--vary", "of=2.0", "--vary", "of=3")
+    assert code == 0, output
+    assert "4/4" in output
+    assert output.count("(known)") == 4
+    text = (project / "c" / "variants.csv").read_text()
+    assert "of=3" in text
+    assert "of=2" not in text
+    assert text.count(",,") == 1
+    first, *_ = (project / "c" / "curve-of.csv").read_text().splitlines()
+    assert first.endswith(",2,3")
 
 
-def test_vocabularies_are_drawn_of_the_domains_that_are_there(project):
-    for domain in ("ai", "news"):
-        write_docbin(project / "corpus" / domain / "train.spacy", domain)
-    config = {**PROJECT, "vars": {**PROJECT["vars"], "source": "news"}}
+CORPORA = """
+import pathlib, sys
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+from spacy_crossner.domains import set_domain
+for domain, words in (("ai", sys.argv[1]), ("news", "old")):
+    doc = Doc(Vocab(), [words, "words"])
+    set_domain(doc, domain)
+    path = pathlib.Path("corpus", domain, "train.spacy")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    DocBin(docs=[doc], store_user_data=True).to_disk(path)
+"""
+
+
+def test_vocabularies_are_drawn_of_the_project_as_it_is(project):
+    (project / "corpora.py").write_text(CORPORA)
+    outputs = ["corpus/ai", "corpus/news"]
+    corpora = {"name": "corpora", "script": ["python corpora.py ${vars.words}"], "deps": [], "outputs": outputs}
+    config = {**PROJECT, "vars": {**PROJECT["vars"], "source": "news", "words": "new"}}
+    config["workflows"] = {"two": ["corpora", *PROJECT["workflows"]["two"]]}
+    config["commands"] = [corpora, *PROJECT["commands"]]
     srsly.write_yaml(project / "project.yml", config)
     compare(project)
-    assert (project / "c" / "overlap.svg").is_file()
-
-
-def write_docbin(path, domain):
-    """Write a sentence of a domain."""
-    doc = Doc(Vocab(), [domain, "words"])
-    set_domain(doc, domain)
-    path.parent.mkdir(parents=True)
-    DocBin(docs=[doc], store_user_data=True).to_disk(path)
+    assert "<!-- 50 -->" in (project / "c" / "overlap.svg").read_text()
+    # What lies there is of other words.
+    config["vars"]["words"] = "old"
+    srsly.write_yaml(project / "project.yml", config)
+    compare(project, "--budget", "0")
+    assert not (project / "c" / "overlap.svg").exists()
+    compare(project)
+    assert "<!-- 100 -->" in (project / "c" / "overlap.svg").read_text()
 
 
 def test_results_lie_in_the_project(project):

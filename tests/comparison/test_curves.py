@@ -1,13 +1,14 @@
-import json
 import sys
 from xml.etree import ElementTree
 
 import pytest
+import srsly
 
 from spacy_crossner.comparison.curves import draw_curve, draw_overlap, draw_types
+from spacy_crossner.comparison.grid import Cell, current_cells
+from spacy_crossner.comparison.ledger import CELL, Ledger
 from spacy_crossner.comparison.tables import find_curves
 from spacy_crossner.comparison.write import write_tables
-from spacy_crossner.data.files import write_files
 from spacy_crossner.errors import CrossnerError
 
 
@@ -30,7 +31,7 @@ def words(path):
 
 
 def test_a_curve_is_drawn_over_sentences(runs, curve, tmp_path):
-    lines = find_curves([*runs, *curve], {})["sentences"]
+    lines = find_curves([*runs, *curve], {})["target_sentences"]
     files = draw_curve(lines, tmp_path / "figures" / "curve.png", "labelled $sentences$")
     assert [file.name for file in files] == ["curve.png", "curve.svg"]
     assert files[0].read_bytes().startswith(b"\x89PNG")
@@ -55,22 +56,35 @@ def test_overlap_is_drawn_as_a_map(tmp_path):
 
 
 def test_a_grid_leaves_figures_where_they_can_be_drawn(runs, curve, tmp_path, monkeypatch):
-    lines = [json.dumps({**run, "key": str(i)}) for i, run in enumerate([*runs, *curve])]
-    write_files({tmp_path / "runs.jsonl": "\n".join(lines).encode()})
-    names = {path.name for path in write_tables(tmp_path)}
+    project = tmp_path / "project"
+    project.mkdir()
+    score = {
+        "name": "score",
+        "script": ["score ${vars.method} ${vars.domain} ${vars.seed} ${vars.target_sentences}"],
+        "outputs": ["metrics/scores.json"],
+    }
+    workflows = {"direct": ["score"], "no-dapt": ["score"]}
+    variables = {"method": "", "domain": "", "seed": 0, "target_sentences": 0}
+    srsly.write_yaml(project / "project.yml", {"vars": variables, "workflows": workflows, "commands": [score]})
+    # A setting that the project does not have is left out.
+    runs = {Cell(*(run[name] for name in CELL)): run for run in [*runs, *curve]}
+    keys = current_cells(project, runs, {})
+    assert len(keys) == 7 + 12
+    Ledger(tmp_path).add_runs(*({**run, "key": keys.get(cell, "x")} for cell, run in runs.items()))
+    names = {path.name for path in write_tables(tmp_path, project)}
     assert names >= {
         "tables.md",
         "scores.csv",
-        "curve-sentences.csv",
+        "curve-target_sentences.csv",
         "types.csv",
         "cost.csv",
-        "curve-sentences.png",
+        "curve-target_sentences.png",
         "types.svg",
     }
     # Without matplotlib the tables are there.
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.warns(UserWarning, match="W003.*C209") as warned:
-        assert {path.suffix for path in write_tables(tmp_path)} == {".md", ".csv"}
+        assert {path.suffix for path in write_tables(tmp_path, project)} == {".md", ".csv"}
     assert len(warned) == 1
     with pytest.raises(CrossnerError, match="C209"):
-        draw_types(runs, tmp_path / "types.png")
+        draw_types(list(runs.values()), tmp_path / "types.png")

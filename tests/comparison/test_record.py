@@ -41,12 +41,20 @@ def test_a_grid_becomes_a_table(runs, results):
     assert found["encoder"] == "small"
     assert list(found["tables"]) == ["old", "grid"]
     assert readme.table(found["tables"], "grid").splitlines() == [
-        "| MiniLM | seeds | dev | test, as the workflow packages it |",
-        "| --- | --- | --- | --- |",
-        "| `tagger`, direct, ai | 1, 2, 3 | 51.0 ± 1.0 | 52.0 ± 1.0 |",
-        "| `laner`, no-dapt, ai | 1, 2, 3 | 57.0 ± 1.0 | 58.0 ± 1.0 |",
-        "| `laner`, no-dapt, music | 1 | 59.0 | 60.0 |",
+        "| MiniLM | seeds | dev | test | test, calibrated |",
+        "| --- | --- | --- | --- | --- |",
+        "| `tagger`, direct, ai | 1, 2, 3 | 51.0 ± 1.0 | 52.0 ± 1.0 |  |",
+        "| `laner`, no-dapt, ai | 1, 2, 3 | 57.0 ± 1.0 | 58.0 ± 1.0 |  |",
+        "| `laner`, no-dapt, music | 1 | 59.0 | 60.0 |  |",
     ]
+    assert found["tables"]["grid"]["rows"][0]["runs"][0]["test_f_place"] == 51.0
+    # Of a workflow that calibrates the score is another one; what else is known of the seed stays.
+    for run in runs[:2]:
+        run["stages"]["calibrate-direct"] = {"seconds": 1.0, "megabytes": 1}
+        run["test"]["f"] += 0.02
+    first, second, _ = put(runs[:2], results)["tables"]["grid"]["rows"][0]["runs"]
+    assert (first["test_f"], first["calibrated_f"]) == (51, 53)
+    assert (second["test_f"], second["calibrated_f"]) == (52, 54)
 
 
 def test_other_seeds_stay_and_the_same_are_replaced(runs, results, make_run):
@@ -60,4 +68,19 @@ def test_two_cells_are_never_one_run(runs, results):
     before = results.read_text()
     with pytest.raises(typer.BadParameter, match=r"two runs of seed 1 .* '`laner`, no-dapt'"):
         put(runs, results, row="`{method}`, {setting}")
+    runs[1]["variables"] = {"target_epochs": "2"}
+    with pytest.raises(typer.BadParameter, match=r"row '`tagger`, direct, ai' are not of the same encoder, variables"):
+        put(runs, results)
+    for row in ("{nothing}", "{method", "{}"):
+        with pytest.raises(typer.BadParameter, match=r"nothing|Error"):
+            put(runs[:1], results, row=row)
+    assert results.read_text() == before
+
+
+@pytest.mark.parametrize("table", [{"claims": []}, {"rows": [{"row": "x", "runs": "other/y"}]}])
+def test_tables_without_runs_of_their_own_stay_as_they_are(runs, results, table):
+    before = json.dumps({"tables": {"grid": table}})
+    results.write_text(before)
+    with pytest.raises(typer.BadParameter, match="no runs of its own"):
+        put(runs, results)
     assert results.read_text() == before

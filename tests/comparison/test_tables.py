@@ -5,9 +5,9 @@ import pytest
 
 from spacy_crossner.comparison.tables import (
     cost_rows,
-    current_runs,
     curve_rows,
     find_curves,
+    latest_runs,
     legend,
     score_rows,
     significance,
@@ -26,6 +26,9 @@ def test_scores_have_means_deviations_and_stars(runs):
     # What papers say stands apart, and is said to be theirs.
     assert rows[3] == ("direct", "tagger, BERT, as published (Liu et al., 2021)", "50.4", "", "", "")
     assert rows[4] == ("no-dapt", "laner, BERT, as published (Hu et al., 2022)", "61.7", "", "", "")
+    # Nor does a row of another test set change that.
+    other = [{**run, "setting": "moee", "counts": None} for run in runs[:3]]
+    assert score_rows([*runs, *other])[-2:] == score_rows([*other, *runs])[-2:] == rows[3:5]
     # Another test set has only the domain's name.
     for run in runs:
         run["counts"] = run["counts"] and run["counts"][1:]
@@ -55,8 +58,7 @@ def test_significance_passes_over_seeds_of_another_test_set(make_run):
 
 def test_the_last_run_of_a_cell_is_in_the_tables(make_run):
     runs = [{**make_run("a", "b", seed, f), "key": f"{seed} {f}"} for f in (0.2, 0.4, 0.6) for seed in (1, 2)]
-    assert [run["key"] for run in current_runs(runs)] == ["1 0.6", "2 0.6"]
-    assert [run["key"] for run in current_runs(runs, {"1 0.2", "2 0.4", "1 0.4"})] == ["1 0.4", "2 0.4"]
+    assert [run["key"] for run in latest_runs(runs)] == ["1 0.6", "2 0.6"]
 
 
 def test_a_legend_tells_what_stars_mean(runs):
@@ -67,8 +69,8 @@ def test_a_legend_tells_what_stars_mean(runs):
 def test_curves_are_over_sentences(runs, make_run):
     few = [make_run("direct", "crf", seed, 0.2 + n / 100, sentences=n) for n in (25, 10) for seed in (1, 2)]
     curves = find_curves([*runs, *few], {})
-    assert list(curves) == ["sentences"]
-    header, row = curve_rows(curves["sentences"])
+    assert list(curves) == ["target_sentences"]
+    header, row = curve_rows(curves["target_sentences"])
     assert header == ("setting", "method", "domain", "10", "25")
     assert row == ("direct", "crf", "ai", "30.0 ± 0.0", "45.0 ± 0.0")
     assert find_curves(runs, {}) == find_curves(few[:2], {}) == {}
@@ -86,6 +88,21 @@ def test_curves_are_over_variables_that_are_numbers(make_run):
     assert header == ("setting", "method", "domain", "0.1", "0.5", "1")
     assert row == ("all", "crf", "ai", "30.0 ± 0.0", "40.0 ± 0.0", "50.0 ± 0.0")
     # Without what the project has, values of variants are all that is known.
+    runs += [make_run("all", "crf", 1, 0.9, variant=f"raw_share={share}") for share in ("0.50", "nan", "1e-12")]
+    assert curve_rows(find_curves(runs, {"raw_share": 1})["raw_share"])[1][3:] == (
+        "90.0",
+        "30.0 ± 0.0",
+        "40.0 ± 0.0",
+        "50.0 ± 0.0",
+    )
+    # Lines with few sentences are others.
+    few = [make_run("all", "crf", 1, 0.2, sentences=10, variant=variant) for variant in ("", "raw_share=0.5")]
+    rows = curve_rows(find_curves([*runs[:10], *few], {"raw_share": 1})["raw_share"])
+    assert [row[2:] for row in rows[1:]] == [
+        ("ai", "30.0 ± 0.0", "40.0 ± 0.0", "50.0 ± 0.0"),
+        ("ai, 10 sentences", "", "20.0", "20.0"),
+    ]
+    runs = runs[:-3]
     assert curve_rows(find_curves(runs, {})["raw_share"])[0] == ("setting", "method", "domain", "0.1", "0.5")
 
 
@@ -103,6 +120,16 @@ def test_variants_stand_beside_the_project_as_it_is(make_run):
     assert len(type_rows(runs)[0]) == 3
     assert [row[2] for row in cost_rows(runs)[1:]] == ["ai", "ai, a=--b 0", "ai, 10 sentences, a=--b 0"]
     assert variant_rows(runs[:2]) == []
+    # Better or worse.
+    better = [{**run, "counts": [[4, 4, 4]] * 431} for run in runs[2:4]]
+    assert variant_rows([*runs[:2], *better])[2][-1] == "-6.0**"
+
+
+def test_a_difference_that_may_be_either_way_needs_half_the_p_value(make_run, monkeypatch):
+    one, two = ([make_run("a", method, 1, f, right=right)] for method, f, right in (("b", 0.5, 4), ("c", 0.4, 2)))
+    monkeypatch.setattr("spacy_crossner.comparison.tables.paired_bootstrap", lambda first, second: {"p_value": 0.03})
+    assert significance(one, two) == "*"
+    assert significance(one, two, two_sided=True) == ""
 
 
 def test_types_are_a_row_each(runs):
