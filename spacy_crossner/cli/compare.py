@@ -47,7 +47,7 @@ def compare_cli(
     ] = None,
 ) -> None:
     """Run a grid of methods, domains and seeds by the project's own steps, and write its tables."""
-    from ..comparison.grid import OF_CELL, make_grid
+    from ..comparison.cells import OF_CELL, make_grid
     from ..comparison.ledger import read_runs
     from ..comparison.project import project_variables
     from ..comparison.run import run_grid

@@ -1,17 +1,16 @@
-"""The cells of a grid, and what the project does for each."""
+"""What the project does for the cells of a grid, and whether it can."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
 
 from ..errors import CrossnerError, Errors
+from .cells import OF_CELL, Cell
 from .keys import cell_key, path_digest
 from .project import Step, cell_steps, is_below, project_variables
 
-# Variables of the project that a cell sets.
-OF_CELL = ("method", "domain", "seed", "target_sentences")
 # What of a cell each option says.
 OPTIONS = {
     "--methods": "method",
@@ -20,44 +19,6 @@ OPTIONS = {
     "--sentences": "sentences",
     "--vary": "variant",
 }
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One run of the grid.
-
-    setting (str): a workflow of project.yml.
-    method (str): a config.
-    domain (str): the target.
-    seed (int): seed of the target stage.
-    sentences (int): labelled sentences of the target; 0 for all.
-    variant (str): a variable of the project that is another one than for other cells, `name=value`; "" for none.
-    """
-
-    setting: str
-    method: str
-    domain: str
-    seed: int
-    sentences: int = 0
-    variant: str = ""
-
-    def __str__(self) -> str:
-        """Return what a line of the progress calls it."""
-        few = f", {self.sentences} sentences" if self.sentences else ""
-        other = f", {self.variant}" if self.variant else ""
-        return f"{self.setting} {self.method} on {self.domain}{few}{other}, seed {self.seed}"
-
-    @property
-    def variables(self) -> Dict[str, Any]:
-        """The variables of the project that it sets."""
-        own = {"method": self.method, "domain": self.domain, "seed": self.seed, "target_sentences": self.sentences}
-        return {**own, **self.varied}
-
-    @property
-    def varied(self) -> Dict[str, str]:
-        """The variable of its variant."""
-        name, _, value = self.variant.partition("=")
-        return {name: value} if name else {}
 
 
 class Plan(NamedTuple):
@@ -71,30 +32,6 @@ class Plan(NamedTuple):
     cell: Cell
     steps: List[Step]
     key: str
-
-
-def make_grid(
-    settings: Sequence[str],
-    methods: Sequence[str],
-    domains: Sequence[str],
-    seeds: Sequence[int],
-    sentences: Sequence[int] = (0,),
-    variants: Sequence[str] = ("",),
-) -> List[Cell]:
-    """Return all cells, seeds last, so that a budget cuts seeds.
-
-    But all seeds of a variant come before the next: its stages would overwrite those that the seeds share.
-    """
-    cells = (
-        Cell(setting, method, domain, seed, size, variant)
-        for variant in variants
-        for seed in seeds
-        for setting in settings
-        for method in methods
-        for domain in domains
-        for size in sentences
-    )
-    return list(dict.fromkeys(cells))
 
 
 def plan_grid(project: Path, cells: Sequence[Cell], variables: Mapping[str, Any]) -> List[Plan]:

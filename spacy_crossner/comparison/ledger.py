@@ -11,7 +11,7 @@ import srsly
 from ..data.faults import NOT_WRITABLE, UNREADABLE, Faults
 from ..data.files import reason, write_files
 from ..errors import CrossnerError, Errors
-from .grid import Cell
+from .cells import Cell
 from .keys import path_digest
 from .project import Step
 

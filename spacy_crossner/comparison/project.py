@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Tuple, cast
+from typing import Any, Dict, Iterable, List, Mapping, Tuple, cast
 
 from weasel.util import split_command
 from weasel.util.config import load_project_config
 
 from ..errors import CrossnerError, Errors
-
-if TYPE_CHECKING:
-    from .grid import Cell
+from .cells import Cell
 
 PROJECT_FILE = "project.yml"
 # Steps that make no score.
@@ -53,7 +51,7 @@ def project_variables(project: Path, variables: Mapping[str, Any]) -> Dict[str, 
     return {**(read_project(project, variables).get("vars") or {}), **variables}
 
 
-def cell_steps(project: Path, cell: "Cell", variables: Mapping[str, Any]) -> List[Step]:
+def cell_steps(project: Path, cell: Cell, variables: Mapping[str, Any]) -> List[Step]:
     """Return what the project does for a cell.
 
     project (Path): the folder of project.yml.

@@ -10,8 +10,9 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 import srsly
 
 from ..errors import CrossnerError, Errors
+from .cells import Cell
 from .estimate import estimate_cells
-from .grid import Cell, Plan, plan_grid
+from .grid import Plan, plan_grid
 from .keys import step_key
 from .ledger import Ledger, only_grid, read_runs
 from .project import Step, project_variables

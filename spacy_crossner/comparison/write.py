@@ -10,8 +10,9 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 from ..data.files import write_files
 from ..data.stats import stats
 from ..errors import CrossnerError, Warnings
+from .cells import Cell
 from .curves import draw_curve, draw_overlap, draw_types
-from .grid import Cell, current_cells
+from .grid import current_cells
 from .keys import step_key
 from .ledger import Ledger
 from .project import cell_steps, project_variables

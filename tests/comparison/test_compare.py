@@ -12,8 +12,9 @@ import srsly
 from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
+from spacy_crossner.comparison.cells import Cell, make_grid
 from spacy_crossner.comparison.estimate import estimate_cells
-from spacy_crossner.comparison.grid import Cell, Plan, make_grid
+from spacy_crossner.comparison.grid import Plan
 from spacy_crossner.comparison.keys import cell_key, step_key
 from spacy_crossner.comparison.ledger import LOCK, RUNS, Ledger, only_grid
 from spacy_crossner.comparison.project import Step, cell_steps

@@ -4,8 +4,9 @@ from xml.etree import ElementTree
 import pytest
 import srsly
 
+from spacy_crossner.comparison.cells import Cell
 from spacy_crossner.comparison.curves import draw_curve, draw_overlap, draw_types
-from spacy_crossner.comparison.grid import Cell, current_cells
+from spacy_crossner.comparison.grid import current_cells
 from spacy_crossner.comparison.ledger import CELL, Ledger
 from spacy_crossner.comparison.tables import find_curves
 from spacy_crossner.comparison.write import write_tables
