@@ -15,8 +15,9 @@ $(READY): constraints.txt setup.cfg pyproject.toml
 run: $(READY)
 	$(BIN)/python -m spacy project run all
 
+# A process a core: threads of several would wait for one another.
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .
