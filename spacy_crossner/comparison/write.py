@@ -113,15 +113,16 @@ def _draw_overlap(
     project: Path, ledger: Ledger, cells: Iterable[Cell], variables: Mapping[str, Any], path: Path
 ) -> Sequence[Path]:
     """Draw how far the train sets of source and targets overlap, as far as they lie converted as the project is now."""
+    source = project_variables(project, variables).get("source")
     sets: Dict[Path, None] = {}
     for cell in cells:
-        if cell.variant:
-            continue
-        names = {cell.domain, str(project_variables(project, variables).get("source"))}
-        for step in cell_steps(project, cell, variables):
-            for output in step.outputs:
-                train = project / output / "train.spacy"
-                if output in {f"corpus/{name}" for name in names} and train not in sets and train.is_file():
-                    is_current = ledger.find_stage(step, project, step_key(project, step)) is not None
-                    sets.update({train: None} if is_current else {})
+        for step in [] if cell.variant else cell_steps(project, cell, variables):
+            new = [
+                project / output / "train.spacy"
+                for output in step.outputs
+                if output in (f"corpus/{cell.domain}", f"corpus/{source}")
+            ]
+            new = [train for train in new if train not in sets and train.is_file()]
+            if new and ledger.find_stage(step, project, step_key(project, step)) is not None:
+                sets.update(dict.fromkeys(new))
     return draw_overlap(stats(list(sets)).overlap, path) if len(sets) > 1 else []
