@@ -88,6 +88,8 @@ class BioCRF(torchcrf.CRF):
 
     def __init__(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
         super().__init__(len(allowed_starts), batch_first=True)
+        # Whether tags are scored by the tag before them. Not whether these scores are trained: a CRF may be frozen.
+        self.has_transitions = True
         # Not in the state: they follow from the labels.
         self.register_buffer("forbidden_starts", torch.where(allowed_starts, 0.0, FORBIDDEN), persistent=False)
         self.register_buffer(

@@ -50,7 +50,7 @@ def rule_breaks(crf: BioCRF, before: Tensor, decoding: Decoding) -> Tensor:
 
 def linked(crf: BioCRF, scores: Tensor, before: Tensor) -> Tensor:
     """Add to scores what the CRF on top, if there is one, gives for the step from the label before."""
-    if not crf.transitions.requires_grad:
+    if not crf.has_transitions:
         return scores
     return scores + torch.cat([crf.transitions, crf.start_transitions.unsqueeze(0)])[before]
 

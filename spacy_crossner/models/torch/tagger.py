@@ -29,6 +29,7 @@ class LinearTagger(SequenceHead):
     def _set_crf(self, crf: BioCRF) -> None:
         # A softmax decodes as a CRF whose transitions are 0 and stay 0: only the constraints link its tokens.
         self.crf = crf
+        crf.has_transitions = self.use_crf
         if not self.use_crf:
             for scores in crf.parameters():
                 nn.init.zeros_(scores).requires_grad_(False)

@@ -346,6 +346,24 @@ def test_a_token_without_annotation_enters_the_prefix_with_the_models_own_tag():
     )
 
 
+def test_a_frozen_crf_takes_part_as_before():
+    head = make_head(use_crf=True)
+    with torch.no_grad():
+        head.crf.transitions.normal_(std=3.0)
+    tokens, mask = make_batch([6, 3, 8])
+    expected = head.tagging(head(tokens, mask), Decoding())
+    for weights in head.parameters():
+        weights.requires_grad_(False)
+    found = head.tagging(head(tokens, mask), Decoding())
+    assert torch.equal(found.tags[mask], expected.tags[mask])
+    torch.testing.assert_close(found.scores[mask], expected.scores[mask])
+    # The CRF is what they hang on here.
+    with torch.no_grad():
+        for weights in head.crf.parameters():
+            weights.zero_()
+    assert not torch.equal(head.tagging(head(tokens, mask), Decoding()).tags[mask], expected.tags[mask])
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.5, 1.0])
 def test_scheduled_sampling_puts_the_models_own_tags_into_prefixes(rate):
     head = make_head(scheduled_sampling=rate)
