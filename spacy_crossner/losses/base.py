@@ -75,12 +75,15 @@ class LossTerm:
 def weighted_sum(terms: Dict[str, LossTerm], values: Dict[str, Tensor]) -> Tensor:
     """Return the loss: the sum of the terms by their weights, less the share of the one that takes a share.
 
+    A term that takes a share and is alone is the whole loss, times its weight: others get the rest, and there are none.
+
     RAISES (CrossnerError): more than one takes a share.
     """
     shares = [name for name, term in terms.items() if term.is_share]
     if len(shares) > 1:
         raise CrossnerError(Errors.C047.format(terms=", ".join(shares)))
-    total = torch.stack([term.weight * values[name] for name, term in terms.items() if not term.is_share]).sum()
+    others = [term.weight * values[name] for name, term in terms.items() if not term.is_share]
+    parts = [torch.stack(others).sum()] if others else []
     for name in shares:
-        total = (1 - terms[name].weight) * total + terms[name].weight * values[name]
-    return total
+        parts = [*((1 - terms[name].weight) * part for part in parts), terms[name].weight * values[name]]
+    return torch.stack(parts).sum()

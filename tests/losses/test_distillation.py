@@ -84,6 +84,14 @@ def test_the_weight_is_a_share():
     assert weighted_sum(terms, values).item() == 5.0
 
 
+def test_a_share_alone_is_the_loss():
+    value = torch.tensor(8.0, requires_grad=True)
+    loss = weighted_sum({"distillation": Distillation(weight=0.25)}, {"distillation": value})
+    assert loss.item() == 2.0
+    loss.backward()
+    assert value.grad.item() == 0.25
+
+
 def test_two_shares_are_an_error():
     terms = {"one": Distillation(), "two": Distillation()}
     with pytest.raises(CrossnerError, match=r"\[C047\].*one, two"):
