@@ -1,27 +1,35 @@
 """Marks of a Doc: its domain (which corpus, and so which kind of text, it comes from), and its twin in a batch."""
 
-from typing import Optional
+from typing import Any, Dict, Optional
 
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-# A plain user_data key: `Span.as_doc` keeps it, where it drops the values of custom attributes.
+from .extensions import register_extension
+
+# The key under which spaCy keeps a custom attribute of a Doc: what is set there is set for us and the other way round.
+ATTRIBUTE_KEY = ("._.", "domain", None, None)
+# A plain key beside it, as `Span.as_doc` drops the custom attributes of a Doc.
 DOMAIN_KEY = "domain"
 PAIR_KEY = "pair"
 
 
 def get_domain(doc: Doc) -> Optional[str]:
     """Return the domain of a Doc, None where it has none."""
-    return doc.user_data.get(DOMAIN_KEY)
+    data: Dict[Any, Any] = doc.user_data
+    found: Optional[str] = data.get(ATTRIBUTE_KEY, data.get(DOMAIN_KEY))
+    return found
 
 
 def set_domain(doc: Doc, domain: Optional[str]) -> None:
     """Mark a Doc with its domain; None takes the mark away."""
-    if domain is None:
-        doc.user_data.pop(DOMAIN_KEY, None)
-    else:
-        doc.user_data[DOMAIN_KEY] = domain
+    data: Dict[Any, Any] = doc.user_data
+    for key in (ATTRIBUTE_KEY, DOMAIN_KEY):
+        if domain is None:
+            data.pop(key, None)
+        else:
+            data[key] = domain
 
 
 def example_domain(example: Example) -> Optional[str]:
@@ -49,5 +57,4 @@ def without_annotation(doc: Doc, vocab: Vocab) -> Doc:
 
 def register_domain_extension() -> None:
     """Expose the domain as `Doc._.domain`, readable and writable."""
-    if not Doc.has_extension("domain"):
-        Doc.set_extension("domain", getter=get_domain, setter=set_domain)
+    register_extension(Doc, DOMAIN_KEY, get_domain, set_domain)

@@ -82,6 +82,11 @@ class Errors:
         "[C019] Component '{name}' has {settings}: threshold is in [0, 1], candidates_floor above 0 and at most 1, "
         "overlap 0 or more and less than window."
     )
+    C023 = (
+        "[C023] {attribute} belongs to another library: {where} answers there, and knows nothing of spacy-crossner's "
+        "values. Let it register the attribute with a default, `set_extension('{name}', default=None)`, or take it "
+        "away with `remove_extension('{name}')` before the pipeline is loaded."
+    )
     C028 = (
         "[C028] Component '{name}' cannot rehearse: it listens to an encoder in another component, which rehearsal "
         "does not run. Take the encoder in first, with `nlp.replace_listeners`."
