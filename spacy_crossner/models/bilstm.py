@@ -106,8 +106,8 @@ class Lexicon:
 
     def __init__(self, tuned: bool) -> None:
         self.tuned = tuned
-        self.vectors: Optional[Vectors] = None
-        self.known: Dict[int, NDArray[Any]] = {}
+        # Vectors and what was found in them: one value, as several threads may look up words and replace it.
+        self.cached: Tuple[Optional[Vectors], Dict[int, NDArray[Any]]] = (None, {})
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "Lexicon":
         """Return an empty one: a copy of a model is used with the vocabulary of the model, or with another."""
@@ -118,13 +118,15 @@ class Lexicon:
 
         A word that a table of whole words does not have has the vector 0, and no rows.
         """
-        if vocab.vectors is not self.vectors or len(self.known) > MOST_WORDS:
-            self.vectors, self.known = vocab.vectors, {}
-        new = [key for key in keys if key not in self.known]
+        vectors, known = self.cached
+        if vocab.vectors is not vectors or len(known) > MOST_WORDS:
+            known = {}
+            self.cached = vocab.vectors, known
+        new = [key for key in keys if key not in known]
         if new:
             find = table_rows if self.tuned else word_vectors
-            self.known.update(zip(new, find(vocab, new), strict=True))
-        return [self.known[key] for key in keys]
+            known.update(zip(new, find(vocab, new), strict=True))
+        return [known[key] for key in keys]
 
 
 def word_vectors(vocab: Vocab, keys: List[int]) -> NDArray[np.float32]:
@@ -226,9 +228,9 @@ def predict_flat(model: Tok2Vec, shim: HeadShim, docs: List[Doc]) -> Tensor:
 def encode_docs(model: Tok2Vec, docs: List[Doc]) -> ArgsKwargs:
     """Return what the module takes: each distinct word once, and which of them each token is."""
     vocab = docs[0].vocab
-    module = cast(WordEncoder, model.shims[0]._model)
+    shim = cast(HeadShim, model.shims[0])
+    module, device = cast(WordEncoder, shim._model), shim.device
     lexicon = cast(Lexicon, model.attrs["lexicon"])
-    device = get_torch_default_device()
     # Vectors may be those of lower-case words; characters are the word's own.
     tokens = np.concatenate([doc.to_array([ORTH, vocab.vectors.attr]) for doc in docs])
     # Both are hashes, and so is what tells two pairs apart.

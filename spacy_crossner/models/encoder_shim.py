@@ -15,8 +15,9 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..errors import CrossnerError, Errors
+from ..threads import Lock
 from .serialization import module_from_bytes, module_to_bytes
-from .torch_shim import HandingOver
+from .torch_shim import ModuleShim
 from .windows import PieceTokenizer
 
 # Word pieces, padding included, that go through the encoder at once at prediction. On a CPU small chunks of like
@@ -25,7 +26,7 @@ CPU_PIECES = 512
 GPU_PIECES = 16_384
 
 
-class SafetensorsShim(HandingOver, HFShim):
+class SafetensorsShim(ModuleShim, HFShim):
     """Bridge to a Hugging Face model: its config as JSON, its tokenizer's files, its weights as safetensors.
 
     objects (HFObjects): model and tokenizer.
@@ -49,15 +50,18 @@ class SafetensorsShim(HandingOver, HFShim):
         super().__init__(objects, mixed_precision=mixed_precision, grad_scaler_config=grad_scaler)
         self.max_pieces = max_pieces
         self._tokenizer: Optional[PieceTokenizer] = None
+        # Two for one tokenizer would have two locks.
+        self._making = Lock()
 
     @property
     def tokenizer(self) -> PieceTokenizer:
         """RETURNS (PieceTokenizer): the tokenizer and how much the encoder takes."""
         objects = self._hfmodel
-        if self._tokenizer is None or self._tokenizer.tokenizer is not objects.tokenizer:
-            maximum = find_maximum(objects.tokenizer, objects.transformer)
-            self._tokenizer = PieceTokenizer(objects.tokenizer, maximum)
-        return self._tokenizer
+        with self._making:
+            if self._tokenizer is None or self._tokenizer.tokenizer is not objects.tokenizer:
+                maximum = find_maximum(objects.tokenizer, objects.transformer)
+                self._tokenizer = PieceTokenizer(objects.tokenizer, maximum)
+            return self._tokenizer
 
     def predict(self, inputs: ArgsKwargs) -> Any:
         """Return what the encoder makes of windows, without gradients.
@@ -97,11 +101,11 @@ class SafetensorsShim(HandingOver, HFShim):
                     "transformer_config": dict(objects._init_transformer_config),
                 }
             )
-        if objects.tokenizer.is_fast:
-            # How the last call cut and padded is no setting of the tokenizer.
-            objects.tokenizer.backend_tokenizer.no_truncation()
-            objects.tokenizer.backend_tokenizer.no_padding()
-        with make_tempdir() as folder:
+        with self.tokenizer.lock, make_tempdir() as folder:
+            if objects.tokenizer.is_fast:
+                # How the last call cut and padded is no setting of the tokenizer.
+                objects.tokenizer.backend_tokenizer.no_truncation()
+                objects.tokenizer.backend_tokenizer.no_padding()
             objects.tokenizer.save_pretrained(str(folder))
             files = {path.name: path.read_bytes() for path in folder.iterdir()}
         return srsly.msgpack_dumps(

@@ -1,24 +1,55 @@
-"""How our torch layers are updated."""
+"""How our torch layers predict and are updated."""
 
 from typing import Any, Callable, Optional
 
-from thinc.api import Optimizer, PyTorchShim
+import torch
+from thinc.api import ArgsKwargs, Optimizer, PyTorchShim
 from torch import nn
 
+from ..threads import Lock
 
-class HandingOver:
-    """Part of a thinc shim: hands its parameters to an optimizer that takes them whole, with nothing copied.
+# Switching a module takes place once, before it first predicts, so that one lock for all modules holds nobody up.
+SWITCHING = Lock()
 
-    thinc passes weights and gradient of each parameter as arrays, gets new weights back, and sets the gradient to
-    zero. An optimizer that steps torch parameters itself (`HeadAdamW.take_parameter`) needs none of that.
+
+class ModuleShim:
+    """Part of a thinc shim: predicts in any number of threads, and hands its parameters to an optimizer whole.
+
+    thinc's own switches the module to evaluation for each prediction and back to training after it: while one thread
+    predicts another one switches, and dropout is on.
     """
 
     id: int
     _model: nn.Module
+    _mixed_precision: bool
     _grad_scaler: Any
+    # The module that is in evaluation mode with all that is below it; None while it is trained.
+    _evaluated: Optional[nn.Module] = None
+
+    def predict(self, inputs: ArgsKwargs) -> Any:
+        """Return what the module makes of inputs, without gradients. The module stays in evaluation mode.
+
+        inputs (ArgsKwargs): the arguments of the module.
+        """
+        # `training` alone would not do: it is False at the top while another thread is still switching what is below.
+        if self._evaluated is not self._model or self._model.training:
+            with SWITCHING:
+                self._model.eval()
+                self._evaluated = self._model
+        with torch.no_grad(), torch.autocast(device_type="cuda", enabled=self._mixed_precision):
+            return self._model(*inputs.args, **inputs.kwargs)
+
+    def begin_update(self, inputs: ArgsKwargs) -> Any:
+        """Return what the module makes of inputs in training mode, and the function that takes the gradient back."""
+        self._evaluated = None
+        return super().begin_update(inputs)  # type: ignore[misc]
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        """Update the weights that have a gradient."""
+        """Update the weights that have a gradient.
+
+        thinc passes weights and gradient of each parameter as arrays, gets new weights back, and sets the gradient to
+        zero. An optimizer that steps torch parameters itself (`HeadAdamW.take_parameter`) needs none of that.
+        """
         take: Optional[Callable[..., None]] = getattr(optimizer, "take_parameter", None)
         if take is None:
             super().finish_update(optimizer)  # type: ignore[misc]
@@ -35,5 +66,5 @@ class HandingOver:
         self._grad_scaler.update()
 
 
-class HeadShim(HandingOver, PyTorchShim):
+class HeadShim(ModuleShim, PyTorchShim):
     """The shim of a head."""

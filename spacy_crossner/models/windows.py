@@ -9,6 +9,7 @@ from thinc.types import Ragged
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from ..errors import CrossnerError, Errors, Warnings
+from ..threads import Lock
 
 # Words whose number of pieces is kept.
 CACHE_SIZE = 2**16
@@ -27,6 +28,8 @@ class PieceTokenizer:
         # Pieces of text, beside the special tokens.
         self.room = max(maximum - tokenizer.num_special_tokens_to_add(), 1)
         self._counts: Dict[str, int] = {}
+        # How a call cuts and pads is state of a fast tokenizer, which a call of another thread would change.
+        self.lock = Lock()
 
     def count(self, docs: Sequence[Union[Doc, Span]]) -> List[List[int]]:
         """Count the word pieces of each token of docs or spans.
@@ -36,11 +39,13 @@ class PieceTokenizer:
         """
         texts = [_spaced_words(doc) for doc in docs]
         if len(self._counts) > CACHE_SIZE:
-            self._counts.clear()
-        new = list({text for words in texts for text in words if text not in self._counts})
+            # Another one, as other threads may still read this one.
+            self._counts = {}
+        counts = self._counts
+        new = list({text for words in texts for text in words if text not in counts})
         if new:
-            self._counts.update(zip(new, self._lengths(new, add_special_tokens=False), strict=True))
-        return [[self._counts[text] for text in words] for words in texts]
+            counts.update(zip(new, self._lengths(new, add_special_tokens=False), strict=True))
+        return [[counts[text] for text in words] for words in texts]
 
     def lengths(self, texts: List[str]) -> List[int]:
         """Return the word pieces of texts, special tokens included, however many they are."""
@@ -48,22 +53,24 @@ class PieceTokenizer:
 
     def __call__(self, texts: List[str]) -> BatchEncoding:
         """Return the padded word pieces of texts, `maximum` of each at most, as spacy-transformers reads them."""
-        pieces = self.tokenizer(
-            texts,
-            truncation=True,
-            max_length=self.maximum,
-            padding="longest",
-            return_attention_mask=True,
-            return_offsets_mapping=self.tokenizer.is_fast,
-            return_tensors="np",
-        )
+        with self.lock:
+            pieces = self.tokenizer(
+                texts,
+                truncation=True,
+                max_length=self.maximum,
+                padding="longest",
+                return_attention_mask=True,
+                return_offsets_mapping=self.tokenizer.is_fast,
+                return_tensors="np",
+            )
         pieces["input_texts"] = [self.tokenizer.convert_ids_to_tokens(row) for row in pieces["input_ids"]]
         pieces["pad_token"] = self.tokenizer.pad_token
         return pieces
 
     def _lengths(self, texts: List[str], add_special_tokens: bool) -> List[int]:
         # Not verbose: it would warn of long texts, which are no input yet.
-        ids = self.tokenizer(texts, add_special_tokens=add_special_tokens, verbose=False)["input_ids"]
+        with self.lock:
+            ids = self.tokenizer(texts, add_special_tokens=add_special_tokens, verbose=False)["input_ids"]
         return [len(row) for row in ids]
 
 

@@ -58,7 +58,7 @@ def test_the_lexicon_follows_the_vocabulary(nlp):
     other = spacy.blank("en")
     other.vocab.set_vector("Ada", np.ones(6, dtype="float32"))
     np.testing.assert_array_equal(lexicon.look_up(other.vocab, [key])[0], np.ones(6))
-    assert copy.deepcopy(lexicon).known == {}
+    assert copy.deepcopy(lexicon).cached == (None, {})
 
 
 def test_an_encoded_doc_does_not_depend_on_its_batch(nlp):

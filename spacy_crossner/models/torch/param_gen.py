@@ -207,6 +207,8 @@ class GeneratedTagger(SequenceHead):
                 tagger = LinearTagger(first.output.in_features, *constraints, use_crf=self.use_crf)
                 tagger.to(first.output.weight).load_state_dict(state)
                 self.outputs.append(tagger)
+            # New layers are in training mode, whatever the others are in.
+            self.train(self.training)
 
 
 def _part(output: HeadOutput, rows: Tensor) -> HeadOutput:

@@ -1,0 +1,128 @@
+"""Several threads, and forked children."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import spacy
+from spacy.training import Example
+from thinc.api import fix_random_seed
+
+from spacy_crossner.domains import without_annotation
+from spacy_crossner.threads import Lock
+
+HANDLES_FORKS = sys.platform == "linux"
+
+# A child that torch's threads hang would never end.
+FORK = """
+import os, sys, time
+import numpy, spacy, spacy_crossner, torch
+before = torch.get_num_threads()
+work = lambda: (torch.randn(500, 500) @ torch.randn(500, 500)).exp().sum()
+if sys.argv[1] == "after work":
+    work()
+child = os.fork()
+if child == 0:
+    work()
+    os._exit(torch.get_num_threads())
+for _ in range(600):
+    done, status = os.waitpid(child, os.WNOHANG)
+    if done:
+        print(before, os.waitstatus_to_exitcode(status))
+        break
+    time.sleep(0.1)
+else:
+    os.kill(child, 9)
+    print("hangs")
+"""
+
+
+@pytest.mark.skipif(not HANDLES_FORKS, reason="forks on Linux")
+@pytest.mark.parametrize("when", ["before work", "after work"])
+def test_a_forked_child_keeps_torchs_threads_unless_they_would_hang_it(when):
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    environment.pop("OMP_NUM_THREADS", None)
+    command = [sys.executable, "-c", FORK, when]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    before, after = map(int, out.stdout.split())
+    assert after == (before if when == "before work" else 1)
+
+
+def test_a_copy_of_a_lock_is_another_one():
+    lock = Lock()
+    with lock:
+        for other in (copy.deepcopy(lock), pickle.loads(pickle.dumps(lock))):
+            # It would wait here for ever, were it the same: another thread asks.
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(other.__enter__).result(timeout=5)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_lock_that_another_thread_holds_is_free_in_a_child():
+    lock, held, done = Lock(), threading.Event(), threading.Event()
+
+    def hold():
+        with lock:
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        # If it were not free an alarm ends the child.
+        import signal
+
+        signal.alarm(10)
+        with lock:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.parametrize("listener", [True, False])
+def test_an_encoder_gives_threads_the_answer_of_one(tiny_encoder, annotated_docs, listener):
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    encoder = {
+        "name": str(tiny_encoder),
+        "get_spans": {"@span_getters": "spacy_crossner.PieceWindows.v1", "pieces": 24, "overlap": 6},
+    }
+    pooling = {"@layers": "reduce_mean.v1"}
+    if listener:
+        model = {"@architectures": "spacy_crossner.TransformerModel.v1", **encoder}
+        nlp.add_pipe("transformer", config={"model": model})
+        tok2vec = {"@architectures": "spacy-transformers.TransformerListener.v1", "pooling": pooling}
+    else:
+        tok2vec = {"@architectures": "spacy_crossner.Tok2VecTransformer.v1", "pooling": pooling, **encoder}
+    nlp.add_pipe("crf_ner", name="ner", config={"model": {"tok2vec": tok2vec}})
+    docs = annotated_docs(nlp)
+    examples = [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs]
+    nlp.initialize(lambda: examples)
+    ner = nlp.get_pipe("ner")
+    ner.candidates_key, ner.candidates_floor = "all", 0.01
+    # Long ones are counted before they are cut, with other settings of the tokenizer.
+    texts = [doc.text for doc in docs] + [" ".join(doc.text for doc in docs[i:]) for i in range(0, 20, 4)]
+
+    def answer(text):
+        doc = nlp(text)
+        return [(span.start, span.end, span.label_, span._.score) for span in doc.spans["all"]]
+
+    expected = [answer(text) for text in texts]
+    assert any(expected)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(answer, texts * 4))
+    finally:
+        sys.setswitchinterval(interval)
+    assert sum(a != b for a, b in zip(found, expected * 4, strict=True)) == 0
