@@ -4,30 +4,39 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 import numpy as np
 import torch
+from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
+from spacy_transformers.layers import TransformerListener
 from thinc.api import ArgsKwargs, Model, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
 from thinc.types import Floats2d
+from thinc.util import get_array_module
 from torch import Tensor, nn
 
 from ..tags import allowed_starts, allowed_transitions, label_tags
+from ..words import Words, see_words
 from .sentences import begin_with_sentences
 from .serialization import module_from_bytes, module_to_bytes
 from .torch.head import HeadOutput, SequenceHead
 from .torch_shim import HeadShim
 
-# Docs, and in training their tag indices (rows of docs with tokens, -1 where unknown).
+# Docs, and in training the tag indices of their words (rows of docs with words, -1 where unknown).
 HeadInput = Union[List[Doc], Tuple[List[Doc], Tensor]]
 # Gives a HeadOutput, and takes the loss back, a torch scalar, in place of that output's gradient.
 HeadModel = Model[HeadInput, Any]
-# Index of a doc, first token, end (exclusive).
+# Index of a doc, first word, end (exclusive).
 Row = Tuple[int, int, int]
-# What a head asks of docs with tokens beside their vectors: docs, whether in training -> tensors with a row a doc.
-DocFeatures = Callable[[List[Doc], bool], Dict[str, Tensor]]
+# What a head asks of docs beside the vectors of their words: docs without blank tokens, whether in training, the device
+# of the module -> tensors with a row a doc.
+DocFeatures = Callable[[List[Doc], bool, torch.device], Dict[str, Tensor]]
 # Width of the token vectors, allowed starts, allowed transitions -> torch module.
 MakeHead = Callable[[int, Tensor, Tensor], SequenceHead]
 
 
-def no_features(docs: List[Doc], is_train: bool) -> Dict[str, Tensor]:
+# The layers that take their vectors from another component.
+LISTENERS = (Tok2VecListener.name, TransformerListener.name)
+
+
+def no_features(docs: List[Doc], is_train: bool, device: torch.device) -> Dict[str, Tensor]:
     """Return nothing: most heads look at token vectors alone."""
     return {}
 
@@ -57,7 +66,7 @@ def build_head_model(
 
 def make_module(model: HeadModel, width: int, labels: List[str]) -> None:
     """Make the torch module for token vectors of a width and some labels, in place of the one there is."""
-    starts, transitions = bio_constraints(labels)
+    starts, transitions = bio_constraints(labels, get_torch_default_device())
     head = model.attrs["make_head"](width, starts, transitions)
     head.to(get_torch_default_device())
     shim = HeadShim(head, serialize_model=module_to_bytes, deserialize_model=module_from_bytes)
@@ -78,16 +87,18 @@ def drop_module(model: HeadModel) -> None:
 
 def grow_module(model: HeadModel, labels: List[str]) -> None:
     """Take in labels that were appended to the ones there are; these keep their weights."""
-    starts, transitions = bio_constraints(labels)
-    get_module(model).grow(starts, transitions)
+    starts, transitions = bio_constraints(labels, get_device(model))
+    module = get_module(model)
+    module.grow(starts, transitions)
+    # New layers are in training mode, whatever the others are in.
+    module.train(module.training)
     for layer in (model, model.get_ref("head")):
         layer.set_dim("nO", len(starts), force=True)
 
 
-def bio_constraints(labels: List[str]) -> Tuple[Tensor, Tensor]:
+def bio_constraints(labels: List[str], device: torch.device) -> Tuple[Tensor, Tensor]:
     """Return which tags may begin, shape (n_tags,), and which may follow which, shape (n_tags, n_tags)."""
     tags = label_tags(labels)
-    device = get_torch_default_device()
     return (
         torch.from_numpy(allowed_starts(tags)).to(device),
         torch.from_numpy(allowed_transitions(tags)).to(device),
@@ -102,6 +113,11 @@ def has_module(model: HeadModel) -> bool:
 def get_module(model: HeadModel) -> SequenceHead:
     """Return the torch module."""
     return cast(SequenceHead, model.get_ref("head").shims[0]._model)
+
+
+def get_device(model: HeadModel) -> torch.device:
+    """Return the device of the torch module. thinc's current one is that of the thread: a new thread has the CPU."""
+    return cast(PyTorchShim, model.get_ref("head").shims[0]).device
 
 
 def set_dropout(model: HeadModel, rate: float) -> None:
@@ -121,60 +137,89 @@ def init(model: HeadModel, X: Optional[List[Doc]] = None, Y: Optional[List[str]]
 
 
 def forward(model: HeadModel, X: HeadInput, is_train: bool) -> Tuple[HeadOutput, Callable[[Tensor], List[Doc]]]:
-    """Run the encoder and the head. Docs without tokens have no row in the output; at least one must have some.
+    """Run the encoder and the head. Docs without words have no row in the output; at least one must have some.
 
-    The backprop callback takes the whole loss, a torch scalar, and goes through head and encoder once.
+    The backprop callback takes the whole loss, a torch scalar, and goes through head and encoder once. In training,
+    sentence vectors are in the output where a term of the loss asks for them.
     """
     docs, tags = X if isinstance(X, tuple) else (X, None)
-    if is_train and model.attrs["with_sentences"]:
-        return forward_with_sentences(model, docs, tags)
-    vectors, backprop_vectors = model.get_ref("tok2vec")(docs, is_train)
-    output, backprop_head = model.get_ref("head")((vectors, tags, _features(model, docs, is_train)), is_train)
-
-    def backprop(loss: Tensor) -> List[Doc]:
-        return backprop_vectors(backprop_head(loss))
-
-    return output, backprop
-
-
-def forward_with_sentences(
-    model: HeadModel, docs: List[Doc], tags: Optional[Tensor]
-) -> Tuple[HeadOutput, Callable[[Tensor], List[Doc]]]:
-    """Run the encoder and the head in training, with sentence vectors in the output."""
-    (vectors, sentences), backprop_vectors = begin_with_sentences(model.get_ref("tok2vec"), docs)
-    output, backprop_head = model.get_ref("head")((vectors, tags, _features(model, docs, True)), True)
-    full = [rows for rows in sentences if len(rows)]
-    output.sentences = xp2torch(model.ops.xp.concatenate(full), requires_grad=True, device=output.tokens.device)
+    with_sentences = is_train and model.attrs["with_sentences"]
+    words = see_words(docs)
+    inputs = encoder_inputs(model, docs, words)
+    if with_sentences:
+        (rows, sentences), backprop_both = begin_with_sentences(model.get_ref("tok2vec"), inputs)
+    else:
+        rows, backprop_rows = model.get_ref("tok2vec")(inputs, is_train)
+    vectors = [drop_blanks(*pair) for pair in zip(rows, words, strict=True)]
+    full = [doc for doc, _ in words if len(doc)]
+    features = model.attrs["features"](full, is_train, get_device(model))
+    output, backprop_head = model.get_ref("head")((vectors, tags, features), is_train)
+    if with_sentences:
+        has_words = [len(doc) > 0 for doc, _ in words]
+        found = model.ops.xp.concatenate([row for row, kept in zip(sentences, has_words, strict=True) if kept])
+        output.sentences = xp2torch(found, requires_grad=True, device=output.tokens.device)
 
     def backprop(loss: Tensor) -> List[Doc]:
         # One backward through the loss fills the gradients of token and sentence vectors.
         d_vectors = backprop_head(loss)
+        d_rows = [put_blanks(*each) for each in zip(d_vectors, rows, words, strict=True)]
+        if not with_sentences:
+            return cast(List[Doc], backprop_rows(d_rows))
         gradient = output.sentences.grad
-        if gradient is None:
-            gradient = torch.zeros_like(output.sentences)
-        found = model.ops.unflatten(cast(Floats2d, torch2xp(gradient)), model.ops.asarray1i(list(map(len, sentences))))
-        d_sentences = [of_doc if len(rows) else rows for of_doc, rows in zip(found, sentences, strict=True)]
-        return cast(List[Doc], backprop_vectors(d_vectors, d_sentences))
+        d_found = iter((torch.zeros_like(output.sentences) if gradient is None else gradient).split(1))
+        d_sentences = [
+            cast(Floats2d, torch2xp(next(d_found))) if kept else 0 * of_doc
+            for of_doc, kept in zip(sentences, has_words, strict=True)
+        ]
+        return cast(List[Doc], backprop_both(d_rows, d_sentences))
 
     return output, backprop
 
 
-def predict_rows(model: HeadModel, docs: List[Doc], chunks: Iterable[Sequence[Row]]) -> Iterator[HeadOutput]:
+def predict_rows(
+    model: HeadModel, docs: List[Doc], words: List[Words], chunks: Iterable[Sequence[Row]]
+) -> Iterator[HeadOutput]:
     """Run the encoder once on all docs, then the head on one chunk of rows after the other.
 
     docs (List[Doc]): the docs.
-    chunks (Iterable[Sequence[Row]]): the rows of each chunk: index of the doc, first token, end (exclusive).
+    words (List[Words]): their words.
+    chunks (Iterable[Sequence[Row]]): the rows of each chunk: index of the doc, first word, end (exclusive).
     YIELDS (HeadOutput): the output for a chunk.
     """
-    vectors = model.get_ref("tok2vec").predict(docs)
-    for rows in chunks:
-        features = model.attrs["features"]([docs[doc] for doc, _, _ in rows], False)
-        yield model.get_ref("head").predict(([vectors[doc][start:end] for doc, start, end in rows], None, features))
+    rows = model.get_ref("tok2vec").predict(encoder_inputs(model, docs, words))
+    vectors = [drop_blanks(*pair) for pair in zip(rows, words, strict=True)]
+    device = get_device(model)
+    for chunk in chunks:
+        features = model.attrs["features"]([words[doc].doc for doc, _, _ in chunk], False, device)
+        yield model.get_ref("head").predict(([vectors[doc][start:end] for doc, start, end in chunk], None, features))
 
 
-def _features(model: HeadModel, docs: List[Doc], is_train: bool) -> Dict[str, Tensor]:
-    features: Dict[str, Tensor] = model.attrs["features"]([doc for doc in docs if len(doc)], is_train)
-    return features
+def encoder_inputs(model: HeadModel, docs: List[Doc], words: List[Words]) -> List[Doc]:
+    """Return the docs for the tok2vec layer: without blank tokens, unless it listens to a component that has seen them.
+
+    docs (List[Doc]): the docs.
+    words (List[Words]): their words.
+    """
+    if all(places is None for _, places in words):
+        return docs
+    listens = any(layer.name in LISTENERS for layer in model.get_ref("tok2vec").walk())
+    return docs if listens else [doc for doc, _ in words]
+
+
+def drop_blanks(rows: Floats2d, words: Words) -> Floats2d:
+    """Return the rows of words, of rows that may be those of all tokens."""
+    if words.places is None or len(rows) == len(words.doc):
+        return rows
+    return cast(Floats2d, rows[get_array_module(rows).asarray(words.places)])
+
+
+def put_blanks(d_words: Floats2d, rows: Floats2d, words: Words) -> Floats2d:
+    """Return the gradient for what `drop_blanks` was given: 0 at blank tokens."""
+    if len(d_words) == len(rows):
+        return d_words
+    d_rows = get_array_module(rows).zeros_like(rows)
+    d_rows[get_array_module(rows).asarray(words.places)] = d_words
+    return cast(Floats2d, d_rows)
 
 
 def head_forward(

@@ -7,7 +7,7 @@ from typing import Callable, Dict, List, Optional
 import torch
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
-from thinc.api import Model, get_torch_default_device
+from thinc.api import Model
 from thinc.types import Floats2d
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -51,9 +51,8 @@ class DomainTable:
         sizes = {"n_domains": len(self.domains), "n_words": len(self.numbers)}
         return self.make(width, allowed_starts, allowed_transitions, **sizes)
 
-    def features(self, docs: List[Doc], is_train: bool) -> Dict[str, Tensor]:
+    def features(self, docs: List[Doc], is_train: bool, device: torch.device) -> Dict[str, Tensor]:
         """Return the domain of each doc and, in training, the number of each word, -1 for one that is not known."""
-        device = get_torch_default_device()
         found = {"domains": torch.tensor([self.number_of(doc) for doc in docs], device=device)}
         if is_train and self.numbers:
             rows = [torch.tensor([self.word_number(doc, key) for key in doc.to_array(ORTH).tolist()]) for doc in docs]

@@ -7,19 +7,14 @@ import srsly
 import torch
 from safetensors.torch import load, save
 from spacy.language import Language
-from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
 from spacy.util import replace_model_node
-from spacy_transformers.layers import TransformerListener
 from thinc.api import Model
 from torch import Tensor
 
 from ..errors import CrossnerError, Errors
-from .bridge import HeadModel, get_module
+from .bridge import LISTENERS, HeadModel, get_module
 from .weights import node_weights
-
-# The layers that take their vectors from another component.
-LISTENERS = (Tok2VecListener.name, TransformerListener.name)
 
 # Docs that a teacher remembers at most.
 MOST_DOCS = 20_000

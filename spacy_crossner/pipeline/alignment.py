@@ -8,6 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..tags import label_tags, split_tag
+from ..words import Words, tags_of_words
 
 MISSING = -1
 UNKNOWN_LABEL = -2
@@ -17,6 +18,11 @@ IOB_INSIDE, IOB_OUTSIDE, IOB_BEGIN = 1, 2, 3
 
 # The prefixes that BILUO has beside those of BIO.
 UNIT_AND_LAST = {"U": "B", "L": "I"}
+
+
+def gold_tags(example: Example, words: Words, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the gold tag index of each word of the predicted doc, shape (n_words,); see `aligned_tags`."""
+    return tags_of_words(aligned_tags(example, labels), words.places)
 
 
 def aligned_tags(example: Example, labels: Sequence[str]) -> NDArray[np.int64]:
@@ -37,13 +43,16 @@ def aligned_tags(example: Example, labels: Sequence[str]) -> NDArray[np.int64]:
 
 
 def doc_tags(doc: Doc, labels: Sequence[str]) -> NDArray[np.int64]:
-    """Return the tag index of each token of an annotated doc, shape (len(doc),); see `aligned_tags`."""
+    """Return the tag index of each token of an annotated doc, shape (len(doc),); see `aligned_tags`.
+
+    A blocked token is in no entity: O.
+    """
     annotation = doc.to_array(["ENT_IOB", "ENT_TYPE"])
     iob, types = annotation[:, 0], annotation[:, 1]
     known: Dict[int, int] = {doc.vocab.strings[label]: i for i, label in enumerate(labels)}
     tags = np.full(len(doc), MISSING, dtype=np.int64)
-    tags[iob == IOB_OUTSIDE] = 0
-    entity = (iob == IOB_BEGIN) | (iob == IOB_INSIDE)
+    tags[(iob == IOB_OUTSIDE) | blocked_tokens(doc)] = 0
+    entity = ((iob == IOB_BEGIN) | (iob == IOB_INSIDE)) & (types != 0)
     for label in np.unique(types[entity]):
         index = known.get(int(label))
         of_label = entity & (types == label)
@@ -76,30 +85,70 @@ def tags_to_spans(tags: NDArray[np.int64], lengths: NDArray[np.int64], *, strict
     return spans[flat[starts] % 2 == 1] if strict else spans
 
 
-def allowed_tags(doc: Doc, start: int, end: int, labels: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which tags the tokens of a window may take beside the entities that a doc has, as in spaCy's `ner`.
+def blocked_tokens(doc: Doc) -> NDArray[np.bool_]:
+    """Return which tokens `Doc.set_ents` has blocked: no entity may be set there. Shape (len(doc),)."""
+    annotation = doc.to_array(["ENT_IOB", "ENT_TYPE"])
+    blocked: NDArray[np.bool_] = (annotation[:, 0] == IOB_BEGIN) & (annotation[:, 1] == 0)
+    return blocked
 
-    Tokens of an entity take its tags, or O where its label is not among `labels`; so do blocked tokens. An entity is
-    not made longer. Tokens that are outside or without annotation take any tag.
 
-    doc (Doc): the doc.
-    start (int): first token of the window.
+def preset_tags(doc: Doc, words: Words, labels: Sequence[str]) -> Optional[NDArray[np.int64]]:
+    """Return the tag index of each word that the entities of a doc set, MISSING where any is free; None if all are.
+
+    doc (Doc): the doc. Tokens that are outside or without annotation are free.
+    words (Words): its words.
+    labels (Sequence[str]): the labels in the order of the tag indices. A word of an entity with another label, or a
+        blocked one, is UNKNOWN_LABEL: in no entity of these.
+    RETURNS (Optional[NDArray]): shape (n_words,).
+    """
+    if not doc.has_annotation("ENT_IOB"):
+        return None
+    tags = doc_tags(doc, labels)
+    tags[blocked_tokens(doc)] = UNKNOWN_LABEL
+    tags[tags == 0] = MISSING
+    return tags_of_words(tags, words.places)
+
+
+def sentence_starts(words: Doc) -> Optional[NDArray[np.bool_]]:
+    """Return at which words of a doc a sentence starts, shape (n_words,); None where nothing is known of sentences."""
+    if not words.has_annotation("SENT_START"):
+        return None
+    starts: NDArray[np.bool_] = words.to_array("SENT_START") == 1
+    return starts
+
+
+def allowed_tags(
+    preset: Optional[NDArray[np.int64]],
+    starts: Optional[NDArray[np.bool_]],
+    start: int,
+    end: int,
+    n_tags: int,
+) -> NDArray[np.bool_]:
+    """Return which tags the words of a window may take, as in spaCy's `ner`.
+
+    Words of an entity that is there take its tags, or O where its label is not known; so do blocked ones. Such an
+    entity is not made longer. No other entity goes on over the start of a sentence.
+
+    preset (Optional[NDArray]): see `preset_tags`; None for a doc without entities.
+    starts (Optional[NDArray]): see `sentence_starts`.
+    start (int): first word of the window.
     end (int): its end, exclusive.
-    labels (Sequence[str]): the labels in the order of the tag indices.
+    n_tags (int): the number of tags.
     RETURNS (NDArray): True = may, shape (end - start, n_tags).
     """
-    tags = doc_tags(doc, labels)
-    before = np.concatenate([[0], tags[:-1]])[start:end]
-    tags = tags[start:end]
-    if tags[0] > 0 and tags[0] % 2 == 0:
-        # The window begins within an entity: there it begins, too.
-        tags[0] -= 1
-    n_tags = 1 + 2 * len(labels)
     is_inside = (np.arange(n_tags) > 0) & (np.arange(n_tags) % 2 == 0)
-    allowed = np.ones((len(tags), n_tags), dtype=bool)
-    allowed[(before > 0)[:, None] & is_inside] = False
-    preset = (tags > 0) | (tags == UNKNOWN_LABEL)
-    allowed[preset] = np.arange(n_tags) == np.maximum(tags[preset], 0)[:, None]
+    allowed = np.ones((end - start, n_tags), dtype=bool)
+    if starts is not None:
+        allowed[starts[start:end, None] & is_inside] = False
+    if preset is not None:
+        before = np.concatenate([[MISSING], preset[:-1]])[start:end]
+        tags = preset[start:end].copy()
+        if tags[0] > 0 and tags[0] % 2 == 0:
+            # The window begins within an entity: there it begins, too.
+            tags[0] -= 1
+        allowed[(before > 0)[:, None] & is_inside] = False
+        known = tags != MISSING
+        allowed[known] = np.arange(n_tags) == np.maximum(tags[known], 0)[:, None]
     return allowed
 
 

@@ -17,18 +17,21 @@ from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
 from spacy.pipeline.pipe import deserialize_config
 from spacy.pipeline.trainable_pipe import TrainablePipe
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Optimizer, get_torch_default_device, set_dropout_rate, to_numpy, torch2xp
+from thinc.api import Optimizer, set_dropout_rate
 from torch import Tensor
 
 from ..domains import example_domain, get_domain, get_pair, set_domain
 from ..errors import CrossnerError, Errors
+from ..extensions import require_extension
 from ..losses import LossInputs, LossTerm, weighted_sum
 from ..models.bridge import (
+    LISTENERS,
     HeadModel,
     drop_module,
+    get_device,
     get_module,
     grow_module,
     has_module,
@@ -36,10 +39,13 @@ from ..models.bridge import (
     predict_rows,
     set_dropout,
 )
-from ..models.teacher import LISTENERS, Teacher
+from ..models.teacher import Teacher
 from ..models.torch.head import Decoding, HeadOutput
+from ..scores import NAME as SCORE
+from ..scores import get_score
 from ..tags import OUTSIDE, TAGS_KEY, label_tags, split_tag
-from .alignment import UNKNOWN_LABEL, aligned_tags, find_partners, tags_to_spans
+from ..words import see_words
+from .alignment import UNKNOWN_LABEL, find_partners, gold_tags, tags_to_spans
 from .prediction import (
     Prediction,
     allowed_in_windows,
@@ -180,60 +186,77 @@ class SequenceNER(TrainablePipe):
         RETURNS (List[Prediction]): what was found in each.
         """
         docs = list(docs)
+        words = see_words(docs)
         predictions = [Prediction() for _ in docs]
-        if not any(len(doc) for doc in docs):
+        if not any(len(doc) for doc, _ in words):
             return predictions
         self._require_module()
+        seen = [doc for doc, _ in words]
         if self.decoding != "constrained":
-            for doc, prediction in zip(docs, predictions, strict=True):
+            for doc, prediction in zip(seen, predictions, strict=True):
                 prediction.tags = np.zeros(len(doc), dtype=np.int64)
-        windows = plan_windows(docs, self.window, self.overlap)
+        windows = plan_windows(seen, self.window, self.overlap)
         chunks = list(chunk_windows(windows))
         rows = ([(window.doc, window.start, window.end) for window in chunk] for chunk in chunks)
         with torch.inference_mode():
-            for chunk, output in zip(chunks, predict_rows(self.model, docs, rows), strict=True):
-                self._decode(docs, chunk, output, predictions)
-        if len(windows) > sum(len(doc) > 0 for doc in docs):
+            for chunk, output in zip(chunks, predict_rows(self.model, docs, words, rows), strict=True):
+                allowed = allowed_in_windows(
+                    docs,
+                    words,
+                    chunk,
+                    output.emissions.shape[1],
+                    self.labels,
+                    beside_preset=self.preset_ents == "constrain",
+                )
+                self._decode(seen, chunk, output, allowed, predictions)
+        if len(windows) > sum(len(doc) > 0 for doc in seen):
             for prediction in predictions:
                 prediction.spans = without_overlaps(sorted(prediction.spans))
-        for prediction in predictions:
+        for doc, view, prediction in zip(docs, words, predictions, strict=True):
             prediction.candidates.sort(key=lambda span: (-span[3], span))
+            prediction.to_tokens(doc, view)
         return predictions
 
-    def _decode(self, docs: List[Doc], chunk: List[Window], output: HeadOutput, predictions: List[Prediction]) -> None:
-        """Add what is found in the windows of a chunk to the predictions of their docs."""
-        head = get_module(self.model)
-        allowed = None
-        if self.preset_ents == "constrain":
-            allowed = allowed_in_windows(docs, chunk, output.emissions.shape[1], self.labels)
+    def _decode(
+        self,
+        words: List[Doc],
+        chunk: List[Window],
+        output: HeadOutput,
+        allowed: Optional[NDArray[np.bool_]],
+        predictions: List[Prediction],
+    ) -> None:
+        """Add what is found in the windows of a chunk to the predictions of their docs.
+
+        words (List[Doc]): the words of all docs.
+        chunk (List[Window]): the windows.
+        output (HeadOutput): the output of the head for them.
+        allowed (Optional[NDArray]): which tags their words may take, all if None; see `allowed_in_windows`.
+        predictions (List[Prediction]): written into.
+        """
+        head, device = get_module(self.model), output.mask.device
         decoding = Decoding(
             constrained=self.decoding == "constrained",
-            allowed=None if allowed is None else self._to_tensor(allowed),
+            allowed=None if allowed is None else torch.from_numpy(allowed).to(device),
             temperature=self.temperature,
         )
-        paths = to_numpy(torch2xp(head.decode(output, decoding)))
+        paths = head.decode(output, decoding).cpu().numpy()
         lengths = np.array([window.end - window.start for window in chunk])
         spans = tags_to_spans(paths, lengths, strict=self.decoding == "strict")
         if len(spans):
             threshold = self.cfg["threshold"] if self.threshold is None else self.threshold
-            scores = head.span_probabilities(output, self._to_tensor(spans), decoding)
-            for i, span in spans_in_cores(chunk, spans, to_numpy(torch2xp(scores)), self.labels):
+            scores = head.span_probabilities(output, torch.from_numpy(spans).to(device), decoding)
+            for i, span in spans_in_cores(chunk, spans, scores.cpu().numpy(), self.labels):
                 if span[3] >= threshold:
                     predictions[i].spans.append(span)
         if self.candidates_key:
-            found, scores = head.candidates(output, self.candidates_floor, decoding)
-            found, scores = to_numpy(torch2xp(found)), to_numpy(torch2xp(scores))
-            for i, span in spans_in_cores(chunk, found, scores, self.labels):
+            rows, scores = head.candidates(output, self.candidates_floor, decoding)
+            for i, span in spans_in_cores(chunk, rows.cpu().numpy(), scores.cpu().numpy(), self.labels):
                 predictions[i].candidates.append(span)
         for window, path in zip(chunk, paths, strict=True):
             tags = predictions[window.doc].tags
             if tags is not None:
                 core = path[window.core_start - window.start : window.core_end - window.start]
                 tags[window.core_start : window.core_end] = core
-
-    @staticmethod
-    def _to_tensor(array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(get_torch_default_device())
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Prediction]) -> None:
         """Set the entities of docs and their scores, and the spans group with the runners-up if it is asked for.
@@ -243,6 +266,7 @@ class SequenceNER(TrainablePipe):
         docs (Iterable[Doc]): the docs.
         scores (Sequence[Prediction]): what `predict` found.
         """
+        require_extension(Span, SCORE, get_score)
         names = label_tags(self.labels)
         for doc, prediction in zip(docs, scores, strict=True):
             if prediction.tags is not None:
@@ -281,7 +305,7 @@ class SequenceNER(TrainablePipe):
         for example in examples:
             set_domain(example.predicted, example_domain(example))
         docs = [example.predicted for example in examples]
-        if not any(len(doc) for doc in docs):
+        if not _words_of(docs):
             return losses
         self._require_module()
         tags = self._gold_tags(examples)
@@ -314,13 +338,13 @@ class SequenceNER(TrainablePipe):
         RETURNS (Tuple[Tensor, Dict[str, Tensor]]): the weighted sum, connected to the graph, and each term by name.
         """
         examples = list(examples)
-        docs = [example.predicted for example in examples if len(example.predicted)]
+        docs = _words_of([example.predicted for example in examples])
         inputs = LossInputs(
             head=get_module(self.model),
             output=scores,
             tags=self._gold_tags(examples) if tags is None else tags,
             domains=[get_domain(doc) for doc in docs],
-            partners=self._to_tensor(find_partners([get_pair(doc) for doc in docs])),
+            partners=torch.from_numpy(find_partners([get_pair(doc) for doc in docs])).to(scores.mask.device),
         )
         learners = [name for name, term in self.losses.items() if term.weight and term.needs_teacher]
         if learners:
@@ -380,7 +404,7 @@ class SequenceNER(TrainablePipe):
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
-        docs = [example.predicted for example in examples if len(example.predicted)]
+        docs = _words_of([example.predicted for example in examples])
         if self._remembered is None or not docs:
             return losses
         self._require_module()
@@ -397,14 +421,14 @@ class SequenceNER(TrainablePipe):
         return losses
 
     def _remembered_tags(self, docs: List[Doc]) -> Tensor:
-        """Return the tags that the model before training gives to docs, shape (n_docs, n_tokens), -1 at padding."""
+        """Return the tags that the model before training gives to docs, shape (n_docs, n_words), -1 at padding."""
         assert self._remembered is not None
         model, untrained = self._remembered
         with torch.inference_mode():
             output = model.predict(docs)
             n_tags = output.emissions.shape[2]
             known = np.array([tag == OUTSIDE or split_tag(tag)[1] not in untrained for tag in label_tags(self.labels)])
-            allowed = self._to_tensor(known[:n_tags]).expand(output.emissions.shape)
+            allowed = torch.from_numpy(known[:n_tags]).to(output.mask.device).expand(output.emissions.shape)
             paths = get_module(model).decode(output, Decoding(allowed=allowed))
         # Not an inference tensor: it takes part in the loss.
         return torch.where(output.mask, paths, -1).clone()
@@ -430,20 +454,22 @@ class SequenceNER(TrainablePipe):
         self.add_labels(labels)
         if not self.labels:
             raise CrossnerError(Errors.C002.format(name=self.name))
-        docs = [example.reference for example in islice(get_examples(), SAMPLE_SIZE) if len(example.reference)]
+        docs = _words_of([example.reference for example in islice(get_examples(), SAMPLE_SIZE)])
         self.model.initialize(X=docs or [Doc(self.vocab, words=["hello"])], Y=list(self.labels))
         self.cfg["width"] = self.model.get_dim("nI")
 
     def _gold_tags(self, examples: Sequence[Example]) -> Tensor:
-        """Return the gold tag indices, shape (docs with tokens, longest doc), -1 where unknown or padding."""
-        rows = [aligned_tags(example, self.labels) for example in examples if len(example.predicted)]
+        """Return the gold tag indices, shape (docs with words, longest doc), -1 where unknown or padding."""
+        words = see_words([example.predicted for example in examples])
+        pairs = zip(examples, words, strict=True)
+        rows = [gold_tags(example, seen, self.labels) for example, seen in pairs if len(seen.doc)]
         tags = np.full((len(rows), max(len(row) for row in rows)), -1, dtype=np.int64)
         for i, row in enumerate(rows):
             tags[i, : len(row)] = row
         if (tags == UNKNOWN_LABEL).any():
             unknown = {ent.label_ for example in examples for ent in example.reference.ents} - set(self.labels)
             raise CrossnerError(Errors.C001.format(name=self.name, label=sorted(unknown)[0], labels=list(self.labels)))
-        return torch.from_numpy(tags).to(get_torch_default_device())
+        return torch.from_numpy(tags).to(get_device(self.model))
 
     def _require_module(self) -> None:
         if not has_module(self.model):
@@ -503,3 +529,8 @@ class SequenceNER(TrainablePipe):
         if self.cfg["width"] is not None:
             make_module(self.model, self.cfg["width"], list(self.labels))
         self.model.from_bytes(data)
+
+
+def _words_of(docs: Iterable[Doc]) -> List[Doc]:
+    """Return docs without blank tokens, those that have words."""
+    return [doc for doc, _ in see_words(list(docs)) if len(doc)]

@@ -1,10 +1,10 @@
 """`moee_ner`: each tag from a mixture of features of one expert an entity type (MoEE)."""
 
-from typing import Any, Iterable, List, Sequence
+from typing import Any, Iterable, List, Optional, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from spacy.tokens import Doc
-from thinc.api import to_numpy, torch2xp
 
 from ..experts import set_experts
 from ..models.torch.head import HeadOutput
@@ -44,15 +44,22 @@ class MixtureEntityRecognizer(SequenceNER):
         super().__init__(*args, **settings)
         self.keep_experts = keep_experts
 
-    def _decode(self, docs: List[Doc], chunk: List[Window], output: HeadOutput, predictions: List[Prediction]) -> None:
-        super()._decode(docs, chunk, output, predictions)
+    def _decode(
+        self,
+        words: List[Doc],
+        chunk: List[Window],
+        output: HeadOutput,
+        allowed: Optional[NDArray[np.bool_]],
+        predictions: List[Prediction],
+    ) -> None:
+        super()._decode(words, chunk, output, allowed, predictions)
         if not self.keep_experts or GATE not in output.extras:
             return
-        weights = to_numpy(torch2xp(output.extras[GATE].softmax(dim=-1)))
+        weights = output.extras[GATE].softmax(dim=-1).cpu().numpy()
         for window, rows in zip(chunk, weights, strict=True):
             prediction = predictions[window.doc]
             if prediction.experts is None:
-                prediction.experts = np.zeros((len(docs[window.doc]), rows.shape[1]), dtype=np.float32)
+                prediction.experts = np.zeros((len(words[window.doc]), rows.shape[1]), dtype=np.float32)
             core = rows[window.core_start - window.start : window.core_end - window.start]
             prediction.experts[window.core_start : window.core_end] = core
 

@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,12 +17,13 @@ from thinc.api import fix_random_seed
 from spacy_crossner.domains import set_domain, without_annotation
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.losses import TagLikelihood
-from spacy_crossner.models.bridge import get_module
+from spacy_crossner.models.bridge import get_module, set_dropout
 from spacy_crossner.models.torch.head import Decoding
 from spacy_crossner.pipeline.alignment import doc_tags, tags_to_spans
 from spacy_crossner.tags import label_tags
 
 COMPONENTS = {
+    "laner_crf": ("label_aware_ner", {"model": {"label_width": 20, "use_crf": True}}),
     "crf": ("crf_ner", {}),
     "tagger": ("crf_ner", {"model": {"use_crf": False}}),
     "laner": ("label_aware_ner", {"model": {"label_width": 20}}),
@@ -254,7 +256,7 @@ def test_every_entity_has_a_score(trained):
         assert [ent._.score for ent in loaded.ents] == [ent._.score for ent in doc.ents]
         for ent in doc.ents:
             assert doc[ent.start :].as_doc(copy_user_data=True).ents[0]._.score == ent._.score
-    assert doc[0:1]._.score is None
+    assert doc[1:2]._.score is None
 
 
 def test_the_score_is_the_probability_of_the_span(trained):
@@ -608,3 +610,182 @@ def test_training_takes_back_what_was_fitted_to_other_weights(trained):
     assert predict_all(nlp, docs[:1]) == [[]]
     nlp.update(examples_of(nlp, docs), sgd=plain_sgd())
     assert (ner.temperature, ner.cfg["threshold"]) == (1.0, 0.0)
+
+
+def test_threads_get_the_answer_of_one(trained):
+    nlp, docs = trained
+    # As a module in training would use it; evaluation does not.
+    set_dropout(nlp.get_pipe("ner").model, 0.5)
+    texts = [doc.text for doc in docs] * 4
+
+    def answer(text):
+        doc = nlp(text)
+        return [(ent.start, ent.end, ent.label_, ent._.score) for ent in doc.ents]
+
+    expected = [answer(text) for text in texts]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(answer, texts))
+    finally:
+        sys.setswitchinterval(interval)
+    assert sum(a != b for a, b in zip(found, expected, strict=True)) == 0
+
+
+def test_prediction_leaves_every_layer_in_evaluation_mode(trained):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    layers = [layer for shim in shims_of(ner.model) for layer in shim._model.modules()]
+    nlp.update(examples_of(nlp, docs[:2]))
+    assert all(layer.training for layer in layers)
+    nlp("Ada met Grace.")
+    assert not any(layer.training for layer in layers)
+    ner.add_label("more")
+    nlp("Ada met Grace.")
+    assert not any(layer.training for shim in shims_of(ner.model) for layer in shim._model.modules())
+
+
+def shims_of(model):
+    return [shim for node in model.walk() for shim in node.shims]
+
+
+BLANKS = {
+    "line break": lambda i: "\n" if i % 3 == 2 else " ",
+    "two blanks": lambda i: "  " if i % 2 else " ",
+    "empty line": lambda i: "\n\n" if i % 4 == 3 else " ",
+    "windows line break": lambda i: "\r\n" if i % 3 == 1 else " ",
+    "no-break space": lambda i: " \u00a0" if i % 3 == 1 else " ",
+}
+
+
+@pytest.mark.parametrize("blanks", BLANKS)
+def test_blanks_between_words_change_nothing(trained, blanks):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    ner.candidates_key = "maybe"
+    for gold in docs:
+        words = [token.text for token in gold]
+        text, places = "", []
+        for i, word in enumerate(words):
+            places.append(len(text))
+            text += word + BLANKS[blanks](i)
+        plain = nlp(Doc(nlp.vocab, words=words))
+        doc = nlp(nlp.tokenizer(text))
+        if [token.text for token in doc if not token.is_space] != words:
+            continue
+        expected = [(places[e.start], places[e.end - 1] + len(e[-1]), e.label_, e._.score) for e in plain.ents]
+        found = [(ent.start_char, ent.end_char, ent.label_, ent._.score) for ent in doc.ents]
+        assert [span[:3] for span in found] == [span[:3] for span in expected]
+        assert [span[3] for span in found] == pytest.approx([span[3] for span in expected], abs=1e-4)
+        for span in [*doc.ents, *doc.spans["maybe"]]:
+            assert not span[0].is_space
+            assert not span[-1].is_space
+        assert len(doc.spans["maybe"]) == len(plain.spans["maybe"])
+
+
+def test_blanks_alone_are_no_entity(trained):
+    nlp, _ = trained
+    for text in [" ", "\n\n", "\t \n", "\u00a0"]:
+        doc = nlp(text)
+        assert len(doc) > 0
+        assert doc.ents == ()
+        assert doc.has_annotation("ENT_IOB")
+
+
+def test_blanks_in_training_teach_nothing(trained):
+    nlp, _ = trained
+    plain = Doc(nlp.vocab, words=["Ada", "Lovelace", "wrote"], ents=["B-person", "I-person", "O"])
+    odd = Doc(
+        nlp.vocab,
+        words=["\n", "Ada", " ", "Lovelace", "\n\n", "wrote", " "],
+        ents=["B-person", "I-person", "I-person", "I-person", "O", "O", "O"],
+    )
+    head = get_module(nlp.get_pipe("ner").model)
+    found = []
+    for doc in (plain, odd):
+        # No dropout and no draw: the same words, so the same loss and gradient.
+        fix_random_seed(0)
+        losses = nlp.update(examples_of(nlp, [doc]), sgd=False)
+        found.append(
+            (
+                losses["ner"],
+                {name: value.grad.clone() for name, value in head.named_parameters() if value.grad is not None},
+            )
+        )
+        head.zero_grad()
+    (loss, gradients), (other_loss, other_gradients) = found
+    assert other_loss == pytest.approx(loss, rel=1e-5)
+    assert gradients.keys() == other_gradients.keys()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(other_gradients[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("decoding", ["constrained", "lenient", "strict"])
+def test_no_entity_crosses_a_preset_sentence_start(trained, decoding):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    ner.decoding, ner.candidates_key, ner.candidates_floor = decoding, "maybe", 1e-6
+    gold = docs[0]
+    assert entities(gold)[0] == (0, 2, "person")
+    words = [token.text for token in gold]
+    whole = nlp(Doc(nlp.vocab, words=words))
+    assert entities(whole)[0] == (0, 2, "person")
+    cut = nlp(Doc(nlp.vocab, words=words, sent_starts=[i in (0, 1) for i in range(len(words))]))
+    for span in [*cut.ents, *cut.spans["maybe"]]:
+        assert not span.start < 1 < span.end
+    # A sentence that starts with a blank token starts with the word after it.
+    words.insert(1, "\n")
+    cut = nlp(Doc(nlp.vocab, words=words, sent_starts=[i in (0, 1) for i in range(len(words))]))
+    for span in [*cut.ents, *cut.spans["maybe"]]:
+        assert not span.start < 1 < span.end
+
+
+def test_an_equal_entity_that_is_kept_is_certain(trained):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    ner.preset_ents, ner.candidates_key = "keep", "maybe"
+    ner.cfg["temperature"] = 5.0
+    start, end, label = entities(docs[0])[0]
+    doc = without_annotation(docs[0], nlp.vocab)
+    doc.ents = [Span(doc, start, end, label=label)]
+    doc = nlp(doc)
+    assert entities(doc)[0] == (start, end, label)
+    assert doc.ents[0]._.score == 1.0
+    assert max(doc.spans["maybe"].attrs["scores"]) == doc.spans["maybe"].attrs["scores"][0] == 1.0
+
+
+def test_blocked_gold_tokens_are_outside(trained):
+    nlp, _ = trained
+    words = ["Ada", "met", "old", "Grace"]
+    blocked, outside = Doc(nlp.vocab, words=words), Doc(nlp.vocab, words=words)
+    blocked.set_ents([Span(blocked, 3, 4, label="person")], blocked=[blocked[0:1]])
+    outside.set_ents([Span(outside, 3, 4, label="person")])
+    assert doc_tags(blocked, ("person",)).tolist() == doc_tags(outside, ("person",)).tolist() == [0, 0, 0, 1]
+    losses = []
+    for gold in (blocked, outside):
+        fix_random_seed(0)
+        losses.append(nlp.update(examples_of(nlp, [gold]), sgd=False)["ner"])
+    assert losses[0] == pytest.approx(losses[1])
+
+
+def test_a_frozen_component_predicts_as_before(trained):
+    nlp, docs = trained
+    before = [[(ent.text, ent._.score) for ent in doc.ents] for doc in nlp.pipe(doc.text for doc in docs)]
+    for parameter in get_module(nlp.get_pipe("ner").model).parameters():
+        parameter.requires_grad_(False)
+    after = [[(ent.text, ent._.score) for ent in doc.ents] for doc in nlp.pipe(doc.text for doc in docs)]
+    assert before == after
+
+
+def test_docs_go_to_json_and_back(trained):
+    nlp, docs = trained
+    doc = nlp(without_annotation(docs[0], nlp.vocab))
+    doc._.domain = "history"
+    saved = json.loads(json.dumps(doc.to_json(underscore=["score", "domain"])))
+    loaded = Doc(nlp.vocab).from_json(saved)
+    assert [(e.text, e.label_, e._.score) for e in loaded.ents] == [(e.text, e.label_, e._.score) for e in doc.ents]
+    assert all(isinstance(row["value"], float) for row in saved["underscore_span"]["score"])
+    assert loaded._.domain == "history"
+    joined = Doc.from_docs([nlp("Grace Hopper met Ada."), doc])
+    assert [ent._.score for ent in joined.ents][-len(doc.ents) :] == [ent._.score for ent in doc.ents]

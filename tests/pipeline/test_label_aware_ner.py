@@ -7,6 +7,7 @@ from spacy_crossner.domains import without_annotation
 from spacy_crossner.models.bridge import get_module, predict_rows
 from spacy_crossner.models.torch.head import Decoding
 from spacy_crossner.pipeline.alignment import tags_to_spans
+from spacy_crossner.words import see_words
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,8 @@ def test_every_sentence_of_a_long_doc_begins_anew(trained):
     doc = Doc(nlp.vocab, words=words, sent_starts=[i == 0 for doc in long_docs for i in range(len(doc))])
     sentences = [(0, sent.start, sent.end) for sent in doc.sents]
     expected = []
-    for row, output in zip(sentences, predict_rows(ner.model, [doc], [[row] for row in sentences]), strict=True):
+    outputs = predict_rows(ner.model, [doc], see_words([doc]), [[row] for row in sentences])
+    for row, output in zip(sentences, outputs, strict=True):
         tags = get_module(ner.model).decode(output, Decoding()).numpy()
         for _, start, end, label in tags_to_spans(tags, output.mask.sum(dim=1).numpy()).tolist():
             expected.append((row[1] + start, row[1] + end, ner.labels[label]))
