@@ -1,0 +1,64 @@
+"""Does a pipeline give several threads the answer of one? Prints how many docs differ, and exits with 1 if any do.
+
+    python benchmarks/threads.py PIPELINE [PIPELINE ...] [--threads 8] [--docs 1000] [--text FILE]
+
+Each thread annotates all docs, so that 8 threads and 1,000 docs are 8,000 requests. Some docs are long: they are cut
+into windows. Entities, labels and scores are compared exactly.
+"""
+
+import argparse
+import random
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import spacy
+import torch
+
+SAMPLE = Path(__file__).parents[1] / "assets" / "sample" / "ai_raw.txt"
+
+
+def main() -> None:
+    """Compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pipelines", nargs="+")
+    parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--docs", type=int, default=1000)
+    parser.add_argument("--text", type=Path, default=SAMPLE)
+    arguments = parser.parse_args()
+    # As in a web service: the requests are what runs at once.
+    torch.set_num_threads(1)
+    lines = [line for line in arguments.text.read_text(encoding="utf8").splitlines() if line.strip()]
+    draw = random.Random(0)
+    texts = [" ".join(draw.choices(lines, k=12)) if i % 50 == 49 else draw.choice(lines) for i in range(arguments.docs)]
+    failed = False
+    for name in arguments.pipelines:
+        nlp = spacy.load(name)
+
+        def answer(text: str, nlp: spacy.Language = nlp) -> list:
+            doc = nlp(text)
+            return [(ent.start_char, ent.end_char, ent.label_, ent._.score) for ent in doc.ents]
+
+        expected = [answer(text) for text in texts]
+
+        def work(seed: int, answer=answer, expected=expected) -> int:
+            order = random.Random(seed).sample(range(len(texts)), len(texts))
+            return sum(answer(texts[i]) != expected[i] for i in order)
+
+        started = time.perf_counter()
+        with ThreadPoolExecutor(arguments.threads) as pool:
+            differ = sum(pool.map(work, range(arguments.threads)))
+        seconds = time.perf_counter() - started
+        found = sum(map(len, expected))
+        print(
+            f"{name}: {arguments.threads} threads x {len(texts):,} docs ({found:,} entities), {differ} differ; "
+            f"{seconds:.0f} s",
+            flush=True,
+        )
+        failed |= differ > 0
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
