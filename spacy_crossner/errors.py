@@ -177,6 +177,11 @@ class Errors:
         "[C067] {path} cannot be read with {values}: {problem}. Values go into its lines as they are: no double quote, "
         "no backslash, no $ and no line end in them."
     )
+    C080 = (
+        "[C080] The {name} was saved by a newer spacy-crossner (format {version}; this one reads up to {known}): "
+        "pip install -U spacy-crossner."
+    )
+    C081 = "[C081] The {name} names {version} as its format, which is not a version: the file is damaged."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."
