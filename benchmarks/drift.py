@@ -11,7 +11,7 @@ from typing import Annotated, List
 import typer
 from transformers import AutoModel
 
-from spacy_crossner.models.encoder import find_encoder
+from spacy_crossner.models.encoder_folder import find_encoder
 
 
 def main(
@@ -19,9 +19,9 @@ def main(
     after: Annotated[List[str], typer.Argument(help="Encoders that came of it")],
 ) -> None:
     """Print the change of the word embeddings and the median over all matrices."""
-    old = AutoModel.from_pretrained(find_encoder(before)).state_dict()
+    old = AutoModel.from_pretrained(find_encoder(before), trust_remote_code=False).state_dict()
     for name in after:
-        model = AutoModel.from_pretrained(find_encoder(name))
+        model = AutoModel.from_pretrained(find_encoder(name), trust_remote_code=False)
         moved = {
             key: float((old[key] - weights).norm() / old[key].norm())
             for key, weights in model.state_dict().items()

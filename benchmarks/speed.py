@@ -23,7 +23,7 @@ from wasabi import table
 
 from spacy_crossner.data.docbin import read_docbin
 from spacy_crossner.models.bridge import get_module
-from spacy_crossner.models.encoder import find_encoder
+from spacy_crossner.models.encoder_folder import find_encoder
 from spacy_crossner.models.torch.head import Decoding
 
 # spaCy's defaults, with which a pipeline of spaCy's own is built.
@@ -49,7 +49,7 @@ def spacy_ner(encoder: str, labels: List[str], examples: List[Example]) -> Langu
 
 def encoder_batches(model: PreTrainedModel, encoder: str, texts: List[str]) -> Dict[str, List[BatchEncoding]]:
     """Return the texts, on the model's device, as batches sorted by length: so many texts or padded pieces to each."""
-    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    tokenizer = AutoTokenizer.from_pretrained(encoder, trust_remote_code=False)
     longest = model.config.max_position_embeddings
     lengths = {text: min(longest, len(tokenizer(text)["input_ids"])) for text in texts}
     ordered = sorted(texts, key=lengths.__getitem__)

@@ -21,7 +21,7 @@ from spacy.util import load_config, registry
 from torch import nn
 from transformers import AutoModel, AutoTokenizer
 
-from spacy_crossner.models.encoder import find_encoder
+from spacy_crossner.models.encoder_folder import find_encoder
 from spacy_crossner.tags import label_tags, spans_to_bio
 
 CONFIG = Path(__file__).parents[1] / "configs" / "crf.cfg"
@@ -32,7 +32,7 @@ class PlainTagger(nn.Module):
 
     def __init__(self, encoder: str, n_tags: int, use_crf: bool) -> None:
         super().__init__()
-        self.encoder = AutoModel.from_pretrained(encoder)
+        self.encoder = AutoModel.from_pretrained(encoder, trust_remote_code=False)
         self.output = nn.Sequential(nn.Dropout(0.1), nn.Linear(self.encoder.config.hidden_size, n_tags))
         self.crf = torchcrf.CRF(n_tags, batch_first=True) if use_crf else None
 
@@ -48,7 +48,7 @@ class PlainTagger(nn.Module):
 
 def plain_step(encoder: str, tags: List[str], use_crf: bool) -> Callable[[List[Example]], None]:
     """Return a function that does one training step of the plain loop."""
-    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    tokenizer = AutoTokenizer.from_pretrained(encoder, trust_remote_code=False)
     index = {tag: i for i, tag in enumerate(tags)}
     model = PlainTagger(encoder, len(tags), use_crf)
     head = [*model.output.parameters(), *(model.crf.parameters() if model.crf else [])]

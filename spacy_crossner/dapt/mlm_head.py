@@ -1,25 +1,22 @@
 """Masked language models: any Hugging Face encoder below its own output layer, or below one made for it."""
 
 from pathlib import Path
-from typing import Any, Dict, Set, Tuple
+from typing import Any, Dict, Set, Tuple, cast
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
+from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..errors import CrossnerError, Errors
-from ..models.encoder import find_encoder
+from ..models.encoder_folder import find_encoder
+from ..models.opening import named_faults, open_config, open_model, open_tokenizer
 from .masking import C421
 
 # The output layer of an adapted encoder, in the encoder's folder.
 HEAD = Path("mlm") / "head.safetensors"
 # Where gelu is all but the identity for what an encoder gives.
 LINEAR_PART = 2.0
-
-C422 = "[C422] The encoder '{name}' lacks weights ({names}): is it a model of another kind?"
 
 
 class MaskedLanguageModel(nn.Module):
@@ -83,10 +80,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     name (str): see `find_encoder`.
     RAISES (CrossnerError): there is none, it is not a fast one, or it has no mask token.
     """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(find_encoder(name), use_fast=True)
-    except (OSError, ValueError, ImportError) as error:
-        raise CrossnerError(Errors.C005.format(name=name, problem=_first_line(error))) from error
+    tokenizer = open_tokenizer(name, {"use_fast": True})
     if not tokenizer.is_fast:
         raise CrossnerError(C421.format(name=name, what="fast version"))
     if tokenizer.mask_token_id is None:
@@ -103,28 +97,15 @@ def load_masked_model(name: str) -> Tuple[PreTrainedModel, bool]:
     RETURNS (Tuple[PreTrainedModel, bool]): the model, and whether its output layer is new and untrained.
     RAISES (CrossnerError): there is no such encoder, or it cannot have such a layer.
     """
-    folder = find_encoder(name)
-    verbosity = transformers_logging.get_verbosity()
-    # Of the layer it would say that it is untrained.
-    transformers_logging.set_verbosity_error()
-    try:
-        model, info = AutoModelForMaskedLM.from_pretrained(folder, output_loading_info=True, torch_dtype=torch.float32)
-        names = set(head_parameters(model))
-        missing = [key for key in info["missing_keys"] if key.startswith(f"{model.base_model_prefix}.")]
-        if missing:
-            raise CrossnerError(C422.format(name=name, names=", ".join(sorted(missing)[:3])))
-        is_new = bool(names & set(info["missing_keys"]))
-        if is_new:
-            _start_head(model, set(info["missing_keys"]))
-            if (Path(folder) / HEAD).is_file():
-                _read_head(model, Path(folder) / HEAD)
-                is_new = False
-    except CrossnerError:
-        raise
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise CrossnerError(Errors.C005.format(name=name, problem=_first_line(error))) from error
-    finally:
-        transformers_logging.set_verbosity(verbosity)
+    model, info = open_model(name, open_config(name), auto_class=AutoModelForMaskedLM)
+    missing = set(info["missing_keys"])
+    is_new = bool(set(head_parameters(model)) & missing)
+    if is_new:
+        _start_head(model, missing)
+        head = Path(find_encoder(name)) / HEAD
+        if head.is_file():
+            _read_head(model, head, name)
+            is_new = False
     return model, is_new
 
 
@@ -156,14 +137,7 @@ def save_adapted(
     folder (Path): the folder, which is there.
     keep (float): share of each weight that is left as it was (Wortsman et al., 2022).
     """
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    try:
-        encoder, info = AutoModel.from_pretrained(
-            find_encoder(name), output_loading_info=True, torch_dtype=torch.float32
-        )
-    finally:
-        transformers_logging.set_verbosity(verbosity)
+    encoder, info = open_model(name, open_config(name))
     state = {key: tensor.detach().cpu() for key, tensor in model.base_model.state_dict().items()}
     before = {key: tensor for key, tensor in encoder.state_dict().items() if key not in info["missing_keys"]}
     for key, tensor in state.items():
@@ -171,7 +145,7 @@ def save_adapted(
             state[key] = tensor.lerp(before[key], keep)
     if info["missing_keys"]:
         # It came without a pooler: a random one is none of its weights.
-        encoder = model.base_model
+        encoder = cast(PreTrainedModel, model.base_model)
     else:
         encoder.load_state_dict(state, strict=False)
     encoder.save_pretrained(folder, state_dict={**encoder.state_dict(), **state}, safe_serialization=True)
@@ -202,14 +176,11 @@ def _start_head(model: PreTrainedModel, missing: Set[str]) -> None:
                 parameter.zero_()
 
 
-def _read_head(model: PreTrainedModel, path: Path) -> None:
-    own, saved = head_parameters(model), load_file(path)
+def _read_head(model: PreTrainedModel, path: Path, name: str) -> None:
+    with named_faults(name):
+        own, saved = head_parameters(model), load_file(path)
     if {key: value.shape for key, value in own.items()} != {key: value.shape for key, value in saved.items()}:
-        raise ValueError(f"{path} holds the output layer of another model")
+        raise CrossnerError(Errors.C082.format(name=name, problem=f"{path} holds the output layer of another model"))
     with torch.no_grad():
         for key, value in own.items():
             value.copy_(saved[key])
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

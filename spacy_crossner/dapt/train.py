@@ -17,7 +17,8 @@ from wasabi import msg
 
 from ..data.files import reason
 from ..errors import CrossnerError
-from ..models.encoder import find_encoder
+from ..models.encoder_folder import find_encoder
+from ..models.opening import check_vocabulary
 from ..training.checkpoint import new_folder, remove_folder
 from .adaptation import Adaptation, perplexity
 from .blocks import BlockOrder
@@ -110,6 +111,7 @@ def adapt_encoder(
     torch.manual_seed(settings.seed)
     tokenizer = load_tokenizer(encoder)
     model, has_new_head = load_masked_model(encoder)
+    check_vocabulary(encoder, tokenizer, model)
     most, special = count_positions(model), tokenizer.num_special_tokens_to_add()
     if settings.block_size <= special or 0 < most < settings.block_size:
         raise CrossnerError(C426.format(size=settings.block_size, name=encoder, most=most, special=special))

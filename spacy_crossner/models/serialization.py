@@ -1,5 +1,6 @@
 """Torch weights as safetensors bytes: what a saved pipeline holds is never unpickled."""
 
+import json
 from typing import Any, Dict
 
 import torch
@@ -9,12 +10,26 @@ from torch import nn
 
 from ..errors import CrossnerError, Errors
 
+FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+
 
 def module_to_bytes(module: nn.Module) -> bytes:
     """Return the state of a module as safetensors."""
     # Tied tensors share memory, which the format does not allow.
     state: Dict[str, Any] = {name: value.detach().clone().contiguous() for name, value in module.state_dict().items()}
     return save(state)
+
+
+def weights_dtype(data: bytes) -> torch.dtype:
+    """Return the type of saved weights, of the first tensor of floating-point numbers; float32 where there is none."""
+    size = int.from_bytes(data[:8], "little")
+    try:
+        header = json.loads(data[8 : 8 + size])
+    except ValueError:
+        # `module_from_bytes` says what is damaged.
+        return torch.float32
+    types = (entry.get("dtype") for name, entry in sorted(header.items()) if name != "__metadata__")
+    return next((FLOATS[name] for name in types if name in FLOATS), torch.float32)
 
 
 def module_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn.Module:

@@ -1,9 +1,10 @@
 """Windows over docs, measured in word pieces: no token is lost, and none is longer than what the encoder takes."""
 
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 from warnings import warn
 
 import numpy as np
+from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 from thinc.types import Ragged
 from transformers import BatchEncoding, PreTrainedTokenizerBase
@@ -44,34 +45,62 @@ class PieceTokenizer:
         counts = self._counts
         new = list({text for words in texts for text in words if text not in counts})
         if new:
-            counts.update(zip(new, self._lengths(new, add_special_tokens=False), strict=True))
+            # Not verbose: it would warn of long texts, which are no input yet.
+            with self.lock:
+                ids = self.tokenizer(new, add_special_tokens=False, verbose=False)["input_ids"]
+            counts.update((text, len(row)) for text, row in zip(new, ids, strict=True))
         return [[counts[text] for text in words] for words in texts]
 
-    def lengths(self, texts: List[str]) -> List[int]:
-        """Return the word pieces of texts, special tokens included, however many they are."""
-        return self._lengths(texts, add_special_tokens=True)
-
     def __call__(self, texts: List[str]) -> BatchEncoding:
-        """Return the padded word pieces of texts, `maximum` of each at most, as spacy-transformers reads them."""
-        with self.lock:
-            pieces = self.tokenizer(
-                texts,
-                truncation=True,
-                max_length=self.maximum,
-                padding="longest",
-                return_attention_mask=True,
-                return_offsets_mapping=self.tokenizer.is_fast,
-                return_tensors="np",
-            )
-        pieces["input_texts"] = [self.tokenizer.convert_ids_to_tokens(row) for row in pieces["input_ids"]]
-        pieces["pad_token"] = self.tokenizer.pad_token
-        return pieces
+        """Return the word pieces of texts, `maximum` of each at most, the first ones, padded on the right.
 
-    def _lengths(self, texts: List[str], add_special_tokens: bool) -> List[int]:
-        # Not verbose: it would warn of long texts, which are no input yet.
+        It is done here and not by the tokenizer, which may have no token for padding, and may pad and cut on the left.
+
+        RETURNS (BatchEncoding): `input_ids`, `attention_mask` and, where the tokenizer gives them, `token_type_ids`,
+            shape (n_texts, width), and `offset_mapping`, shape (n_texts, width, 2); `input_texts`, the pieces as
+            strings; `lengths`, how many pieces each text has, those not given included.
+        """
+        tokenizer = self.tokenizer
+        is_fast = tokenizer.is_fast
+        # Not verbose: it would warn of texts that are too long.
         with self.lock:
-            ids = self.tokenizer(texts, add_special_tokens=add_special_tokens, verbose=False)["input_ids"]
-        return [len(row) for row in ids]
+            found = tokenizer(texts, return_attention_mask=False, return_offsets_mapping=is_fast, verbose=False)
+        lengths = [len(row) for row in found["input_ids"]]
+        for row, length in enumerate(lengths):
+            if length > self.maximum:
+                kept = self._kept(texts[row], found["input_ids"][row])
+                for name in found:
+                    found[name][row] = [found[name][row][i] for i in kept]
+        ids = found["input_ids"]
+        width = max(1, *map(len, ids))
+        mask = np.arange(width) < np.array([len(row) for row in ids])[:, None]
+        # A text without pieces sees one of padding: of nothing, attention makes no number.
+        mask[:, 0] = True
+        fill = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
+        pieces = {name: _pad(rows, width, fill.get(name, 0)) for name, rows in found.items()}
+        padding = tokenizer.pad_token or ""
+        strings = [[*tokenizer.convert_ids_to_tokens(row), *[padding] * (width - len(row))] for row in ids]
+        return BatchEncoding(
+            {**pieces, "attention_mask": mask.astype(np.int64), "input_texts": strings, "lengths": lengths}
+        )
+
+    def _kept(self, text: str, ids: List[int]) -> List[int]:
+        """Return which pieces of a text are kept that has too many: special ones, and the first ones of the text."""
+        with self.lock:
+            (plain,) = self.tokenizer([text], add_special_tokens=False, verbose=False)["input_ids"]
+        n_before = next((i for i in range(len(ids)) if ids[i : i + len(plain)] == plain), 0)
+        n_special = len(ids) - len(plain)
+        return [*range(n_before + self.maximum - n_special), *range(n_before + len(plain), len(ids))]
+
+
+def _pad(rows: List[List[Any]], width: int, value: int) -> NDArray[np.int64]:
+    """Return rows of different lengths as one array, filled on the right."""
+    depth = next((np.shape(row)[1:] for row in rows if len(row)), ())
+    padded = np.full((len(rows), width, *depth), value, dtype=np.int64)
+    for i, row in enumerate(rows):
+        if len(row):
+            padded[i, : len(row)] = row
+    return padded
 
 
 class PieceWindows:
@@ -178,10 +207,7 @@ def tokenize_windows(
         if not flat:
             return windows, None
         pieces = tokenizer([span.text for span in flat])
-        # Only what came out at the full length can have lost anything.
-        full = np.flatnonzero(pieces["attention_mask"].sum(axis=1) >= tokenizer.maximum).tolist()
-        lengths = tokenizer.lengths([flat[row].text for row in full]) if full else []
-        excess = {row: n - tokenizer.maximum for row, n in zip(full, lengths, strict=True) if n > tokenizer.maximum}
+        excess = {row: n - tokenizer.maximum for row, n in enumerate(pieces["lengths"]) if n > tokenizer.maximum}
         parts = {row: _split(flat[row], tokenizer) for row in excess if len(flat[row]) > 1}
         if not parts:
             break

@@ -13,7 +13,8 @@ from transformers import AutoModel, AutoTokenizer
 
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.models.bridge import get_module
-from spacy_crossner.models.encoder import build_transformer_model, find_encoder
+from spacy_crossner.models.encoder import build_transformer_model
+from spacy_crossner.models.encoder_folder import find_encoder
 from spacy_crossner.models.windows import PieceWindows
 
 SPANS = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128, "stride": 96}
@@ -73,29 +74,6 @@ def test_unknown_encoder_is_named(name):
         model.initialize()
     assert f"'{name}'" in str(caught.value)
     assert model.attrs["name"] == name
-
-
-@pytest.mark.parametrize(
-    ("files", "content"),
-    [
-        (["config.json"], None),
-        (["config.json"], b"{"),
-        (["config.json"], b'{"model_type": "no_such_type"}'),
-        (["model.safetensors"], None),
-        (["model.safetensors"], b"cut off"),
-        (["tokenizer.json", "vocab.txt"], None),
-    ],
-)
-def test_broken_encoder_folder_is_named(tiny_encoder, tmp_path, files, content):
-    folder = tmp_path / "broken"
-    shutil.copytree(tiny_encoder, folder)
-    for file in files:
-        (folder / file).unlink()
-        if content is not None:
-            (folder / file).write_bytes(content)
-    with pytest.raises(CrossnerError, match="C005") as caught:
-        make_encoder(folder).initialize()
-    assert str(folder) in str(caught.value)
 
 
 def plain_gradients(folder, head, docs, tags):
