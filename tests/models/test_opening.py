@@ -133,10 +133,10 @@ FAULTS = {
     "damaged weights": (lambda f: (f / "model.safetensors").write_bytes(b"cut off"), "its weights are damaged"),
     "a weight is missing": (without_weight, "it lacks weights .*encoder.layer.1.output.dense.weight"),
     "other shapes": (other_shapes, "its weights have other shapes than its config.json says"),
-    "no tokenizer": (without_tokenizer, "its tokenizer cannot be read"),
+    "no tokenizer": (without_tokenizer, r"there is no tokenizer in it \(tokenizer.json"),
     "tokenizer cut off": (
         lambda f: (f / "tokenizer.json").write_text("{"),
-        "its tokenizer cannot be read",
+        r"its tokenizer.json is damaged \(Expecting property name",
     ),
     "more tokens than embeddings": (
         wide_tokenizer,
@@ -208,7 +208,7 @@ def test_a_name_of_nothing_is_said_to_be_that(name, problem, way):
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "weights").write_text("x")
-    with pytest.raises(CrossnerError, match="C082.*it is a file"):
+    with pytest.raises(CrossnerError, match=r"C082.*it is a file"):
         open_for_training(tmp_path / "weights")
 
 
@@ -249,9 +249,9 @@ def test_a_tokenizer_may_give_what_the_encoder_does_not_take(tiny_encoder, tmp_p
 
 def calls(tree):
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in ("from_pretrained", "from_config"):
-                yield node
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if is_call and node.func.attr in ("from_pretrained", "from_config"):
+            yield node
 
 
 def test_no_call_lets_transformers_run_code():
