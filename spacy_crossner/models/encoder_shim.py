@@ -1,5 +1,6 @@
 """Bridge between thinc and a Hugging Face model: safe files, and memory that does not grow with the doc."""
 
+import json
 from contextlib import suppress
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -144,7 +145,8 @@ def make_encoder(config: Dict[str, Any], attention: Optional[str], dtype: torch.
     dtype (torch.dtype): type of the weights.
     """
     with make_tempdir() as folder:
-        srsly.write_json(folder / "config.json", config)
+        # Not by srsly, which keeps nine decimals: a layer's epsilon of 1e-12 would be 0.
+        (folder / "config.json").write_text(json.dumps(config), encoding="utf8")
         settings = AutoConfig.from_pretrained(str(folder / "config.json"), trust_remote_code=False)
     if attention in ATTENTIONS:
         with suppress(ImportError, ValueError):

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any, Dict
 
-import srsly
 from spacy.util import make_tempdir
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -67,7 +66,7 @@ def tokenizer_from_files(files: Dict[str, bytes], config: Dict[str, Any], use_fa
             if name == SETTINGS:
                 content = json.dumps(without_code(json.loads(content)), ensure_ascii=False).encode("utf8")
             (folder / name).write_bytes(content)
-        srsly.write_json(folder / CONFIG, config)
+        (folder / CONFIG).write_text(json.dumps(config), encoding="utf8")
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             str(folder), use_fast=use_fast, trust_remote_code=False
         )
