@@ -191,6 +191,10 @@ class Errors:
         "[C086] The saved tokenizer holds '{name}', which is no file of a tokenizer. Nothing of it was read. Ask where "
         "the pipeline comes from, or train it again."
     )
+    C087 = (
+        "[C087] Weights of type {dtype} are trained by spacy_crossner.HeadAdamW.v1 alone. Name it in "
+        "[training.optimizer], or take torch_dtype out of the encoder's transformer_config."
+    )
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

@@ -6,6 +6,7 @@ import torch
 from thinc.api import ArgsKwargs, Optimizer, PyTorchShim
 from torch import nn
 
+from ..errors import CrossnerError, Errors
 from ..threads import Lock
 
 # Switching a module takes place once, before it first predicts, so that one lock for all modules holds nobody up.
@@ -49,9 +50,15 @@ class ModuleShim:
 
         thinc passes weights and gradient of each parameter as arrays, gets new weights back, and sets the gradient to
         zero. An optimizer that steps torch parameters itself (`HeadAdamW.take_parameter`) needs none of that.
+
+        RAISES (CrossnerError): the optimizer is one of thinc's and the weights have half precision.
         """
         take: Optional[Callable[..., None]] = getattr(optimizer, "take_parameter", None)
         if take is None:
+            # thinc's optimizers work on arrays of single precision.
+            halves = {p.dtype for p in self._model.parameters() if p.grad is not None} & {torch.float16, torch.bfloat16}
+            if halves:
+                raise CrossnerError(Errors.C087.format(dtype=str(halves.pop()).removeprefix("torch.")))
             super().finish_update(optimizer)  # type: ignore[misc]
             return
         # Mixed precision: no step where a gradient has overflowed.
