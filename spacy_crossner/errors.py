@@ -183,6 +183,10 @@ class Errors:
     )
     C081 = "[C081] The {name} names {version} as its format, which is not a version: the file is damaged."
     C082 = "[C082] The encoder '{name}' cannot be used: {problem}."
+    C083 = (
+        "[C083] Component '{name}' listens to the component {upstream}, which has not run on the doc '{text}', or is "
+        "another one than in training. Enable it and put it before '{name}', or take it in: `nlp.replace_listeners`."
+    )
     C085 = (
         "[C085] The encoder '{name}' asks for {what}. Code from files or from the network is never run here. Use an "
         "encoder whose classes are in transformers itself."

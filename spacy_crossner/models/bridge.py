@@ -4,9 +4,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 import numpy as np
 import torch
-from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
-from spacy_transformers.layers import TransformerListener
 from thinc.api import ArgsKwargs, Model, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
 from thinc.types import Floats2d
 from thinc.util import get_array_module
@@ -14,6 +12,7 @@ from torch import Tensor, nn
 
 from ..tags import allowed_starts, allowed_transitions, label_tags
 from ..words import Words, see_words
+from .listening import LISTENERS
 from .sentences import begin_with_sentences
 from .serialization import module_from_bytes, module_to_bytes
 from .torch.head import HeadOutput, SequenceHead
@@ -30,10 +29,6 @@ Row = Tuple[int, int, int]
 DocFeatures = Callable[[List[Doc], bool, torch.device], Dict[str, Tensor]]
 # Width of the token vectors, allowed starts, allowed transitions -> torch module.
 MakeHead = Callable[[int, Tensor, Tensor], SequenceHead]
-
-
-# The layers that take their vectors from another component.
-LISTENERS = (Tok2VecListener.name, TransformerListener.name)
 
 
 def no_features(docs: List[Doc], is_train: bool, device: torch.device) -> Dict[str, Tensor]:

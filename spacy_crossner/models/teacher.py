@@ -13,7 +13,8 @@ from thinc.api import Model
 from torch import Tensor
 
 from ..errors import CrossnerError, Errors
-from .bridge import LISTENERS, HeadModel, get_module
+from .bridge import HeadModel, get_module
+from .listening import LISTENERS
 from .weights import node_weights
 
 # Docs that a teacher remembers at most.

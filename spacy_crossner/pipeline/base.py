@@ -28,7 +28,6 @@ from ..errors import CrossnerError, Errors
 from ..extensions import require_extension
 from ..losses import LossInputs, LossTerm, weighted_sum
 from ..models.bridge import (
-    LISTENERS,
     HeadModel,
     drop_module,
     get_device,
@@ -39,6 +38,7 @@ from ..models.bridge import (
     predict_rows,
     set_dropout,
 )
+from ..models.listening import LISTENERS, require_upstream
 from ..models.teacher import Teacher
 from ..models.torch.head import Decoding, HeadOutput
 from ..scores import NAME as SCORE
@@ -192,6 +192,7 @@ class SequenceNER(TrainablePipe):
             return predictions
         self._require_module()
         seen = [doc for doc, _ in words]
+        require_upstream(self.model, docs, self.name)
         if self.decoding != "constrained":
             for doc, prediction in zip(seen, predictions, strict=True):
                 prediction.tags = np.zeros(len(doc), dtype=np.int64)

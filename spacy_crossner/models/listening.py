@@ -1,0 +1,62 @@
+"""Layers that take their vectors from an encoder in another component, and whether that one has run."""
+
+from typing import Any, Iterable, List
+
+from spacy.pipeline.tok2vec import Tok2VecListener
+from spacy.tokens import Doc
+from spacy_transformers.layers import TransformerListener
+from thinc.api import Model
+
+from ..errors import CrossnerError, Errors
+
+# By the names of their layers.
+LISTENERS = (Tok2VecListener.name, TransformerListener.name)
+# Characters of a doc that an error shows.
+SHOWN = 40
+
+
+def find_listeners(model: Model[Any, Any]) -> List[Model[Any, Any]]:
+    """Return the layers of a model that listen to another component."""
+    return [node for node in model.walk() if node.name in LISTENERS]
+
+
+def require_upstream(model: Model[Any, Any], docs: Iterable[Doc], component_name: str) -> None:
+    """Check that the encoder that a model listens to has run on docs, before the model predicts on them.
+
+    Without it, when it is disabled, left out, or comes later in the pipeline, listeners take zeros and say nothing.
+
+    model (Model): the model of a component; one with an encoder of its own needs no other.
+    docs (Iterable[Doc]): the docs. Those without tokens need no vectors.
+    component_name (str): the component's name, for the error.
+    RAISES (CrossnerError): a doc has no vectors, or has those of another number of tokens or of another width.
+    """
+    for listener in find_listeners(model):
+        has_vectors = _has_pieces if listener.name == TransformerListener.name else _has_tensor
+        for doc in docs:
+            if len(doc) and not has_vectors(listener, doc):
+                upstream = listener.upstream_name  # type: ignore[attr-defined]
+                kind = "transformer" if listener.name == TransformerListener.name else "tok2vec"
+                text = doc.text if len(doc.text) <= SHOWN else f"{doc.text[:SHOWN].rstrip()}..."
+                raise CrossnerError(
+                    Errors.C083.format(
+                        name=component_name,
+                        upstream=f"'{upstream}'" if upstream != "*" else f"of type {kind}",
+                        text=" ".join(text.split()),
+                    )
+                )
+
+
+def _has_pieces(listener: Model[Any, Any], doc: Doc) -> bool:
+    data = doc._.trf_data
+    if data is None or len(data.align.lengths) != len(doc):
+        return False
+    hidden = data.model_output.get("last_hidden_state")
+    return hidden is not None and _fits(listener, hidden.shape[-1])
+
+
+def _has_tensor(listener: Model[Any, Any], doc: Doc) -> bool:
+    return doc.tensor.ndim == 2 and len(doc.tensor) == len(doc) and _fits(listener, doc.tensor.shape[1])
+
+
+def _fits(listener: Model[Any, Any], width: int) -> bool:
+    return listener.maybe_get_dim("nO") in (None, width)
