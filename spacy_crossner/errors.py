@@ -187,6 +187,10 @@ class Errors:
         "[C083] Component '{name}' listens to the component {upstream}, which has not run on the doc '{text}', or is "
         "another one than in training. Enable it and put it before '{name}', or take it in: `nlp.replace_listeners`."
     )
+    C084 = (
+        "[C084] There is no sentence vector for a loss term: in {name} the pooling of the encoder's word pieces is "
+        "beside other layers. Put all layers into one chain, the listener or the encoder first."
+    )
     C085 = (
         "[C085] The encoder '{name}' asks for {what}. Code from files or from the network is never run here. Use an "
         "encoder whose classes are in transformers itself."

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ..tags import allowed_starts, allowed_transitions, label_tags
 from ..words import Words, see_words
-from .listening import LISTENERS
+from .listening import find_listeners
+from .pooling import guard_pooling
 from .sentences import begin_with_sentences
 from .serialization import module_from_bytes, module_to_bytes
 from .torch.head import HeadOutput, SequenceHead
@@ -46,6 +47,7 @@ def build_head_model(
     features (DocFeatures): what the module's `forward` takes by name beside token vectors.
     RETURNS (HeadModel): its refs are "tok2vec" and, once there are labels, "head".
     """
+    guard_pooling(tok2vec)
     model: HeadModel = Model(
         "sequence_head",
         forward,
@@ -197,7 +199,7 @@ def encoder_inputs(model: HeadModel, docs: List[Doc], words: List[Words]) -> Lis
     """
     if all(places is None for _, places in words):
         return docs
-    listens = any(layer.name in LISTENERS for layer in model.get_ref("tok2vec").walk())
+    listens = bool(find_listeners(model.get_ref("tok2vec")))
     return docs if listens else [doc for doc, _ in words]
 
 

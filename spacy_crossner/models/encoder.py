@@ -18,6 +18,7 @@ from transformers.file_utils import ModelOutput
 from .encoder_shim import SafetensorsShim
 from .encoder_tensors import convert_inputs, convert_outputs, to_wordpieces
 from .opening import named_faults, open_encoder
+from .pooling import guard_pooling
 from .windows import PieceWindows, keep_best_windows, tokenize_windows
 
 SpanGetter = Callable[[List[Doc]], List[List[Span]]]
@@ -197,4 +198,6 @@ def build_tok2vec_transformer(
     )
     # A chain in a chain: the structure that a listener has after its replacement.
     inner: Model[Any, Any] = chain(encoder, split_trf_batch())
-    return chain(inner, trfs2arrays(pooling, grad_factor))
+    tok2vec: Model[List[Doc], List[Floats2d]] = chain(inner, trfs2arrays(pooling, grad_factor))
+    guard_pooling(tok2vec)
+    return tok2vec
