@@ -203,6 +203,14 @@ class Errors:
         "[C087] Weights of type {dtype} are trained by spacy_crossner.HeadAdamW.v1 alone. Name it in "
         "[training.optimizer], or take torch_dtype out of the encoder's transformer_config."
     )
+    C088 = (
+        "[C088] project.yml names '{dest}' as the place of an asset, which {problem}. A place is a path inside the "
+        "project's folder, without '..' and without links that lead out of it. Nothing was fetched."
+    )
+    C090 = (
+        "[C090] project.yml names the {part} '{value}' of a git asset, which git would not take as one. Nothing was "
+        "fetched."
+    )
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

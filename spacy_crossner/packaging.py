@@ -12,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 from importlib.metadata import entry_points, packages_distributions
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Dict, List
+from zipfile import ZipFile
 
 import srsly
 from packaging.version import InvalidVersion, Version
@@ -30,7 +31,17 @@ C302 = "[C302] '{version}' is not a version number. Use one such as '0.1.0'."
 C303 = "[C303] {model} is not the folder of a saved pipeline: {why}. Give a folder such as 'training/model-best'."
 C304 = "[C304] {wheel} exists. Give --force to replace it, or another --version."
 C305 = "[C305] Cannot build the package: {why}"
+C089 = (
+    "[C089] {model} holds {file}, which {problem}. No pipeline needs it: take it away, and ask where the pipeline "
+    "comes from."
+)
+C091 = "[C091] The wheel would hold '{file}', which lies outside the package {name}. Nothing was written."
 C306 = "[C306] The output folder {output_dir} lies in the pipeline's own folder {model}. Give one outside it."
+
+# What runs when it is imported or opened. No component saves any of it.
+CODE_SUFFIXES = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".sh", ".bat", ".exe", ".pth")
+# How pickles begin, and archives with pickles in them: PyTorch's files, whatever their names.
+PICKLES = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
 
 # All that differs from one package to the next is in meta.json, so that nothing has to be quoted into program text.
 SETUP_PY = """\
@@ -117,14 +128,16 @@ def package_pipeline(model: Path, output_dir: Path, name: str, *, version: str =
     model, output_dir = Path(model), Path(output_dir)
     _check_name(name)
     try:
-        wheel_name = f"{name}-{Version(version)}-py3-none-any.whl"
+        version = str(Version(version))
     except InvalidVersion as error:
         raise CrossnerError(C302.format(version=version)) from error
+    wheel_name = f"{name}-{version}-py3-none-any.whl"
     wheel = output_dir / wheel_name
     if wheel.exists() and not force:
         raise CrossnerError(C304.format(wheel=wheel))
     if output_dir.resolve().is_relative_to(model.resolve()):
         raise CrossnerError(C306.format(output_dir=output_dir, model=model))
+    _check_files(model)
     meta = _package_meta(model, name, version)
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -132,7 +145,9 @@ def package_pipeline(model: Path, output_dir: Path, name: str, *, version: str =
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=output_dir) as folder:
             source = Path(folder) / "source"
             _write_source(source, model, meta, wheel_name)
-            os.replace(_build_wheel(source, Path(folder) / "wheel"), wheel)
+            built = _build_wheel(source, Path(folder) / "wheel")
+            _check_members(built, name, version)
+            os.replace(built, wheel)
     except OSError as error:
         raise CrossnerError(C305.format(why=error)) from error
     return wheel
@@ -150,6 +165,38 @@ def _check_name(name: str) -> None:
         raise CrossnerError(C301.format(name=name, why=why))
 
 
+def _check_files(model: Path) -> None:
+    """Check that a pipeline's folder holds no code, no pickle and no link that leads out of it.
+
+    RAISES (CrossnerError): it holds one.
+    """
+    root = model.resolve()
+    for path in sorted(root.rglob("*")):
+        problem = ""
+        if not path.resolve().is_relative_to(root):
+            problem = "is a link that leads out of the folder"
+        elif path.suffix.lower() in CODE_SUFFIXES:
+            problem = "is code"
+        elif path.is_file():
+            with path.open("rb") as file:
+                if file.read(4).startswith(PICKLES):
+                    problem = "is a pickle, which may run code when it is read"
+        if problem:
+            raise CrossnerError(C089.format(model=model, file=path.relative_to(root), problem=problem))
+
+
+def _check_members(wheel: Path, name: str, version: str) -> None:
+    """Check that all files of a wheel are those of the package.
+
+    RAISES (CrossnerError): one lies elsewhere.
+    """
+    with ZipFile(wheel) as archive:
+        for file in archive.namelist():
+            parts = PurePosixPath(file).parts
+            if parts[:1] not in ((name,), (f"{name}-{version}.dist-info",)) or ".." in parts or "\\" in file:
+                raise CrossnerError(C091.format(file=file, name=name))
+
+
 def _package_meta(model: Path, name: str, version: str) -> Dict[str, Any]:
     """Return the meta data of the package, its requirements read off the pipeline's config."""
     for file in ("meta.json", "config.cfg"):
@@ -161,6 +208,9 @@ def _package_meta(model: Path, name: str, version: str) -> Dict[str, Any]:
         raise CrossnerError(C303.format(model=model, why=str(error).strip())) from error
     meta.update(name=name, version=version)
     faults: List[str] = validate(ModelMetaSchema, meta)
+    if not re.fullmatch(r"[A-Za-z]\w*", str(meta["lang"])):
+        # It begins the name of a folder.
+        faults.append(f"'{meta['lang']}' is not the code of a language")
     if faults:
         raise CrossnerError(C303.format(model=model, why=f"its meta.json is not valid, {'; '.join(faults)}"))
     return meta
