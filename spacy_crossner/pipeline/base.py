@@ -26,6 +26,7 @@ from torch import Tensor
 from ..domains import example_domain, get_domain, get_pair, set_domain
 from ..errors import CrossnerError, Errors
 from ..extensions import require_extension
+from ..formats import check_format, with_format
 from ..losses import LossInputs, LossTerm, weighted_sum
 from ..models.bridge import (
     HeadModel,
@@ -134,7 +135,7 @@ class SequenceNER(TrainablePipe):
         self.teacher: Optional[Teacher] = None
         # The model before training and the labels it is not asked about; see `rehearse`.
         self._remembered: Optional[Tuple[HeadModel, List[str]]] = None
-        self.cfg: Dict[str, Any] = {"labels": [], "width": None, **UNCALIBRATED}
+        self.cfg: Dict[str, Any] = with_format({"labels": [], "width": None, **UNCALIBRATED})
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -482,7 +483,7 @@ class SequenceNER(TrainablePipe):
         """Load the component from bytes; see spaCy's `TrainablePipe.from_bytes`."""
         deserialize: Dict[str, Callable[[Any], Any]] = {
             # The labels come first: the module is made for them.
-            "cfg": lambda data: self.cfg.update(srsly.json_loads(data)),
+            "cfg": lambda data: self._load_cfg(srsly.json_loads(data)),
             "vocab": lambda data: self.vocab.from_bytes(data, exclude=exclude),
             "model": self._load_model,
         }
@@ -493,7 +494,7 @@ class SequenceNER(TrainablePipe):
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "SequenceNER":
         """Load the component from a folder; see spaCy's `TrainablePipe.from_disk`."""
         deserialize: Dict[str, Callable[[Any], Any]] = {
-            "cfg": lambda file: self.cfg.update(deserialize_config(file)),
+            "cfg": lambda file: self._load_cfg(deserialize_config(file)),
             "vocab": lambda folder: self.vocab.from_disk(folder, exclude=exclude),
             "model": lambda file: self._load_model(file.read_bytes()),
         }
@@ -525,6 +526,10 @@ class SequenceNER(TrainablePipe):
             if isinstance(error, (CrossnerError, OSError)):
                 raise
             raise CrossnerError(Errors.C003.format(module=f"component '{self.name}'", problem=error)) from error
+
+    def _load_cfg(self, saved: Dict[str, Any]) -> None:
+        check_format(saved, f"component '{self.name}'")
+        self.cfg.update(with_format(saved))
 
     def _load_model(self, data: bytes) -> None:
         if self.cfg["width"] is not None:

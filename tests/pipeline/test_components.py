@@ -16,6 +16,7 @@ from thinc.api import fix_random_seed
 
 from spacy_crossner.domains import set_domain, without_annotation
 from spacy_crossner.errors import CrossnerError
+from spacy_crossner.formats import FORMAT_VERSION
 from spacy_crossner.losses import TagLikelihood
 from spacy_crossner.models.bridge import get_module, set_dropout
 from spacy_crossner.models.torch.head import Decoding
@@ -789,3 +790,20 @@ def test_docs_go_to_json_and_back(trained):
     assert loaded._.domain == "history"
     joined = Doc.from_docs([nlp("Grace Hopper met Ada."), doc])
     assert [ent._.score for ent in joined.ents][-len(doc.ents) :] == [ent._.score for ent in doc.ents]
+
+
+def test_a_later_format_is_refused_and_none_is_the_first(trained, tmp_path):
+    nlp, docs = trained
+    expected = entities(nlp(docs[0].text))
+    nlp.to_disk(tmp_path)
+    cfg = tmp_path / "ner" / "cfg"
+    saved = json.loads(cfg.read_text())
+    assert saved["format"] == FORMAT_VERSION
+    cfg.write_text(json.dumps({**saved, "format": FORMAT_VERSION + 1}))
+    with pytest.raises(CrossnerError, match=f"component 'ner' .*format {FORMAT_VERSION + 1}"):
+        spacy.load(tmp_path)
+    del saved["format"]
+    cfg.write_text(json.dumps(saved))
+    loaded = spacy.load(tmp_path)
+    assert entities(loaded(docs[0].text)) == expected
+    assert loaded.get_pipe("ner").cfg["format"] == FORMAT_VERSION
