@@ -27,7 +27,10 @@ class Fault:
 
 
 UNREADABLE = Fault("C101", "a file that exists and can be read")
-NOT_UTF8 = Fault("C102", "text in UTF-8 (`iconv -t UTF-8` converts a file)")
+NOT_UTF8 = Fault(
+    "C102",
+    "text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark (`iconv -f ENCODING -t UTF-8` converts a file)",
+)
 EMPTY_FILE = Fault("C103", "at least one sentence")
 COLUMNS = Fault(
     "C104",

@@ -2,12 +2,12 @@
 
 import gzip
 import os
+import zlib
 from pathlib import Path
-from typing import BinaryIO, Iterator, Mapping, Tuple, cast
+from typing import BinaryIO, Iterator, Mapping, cast
 
-from .faults import NOT_UTF8, NOT_WRITABLE, UNREADABLE, Faults
-
-Line = Tuple[int, str]
+from .decoding import Line, decode_lines
+from .faults import NOT_WRITABLE, UNREADABLE, Faults
 
 
 def reason(error: OSError) -> str:
@@ -16,28 +16,18 @@ def reason(error: OSError) -> str:
 
 
 def read_lines(faults: Faults) -> Iterator[Line]:
-    """Read a UTF-8 file, plain or gzipped (`.gz`), line by line.
-
-    Only LF and CRLF end a line: the other line ends of Unicode (U+0085, U+2028 ...) may stand inside a token.
+    """Read a text file, plain or gzipped (`.gz`), line by line: see `decode_lines` for its encodings and line ends.
 
     faults (Faults): names the file.
     YIELDS (Line): the line's number, counted from 1, and the line without its end and without a byte order mark.
-    RAISES (DataError): the file cannot be read or is not UTF-8.
+    RAISES (DataError): the file cannot be read or is in no encoding that is read.
     """
-    path, offset = faults.path, 0
+    path = faults.path
     try:
         with cast(BinaryIO, gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as handle:
-            for number, raw in enumerate(handle, 1):
-                try:
-                    line = raw.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    found = f"the byte 0x{raw[error.start]:02x} at offset {offset + error.start}, which is not UTF-8"
-                    raise faults.error(NOT_UTF8, number, found) from error
-                offset += len(raw)
-                line = line.removesuffix("\n").removesuffix("\r")
-                yield number, line.removeprefix("\ufeff") if number == 1 else line
-    except (OSError, EOFError) as error:
-        found = reason(error) if isinstance(error, OSError) else "a gzip file that breaks off"
+            yield from decode_lines(iter(handle), faults)
+    except (OSError, EOFError, zlib.error) as error:
+        found = reason(error) if isinstance(error, OSError) else "a gzip file that is damaged or breaks off"
         raise faults.error(UNREADABLE, None, found) from error
 
 

@@ -1,0 +1,87 @@
+"""Bytes of a text file as lines: UTF-8, or UTF-16 and UTF-32 with a byte order mark."""
+
+import codecs
+from itertools import chain
+from typing import Iterator, Optional, Tuple
+
+from .faults import NOT_UTF8, Faults
+
+Line = Tuple[int, str]
+
+# UTF-32 first, as its mark of little-endian text begins with that of UTF-16.
+MARKED = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def decode_lines(raws: Iterator[bytes], faults: Faults) -> Iterator[Line]:
+    r"""Decode a file line by line; only one that begins with a mark of UTF-16 or UTF-32 is taken in as a whole.
+
+    LF and CRLF end a line. CR does in a file that has no LF (as old Macs wrote). Any other line end of Unicode
+    (U+0085, U+2028, form feed ...), and a CR beside LFs, may stand inside a token.
+
+    raws (Iterator[bytes]): the file, cut after each LF byte.
+    faults (Faults): names the file.
+    YIELDS (Line): the line's number, counted from 1, and the line without its end and without a byte order mark.
+    RAISES (DataError): the file is in no encoding that is read.
+    """
+    first = next(raws, b"")
+    encoding = next((MARKED[mark] for mark in MARKED if first.startswith(mark)), None)
+    if encoding:
+        yield from _decode_marked(first + b"".join(raws), encoding, faults)
+        return
+    offset = len(codecs.BOM_UTF8) if first.startswith(codecs.BOM_UTF8) else 0
+    first = first[offset:]
+    if not first.endswith(b"\n") and b"\r" in first:  # the whole file, or the raw text of one line
+        raws = iter(first.splitlines(keepends=True))
+    else:
+        raws = chain([first] if first else [], raws)
+    for number, raw in enumerate(raws, 1):
+        yield number, _strip_end(_decode_utf8(raw, number, offset, faults))
+        offset += len(raw)
+
+
+def _strip_end(line: str) -> str:
+    """Take the line end away."""
+    return line.removesuffix("\n").removesuffix("\r")
+
+
+def _decode_utf8(raw: bytes, number: int, offset: int, faults: Faults) -> str:
+    """Decode a line of UTF-8.
+
+    RAISES (DataError): it is none, or more than a third of it are NUL bytes.
+    """
+    # Text in UTF-16 and UTF-32 is valid UTF-8 as long as its letters are those of ASCII.
+    if b"\0" in raw and raw.count(0) * 3 > len(raw):
+        found = "NUL bytes, as in UTF-16 or UTF-32 without a byte order mark"
+        raise faults.error(NOT_UTF8, number, found)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        byte = raw[error.start]
+        other = _letter(byte)
+        guess = f" ({other!r} in Latin-1 or Windows-1252)" if other else ""
+        found = f"the byte 0x{byte:02x} at offset {offset + error.start}, which is not UTF-8{guess}"
+        raise faults.error(NOT_UTF8, number, found) from error
+
+
+def _letter(byte: int) -> Optional[str]:
+    """Return the character that a byte is in Windows-1252, which is Latin-1 but for 32 codes; None for no character."""
+    return bytes([byte]).decode("cp1252", errors="ignore") or None
+
+
+def _decode_marked(data: bytes, encoding: str, faults: Faults) -> Iterator[Line]:
+    """Decode a whole file by its byte order mark."""
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        number = data[: error.start].decode(encoding, errors="ignore").count("\n") + 1
+        found = f"bytes at offset {error.start} that are not {encoding.upper()}, as the byte order mark says"
+        raise faults.error(NOT_UTF8, number, found) from error
+    lines = text.split("\n") if "\n" in text else text.split("\r")
+    if not lines[-1]:
+        lines.pop()
+    yield from ((number, _strip_end(line)) for number, line in enumerate(lines, 1))
