@@ -19,7 +19,8 @@ def convert_cli(
     domain: Annotated[str, typer.Option("--domain", "-d", help="Domain mark of every doc")],
     format: Annotated[Format, typer.Option("--format", "-f", help="Format of the text")] = Format.auto,
     scheme: Annotated[
-        Scheme, typer.Option("--scheme", "-s", help="Tag scheme of columns; bioes reads BILOU too")
+        Scheme,
+        typer.Option("--scheme", "-s", help="Tag scheme of columns; bioes reads BILOU and BMEWO too, io labels alone"),
     ] = Scheme.auto,
     raw: Annotated[
         bool, typer.Option("--raw", help="Plain text (or .gz), a sentence or paragraph a line: no annotation")
@@ -38,7 +39,8 @@ def convert_cli(
 ) -> None:
     """Convert text with entities to DocBins with a domain mark.
 
-    Reads CoNLL columns (IOB1, BIO, BIOES, BILOU), JSONL with character spans and inline [words](label) markup.
+    Reads CoNLL columns and CSV (IO, IOB1, BIO, BIOES, BILOU, BMEWO), JSONL with character spans and inline
+    [words](label) markup. What the columns hold is told from their content.
     --map and --drop take labels by their names in the file. Nothing is written where something is wrong.
     """
     names = parse_map(label_map or [])
@@ -86,7 +88,9 @@ def report(result: Conversion, scheme: Scheme) -> None:
         source = file.source
         kind = source.format or "plain text"
         if source.rows:
+            layout = source.columns.layout.describe() if source.columns and source.columns.layout else ""
             kind = f"columns, {source.scheme.upper()} tags" + (" (detected)" if scheme is Scheme.auto else "")
+            kind += f", {layout}" if layout else ""
         counts = f"{file.sentences:,} sentences, {file.tokens:,} tokens"
         entities = (
             "no annotation" if source.raw else f"{file.entities.total():,} entities of {len(file.entities)} types"

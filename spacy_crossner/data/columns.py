@@ -1,30 +1,45 @@
-"""CoNLL columns: one token a line, its word first and its tag last, a blank line between sentences.
+"""CoNLL columns: one token a line, its word and its tag in columns of their own, a blank line between sentences.
 
-A line that holds a tab is cut at its tabs, so that a token may hold any kind of blank; any other line at its blanks.
-Only U+0020 counts as a blank: a no-break space belongs to its token.
+Which column is which is told from what they hold (`layout`), and so is what separates them (`table`): tabs, blanks, or
+the commas or semicolons of CSV. In a line with a tab a token may hold any kind of blank; in any other a no-break space
+belongs to its token, unless nothing else separates the columns.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Iterable, List, Optional
+from typing import List, Optional, Sequence
 
-from ..tags import bio_to_spans
-from .faults import COLUMNS, EMPTY_TOKEN, Fault, Faults
-from .files import Line
-from .schemes import Scheme, is_tag, to_bio
+from ..tags import OUTSIDE, bio_to_spans
+from .characters import is_blank_line, is_unseen
+from .faults import (
+    COLUMNS,
+    EMPTY_TOKEN,
+    HEADER,
+    MOSTLY_UNKNOWN,
+    TAG_OF_RANGE,
+    TAG_WITHOUT_WORD,
+    Fault,
+    Faults,
+)
+from .layout import RANGE, Layout
+from .notations import BARE_LABEL, Notation, TagWriter
+from .schemes import PREFIXES, Scheme, detect_scheme, is_tag, to_bio
 from .sentences import Sentence
+from .table import DOCUMENT_MARKER, Row, Separator, Table, split_columns
 
-DOCUMENT_MARKER = "-DOCSTART-"
-
-MAX_COLUMNS = 4
+# `# text = ...` and other keys of CoNLL-U, `# id ...` of MultiCoNER, `#begin document` of OntoNotes.
+KEY_COMMENT = re.compile(r"#+ *(?:[\w.:-]+ *=(?: |$)|id\b|(?:begin|end) document\b)")
+# A first row with such a tag is one with a slip, with any other perhaps a line of names.
+SLIP = re.compile(r".(?:[-_:/|.]|$)")
 
 
 @dataclass
 class TaggedSentence:
     """The rows of a sentence, before its tags are read.
 
-    words (List[str]): the first column.
-    tags (List[str]): the last column.
+    words (List[str]): the words.
+    tags (List[str]): the tags, written `B-PER` whatever their notation.
     lines (List[int]): the number of each row's line.
     """
 
@@ -33,55 +48,174 @@ class TaggedSentence:
     lines: List[int] = field(default_factory=list)
 
 
-def split_columns(text: str) -> List[str]:
-    """Cut a line into its columns; blanks around a column and at the end of the line do not count."""
-    text = text.rstrip(" \t")
-    return [column.strip(" ") for column in text.split("\t")] if "\t" in text else re.split(" +", text)
-
-
-def has_tag(text: str) -> bool:
-    """Say whether a line looks like columns of which the last is a tag."""
-    columns = split_columns(text)
-    return 2 <= len(columns) <= MAX_COLUMNS and is_tag(columns[-1])
-
-
-def wrong_columns(text: str) -> str:
+def wrong_columns(text: str, layout: Optional[Layout]) -> str:
     """Say for a message what a line has in place of columns."""
     count = len(split_columns(text))
     found = "1 column" if count == 1 else f"{count} columns"
-    return f"{found}, {shorten(text)}" + ("" if count == 1 or count > MAX_COLUMNS else ", of which the last is no tag")
+    if layout is None:
+        return f"{found}, {shorten(text)}" + ("" if count == 1 else ", of which the last is no tag")
+    if layout.separator is not Separator.blank:
+        return f"{shorten(text)}, no row of {layout.width} columns separated by {layout.separator}"
+    return f"{found}, {shorten(text)}, where most lines have {layout.width}"
 
 
-def read_rows(lines: Iterable[Line], faults: Faults) -> List[TaggedSentence]:
-    """Read the rows of a file of columns.
+class RowReader:
+    """Reads the rows of a table.
 
-    Lines that begin with `-DOCSTART-` separate sentences as blank lines do. The last sentence needs no blank line.
-    Where the number of columns changes within the file, the rows that differ from the first are counted in a note.
-
-    lines (Iterable[Line]): the numbered lines.
+    table (Table): the lines, cut into cells.
+    layout (Layout): what its columns hold.
     faults (Faults): what is wrong is reported here.
-    RETURNS (List[TaggedSentence]): the sentences, each with at least one row.
-    RAISES (DataError): a line has too few or too many columns, or no word.
     """
-    sentences = [TaggedSentence()]
-    width: Optional[int] = None
-    for number, text in lines:
-        columns = split_columns(text)
-        if columns == [""] or columns[0] == DOCUMENT_MARKER:
-            if sentences[-1].words:
-                sentences.append(TaggedSentence())
-        elif not 2 <= len(columns) <= MAX_COLUMNS:
-            faults.mend(COLUMNS, number, wrong_columns(text))
-        elif not columns[0]:
-            faults.mend(EMPTY_TOKEN, number, f"an empty token, {shorten(text)}")
+
+    def __init__(self, table: Table, layout: Layout, faults: Faults) -> None:
+        self.table = table
+        self.layout = layout
+        self.faults = faults
+        self.writer = TagWriter(layout.reading)
+        self.sentences = [TaggedSentence()]
+        # The number of the token before, and the mark of the sentence, where there are columns for them.
+        self.number = -1
+        self.mark = ""
+
+    def read(self) -> List[TaggedSentence]:
+        """Read all rows.
+
+        RETURNS (List[TaggedSentence]): the sentences, each with at least one row.
+        RAISES (DataError): a line has too few or too many columns, or no word.
+        """
+        for row in self.table.rows:
+            if not row.cells:
+                self._end_sentence()
+                if is_blank_line(row.text) and row.text.strip(" \t"):
+                    self.faults.note("lines of odd blanks and zero-width characters read as blank lines")
+            elif row.is_hashed and self._is_comment(row):
+                # Comments stand before their sentence.
+                self._end_sentence()
+                self.faults.note("comment lines (#) left out")
+            else:
+                self._read_row(row)
+        if self.table.header_lines:
+            self.faults.note(f"header line ({', '.join(self.table.header)}) left out", self.table.header_lines)
+        if self.writer.cleaned:
+            cleaned = "tags cleaned of zero-width characters, of no-break and other odd blanks, or put in NFC"
+            self.faults.note(cleaned, self.writer.cleaned)
+        if self.layout.notation is Notation.bare:
+            count = sum(tag != OUTSIDE for sentence in self.sentences for tag in sentence.tags)
+            self.faults.note(f"tags without a type, read as entities of the type {BARE_LABEL}", count)
+        return [sentence for sentence in self.sentences if sentence.words]
+
+    def _end_sentence(self) -> None:
+        """Begin a new sentence, unless the last has no word yet."""
+        if self.sentences[-1].words:
+            self.sentences.append(TaggedSentence())
+        self.number = -1
+
+    def _is_comment(self, row: Row) -> bool:
+        """Say whether a line that begins with # is a comment, not a row whose word begins so."""
+        if "\t" not in row.text and KEY_COMMENT.match(row.text):
+            return True
+        read = self.layout.read(row, self.writer)
+        if read and self.writer.reads(read[1]):
+            return False
+        # A row of the right width is one with a slip in its tag.
+        stands_before = not self.sentences[-1].words
+        is_row = row.text.startswith("#\t") and len(row.cells) == self.layout.width
+        return KEY_COMMENT.match(row.text) is not None or (
+            stands_before and re.match(r"#+[ \t]|#+$", row.text) is not None and not is_row
+        )
+
+    def _read_row(self, row: Row) -> None:
+        """Read a row."""
+        layout, faults, cells = self.layout, self.faults, row.cells
+        read = layout.read(row, self.writer)
+        if read is None:
+            raise faults.error(COLUMNS, row.number, wrong_columns(row.text, layout))
+        word, tag = read[0], self.writer(read[1])
+        if layout.numbers is not None:
+            if self._is_range(row, cells[layout.numbers], tag):
+                return
+            self._count(cells[layout.numbers])
+        if layout.sentences is not None and cells[layout.sentences] not in ("", self.mark):
+            self._end_sentence()
+            self.mark = cells[layout.sentences]
+        if DOCUMENT_MARKER.match(word):
+            self._end_sentence()
+        elif not word or is_unseen(word):
+            self._report_empty(row, word, tag)
         else:
-            width = width or len(columns)
-            if len(columns) != width:
-                faults.note(f"lines with another number of columns than the first, {width}: word first, tag last")
-            sentences[-1].words.append(columns[0])
-            sentences[-1].tags.append(columns[-1])
-            sentences[-1].lines.append(number)
-    return [sentence for sentence in sentences if sentence.words]
+            if len(cells) != layout.width and row.cells[1:3] != ["-X-", "_"]:
+                faults.note(f"lines with another number of columns than most, {layout.width}")
+            if layout.separator is Separator.blank and not re.search("[ \t]", row.text):
+                faults.note("lines whose columns no-break or other odd blanks separate")
+            self._check_first(row, tag)
+            self.sentences[-1].words.append(word)
+            self.sentences[-1].tags.append(tag)
+            self.sentences[-1].lines.append(row.number)
+
+    def _report_empty(self, row: Row, word: str, tag: str) -> None:
+        """Report a row without a word, which a repair drops where its tag is not of an entity."""
+        found = "a token of zero-width characters alone" if word else "an empty token"
+        if tag == OUTSIDE or not is_tag(tag):
+            self.faults.mend(EMPTY_TOKEN, row.number, f"{found}, {shorten(row.text)}")
+        else:
+            raise self.faults.error(TAG_WITHOUT_WORD, row.number, f"{found} with the tag {tag!r}")
+
+    def _check_first(self, row: Row, tag: str) -> None:
+        """Report a first row that may name the columns: as a word it would be one too many."""
+        is_first = len(self.sentences) == 1 and not self.sentences[0].words
+        if is_first and not is_tag(tag) and not SLIP.match(tag):
+            raise self.faults.error(HEADER, row.number, f"{shorten(row.text)} with {tag!r} in the column of the tags")
+
+    def _is_range(self, row: Row, number: str, tag: str) -> bool:
+        """Say whether a row has the number of several tokens or of none, and note it.
+
+        RAISES (DataError): such a row has the tag of an entity.
+        """
+        if not RANGE.fullmatch(number):
+            return False
+        if tag != OUTSIDE and is_tag(tag):
+            raise self.faults.error(TAG_OF_RANGE, row.number, f"the tag {tag!r} on the token {number}")
+        self.faults.note("lines with the number of several tokens (1-2) or of none (3.1) left out")
+        return True
+
+    def _count(self, number: str) -> None:
+        """Begin a sentence where the numbers of the tokens begin anew."""
+        count = int(number) if number.isdecimal() and len(number) < 20 else self.number + 1
+        if count <= self.number:
+            self._end_sentence()
+        self.number = count
+
+
+def choose_scheme(files: Sequence[Sequence[TaggedSentence]], notations: Sequence[Notation]) -> Scheme:
+    """Tell the scheme of files that belong together.
+
+    files (Sequence[Sequence[TaggedSentence]]): the sentences of each.
+    notations (Sequence[Notation]): how the tags of each are written.
+    RETURNS (Scheme): the scheme.
+    """
+    if Notation.label in notations:
+        return Scheme.io
+    return detect_scheme(sentence.tags for sentences in files for sentence in sentences)
+
+
+def check_tags(sentences: Sequence[TaggedSentence], scheme: Scheme, faults: Faults) -> None:
+    """Refuse a file most of whose tags are not of the scheme: a repair would make them O.
+
+    RAISES (DataError): more tags are unknown than known, O left aside.
+    """
+    unknown = [
+        (number, tag)
+        for sentence in sentences
+        for number, tag in zip(sentence.lines, sentence.tags, strict=True)
+        if not is_tag(tag, PREFIXES[scheme])
+    ]
+    entities = sum(tag != OUTSIDE for sentence in sentences for tag in sentence.tags)
+    if 2 * len(unknown) > entities:
+        examples = ", ".join(repr(tag) for tag, _ in Counter(tag for _, tag in unknown).most_common(3))
+        found = f"{len(unknown):,} of {entities:,} tags other than O that are not of the scheme {scheme}: {examples}"
+        looks = detect_scheme(sentence.tags for sentence in sentences)
+        hint = f"--scheme {looks}" if looks is not scheme else "--scheme io where the tags are labels alone"
+        raise faults.error(MOSTLY_UNKNOWN, unknown[0][0], found, hint=hint)
 
 
 def read_tags(sentence: TaggedSentence, scheme: Scheme, faults: Faults) -> Sentence:

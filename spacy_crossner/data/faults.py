@@ -34,11 +34,12 @@ NOT_UTF8 = Fault(
 EMPTY_FILE = Fault("C103", "at least one sentence")
 COLUMNS = Fault(
     "C104",
-    "2 to 4 columns, separated by tabs or blanks, the word first and the tag last (for text with [words](label) "
-    "markup say --format markup, for text without annotation --raw)",
-    "lines with fewer than 2 or more than 4 columns dropped",
+    "a word and a tag in columns separated by tabs, blanks, commas or semicolons, as many as in most lines, where half "
+    "of the lines or more have a tag: O, or B-X I-X (BIO, IOB1), also with E-X S-X, L-X U-X or M-X W-X; the same as "
+    "X-B, B_X, b-x, or B I O without a type; or labels alone (--scheme io). For text with [words](label) markup say "
+    "--format markup, for text without annotation --raw",
 )
-EMPTY_TOKEN = Fault("C105", "a word in the first column (--repair drops the line)", "lines with an empty token dropped")
+EMPTY_TOKEN = Fault("C105", "a word (--repair drops the line)", "lines with an empty token dropped")
 UNKNOWN_TAG = Fault(
     "C106",
     "O or a tag of the scheme, {tags} (--repair reads it as O)",
@@ -84,6 +85,18 @@ NOT_WRITABLE = Fault("C118", "a place that can be written to")
 SIZES = Fault("C119", "{form}")
 NO_SPLITS = Fault("C120", "{form}")
 OUTPUT_NAME = Fault("C121", "{form}")
+
+NO_PREFIXES = Fault("C123", "tags with B- or I- before the label; --scheme io reads labels alone")
+MOSTLY_UNKNOWN = Fault("C124", "tags of the scheme for the most part; perhaps {hint}, or another --scheme")
+NOTHING_LEFT = Fault("C125", "an entity: a repair that leaves none has destroyed the annotation. See what it repairs")
+HEADER = Fault("C126", "a token and its tag; a line that names the columns is to be deleted")
+BROKEN_ENTITY = Fault(
+    "C127",
+    "[words](label), which --repair cannot guess, and brackets that are plain text written as \\[ and \\]",
+)
+TAG_WITHOUT_WORD = Fault("C128", "a word for the tag, or the tag O")
+TAG_OF_RANGE = Fault("C129", "the tags of entities on the tokens with a number of their own")
+TWO_TAGS = Fault("C130", "one column of tags beside those of chunks; cut the other one out, as `cut -f` does")
 
 
 class Faults:

@@ -8,7 +8,8 @@ import re
 from typing import Iterable, Iterator, List, Tuple
 
 from .alignment import CharSpan, Text, Tokenize, align_spans
-from .faults import BRACKET, Faults
+from .characters import clean_label
+from .faults import BRACKET, BROKEN_ENTITY, Faults
 from .files import Line
 from .sentences import Sentence
 
@@ -19,6 +20,8 @@ ENTITY = re.compile(r"\[((?:[^\[\]\\]|\\[\[\]\\]|\\(?![\[\]\\]))*)\]\(([^()\[\]]
 STOP = re.compile(r"\\[\[\]\\]|[\[\]]")
 
 BLANKS = " \t"
+
+CLEANED = "labels cleaned of zero-width characters, of no-break and other odd blanks, or put in NFC"
 
 
 def parse_markup(line: Line, faults: Faults) -> Tuple[str, List[CharSpan]]:
@@ -50,14 +53,26 @@ def parse_markup(line: Line, faults: Faults) -> Tuple[str, List[CharSpan]]:
             append(stop[0][1])
         elif entity:
             words = ESCAPED.sub(r"\1", entity[1])
-            spans.append((length, length + len(words), entity[2]))
+            label = clean_label(entity[2])
+            if label != entity[2].strip(BLANKS):
+                faults.note(CLEANED)
+            spans.append((length, length + len(words), label))
             append(words)
             position = entity.end()
         else:
-            faults.mend(BRACKET, number, _diagnose(source, stop.start()))
+            fault = BROKEN_ENTITY if _is_broken_entity(source, stop.start()) else BRACKET
+            faults.mend(fault, number, _diagnose(source, stop.start()))
             append(stop[0])
     append(source[position:])
     return "".join(pieces), spans
+
+
+def _is_broken_entity(source: str, position: int) -> bool:
+    """Say whether a bracket is part of an entity that cannot be read: as plain text its label would become words."""
+    bracket = STOP.search(source, position + 1) if source[position] == "[" else STOP.match(source, position)
+    while bracket and bracket[0] not in "[]":
+        bracket = STOP.search(source, bracket.end())
+    return bracket is not None and bracket[0] == "]" and source[bracket.end() : bracket.end() + 1] == "("
 
 
 def _diagnose(source: str, position: int) -> str:

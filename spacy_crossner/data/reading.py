@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence
 
 from .alignment import Text, Tokenize
-from .columns import DOCUMENT_MARKER, TaggedSentence, has_tag, read_rows, read_tags, wrong_columns
-from .faults import COLUMNS, EMPTY_FILE, Faults
+from .characters import is_blank_line
+from .column_files import ColumnFile, read_files, share_notation
+from .columns import TaggedSentence, read_tags, wrong_columns
+from .faults import COLUMNS, EMPTY_FILE, EMPTY_LABEL, NOTHING_LEFT, UNKNOWN_TAG, Faults
 from .files import Line, read_lines
 from .jsonl import read_jsonl
 from .markup import read_markup
-from .schemes import Scheme, detect_scheme
+from .schemes import Scheme
 from .sentences import Sentence
+from .table import is_boundary
+
+# Repairs that take an entity away. They may not take the last.
+DESTROYING = {UNKNOWN_TAG.repair, EMPTY_LABEL.repair}
 
 
 class Format(StrEnum):
@@ -33,6 +39,7 @@ class Source:
     raw (bool): whether to read it without annotation.
     faults (Faults): what was mended and noted, complete once the sentences are read.
     lines (Iterable[Line]): its lines, to be read once.
+    columns (Optional[ColumnFile]): where it may have columns, what they hold.
     rows (List[TaggedSentence]): its sentences where it has columns.
     scheme (Scheme): the scheme of its tags where it has columns.
     """
@@ -42,6 +49,7 @@ class Source:
     raw: bool
     faults: Faults
     lines: Iterable[Line] = ()
+    columns: Optional[ColumnFile] = None
     rows: List[TaggedSentence] = field(default_factory=list)
     scheme: Scheme = Scheme.bio
 
@@ -50,18 +58,23 @@ class Source:
 
         tokenize (Tokenize): the tokenizer for running text.
         YIELDS (Sentence): the sentences, at least one.
-        RAISES (DataError): the file has a fault that is not to be mended, or no sentence.
+        RAISES (DataError): the file has a fault that is not to be mended, no sentence, or no entity left of those that
+            were to be mended.
         """
-        empty = True
+        empty, entities = True, 0
         for sentence in self._read_annotated(tokenize):
             if self.raw and sentence.spans is not None:
                 if sentence.spans:
                     self.faults.note("sentences whose entities were left out (--raw)")
                 sentence.spans = None
+            entities += len(sentence.spans or [])
             yield sentence
             empty = False
         if empty:
             raise self.faults.error(EMPTY_FILE, None, "no sentence")
+        lost = [what for what in self.faults.repairs if what in DESTROYING]
+        if lost and not entities and not self.raw:
+            raise self.faults.error(NOTHING_LEFT, None, f"no entity left: {'; '.join(lost)}")
 
     def _read_annotated(self, tokenize: Tokenize) -> Iterator[Sentence]:
         """Read the sentences with their annotation."""
@@ -73,7 +86,10 @@ class Source:
             yield from read_markup(self.lines, tokenize, self.faults)
         else:
             for number, line in self.lines:
-                if line.strip():
+                if is_blank_line(line) or not line.strip():
+                    if line.strip(" \t"):
+                        self.faults.note("lines of blanks and zero-width characters alone left out")
+                else:
                     yield Text.from_doc(tokenize(line.strip(" \t")), number).sentence(None)
 
 
@@ -99,35 +115,48 @@ def open_files(
     RETURNS (List[Source]): one for each file.
     RAISES (DataError): a file cannot be read, its format cannot be told, or its columns have a fault.
     """
-    sources = [_open_file(Faults(Path(path), repair), format, raw) for path in paths]
-    if scheme is Scheme.auto:
-        scheme = detect_scheme(rows.tags for source in sources for rows in source.rows)
+    sources = [_open_file(Faults(Path(path), repair), format, raw, scheme) for path in paths]
+    share_notation([source.columns for source in sources if source.columns])
+    for source in sources:
+        if source.columns:
+            source.format = _settle_format(source.columns, format, raw)
+            source.raw = bool(raw) or source.format is None
+    read = [source for source in sources if source.format is Format.conll]
+    rows, scheme = read_files([source.columns for source in read if source.columns], scheme)
     for source in sources:
         source.scheme = scheme
+    for source, sentences in zip(read, rows, strict=True):
+        source.rows = sentences
     return sources
 
 
-def _open_file(faults: Faults, format: Format, raw: Optional[bool]) -> Source:
-    """Open one file: read its rows where it has columns, make its lines ready where it has none."""
+def _open_file(faults: Faults, format: Format, raw: Optional[bool], scheme: Scheme) -> Source:
+    """Open one file: look for columns where it may have some, make its lines ready where it has none."""
     is_json = faults.path.name.removesuffix(".gz").endswith((".jsonl", ".json"))
     lines = read_lines(faults)
-    if format is Format.auto and raw and not is_json:
+    if format is Format.auto and is_json:
+        format = Format.jsonl
+    if format is Format.auto and raw:
         return Source(faults.path, None, True, faults, lines)
     listed = list(lines)
-    content = [(number, text) for number, text in listed if text.strip(" \t") and not text.startswith(DOCUMENT_MARKER)]
-    found: Optional[Format] = format
-    if format is Format.auto:
-        found = Format.jsonl if is_json else _detect_format(content)
-    if found is None and raw is False:
-        raise faults.error(COLUMNS, content[0][0], wrong_columns(content[0][1]))
-    rows = read_rows(listed, faults) if found is Format.conll else []
-    return Source(faults.path, found, bool(raw) or found is None, faults, listed, rows)
+    if format in (Format.auto, Format.conll):
+        return Source(faults.path, None, bool(raw), faults, listed, columns=ColumnFile.of(listed, scheme, faults))
+    return Source(faults.path, format, bool(raw), faults, listed)
 
 
-def _detect_format(content: Sequence[Line]) -> Optional[Format]:
-    """Tell columns from markup by what most lines are, so that a slip in one is found as a slip; None for neither."""
-    columns = sum(has_tag(text) for _, text in content)
+def _settle_format(file: ColumnFile, format: Format, raw: Optional[bool]) -> Optional[Format]:
+    """Tell columns from markup by what most lines are, so that a slip in one is found as a slip; None for neither.
+
+    RAISES (DataError): it is neither, and plain text was not asked for.
+    """
+    content = [(number, text) for number, text in file.lines if not is_boundary(text)]
     markup = sum("](" in text for _, text in content)  # what a broken entity holds too
-    if markup > columns:
+    if format is Format.auto and markup > file.tagged:
         return Format.markup
-    return Format.conll if columns or not content else None
+    # A line of text may end in O: in a file that may be plain text most have to.
+    enough = file.tagged if raw is False else 2 * file.tagged >= len(content)
+    if not content or (file.layout and (enough or format is Format.conll)):
+        return Format.conll
+    if format is Format.auto and raw is not False:
+        return None
+    raise file.faults.error(COLUMNS, content[0][0], wrong_columns(content[0][1], None))

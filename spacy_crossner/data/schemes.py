@@ -1,9 +1,11 @@
-"""Tag schemes other than BIO, read as BIO.
+"""Tag schemes other than BIO, read as BIO. How a tag is written is the matter of `notations`.
 
 * BIO (IOB2): `B-` begins every entity, `I-` goes on with it.
 * IOB1: `I-` begins an entity and goes on with it; `B-` begins one only where an entity of the same type ends just
   before, as nothing else tells the two apart.
-* BIOES: `S-` is an entity of one token, `E-` the last token of a longer one. BILOU writes `U-` and `L-` for them.
+* BIOES: `S-` is an entity of one token, `E-` the last token of a longer one. BILOU writes `U-` and `L-` for them, BMEWO
+  `W-` for `S-` and `M-` for `I-`.
+* IO: neighbours of one label are one entity, whose tags are `I-` with the label, or the label alone.
 """
 
 from enum import StrEnum
@@ -20,9 +22,10 @@ class Scheme(StrEnum):
     iob1 = "iob1"
     bio = "bio"
     bioes = "bioes"
+    io = "io"
 
 
-PREFIXES = {Scheme.iob1: "BI", Scheme.bio: "BI", Scheme.bioes: "BIESLU"}
+PREFIXES = {Scheme.iob1: "BI", Scheme.bio: "BI", Scheme.bioes: "BIESLUMW", Scheme.io: "I"}
 
 ANY_PREFIX = PREFIXES[Scheme.bioes]
 
@@ -51,8 +54,8 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
         parts = [split_tag(tag) if is_tag(tag) else (OUTSIDE, "") for tag in [*tags, OUTSIDE]]
         last, before = OUTSIDE, ""
         for prefix, label in parts:
-            closing += prefix in "ESLU"
-            unfinished += last in "BI" and not (prefix in "IEL" and label == before)
+            closing += prefix in "ESLUW"
+            unfinished += last in "BIM" and not (prefix in "IELM" and label == before)
             lone_inside += prefix == "I" and label != before
             needed_begin += prefix == "B" and label == before
             needless_begin += prefix == "B" and label != before
@@ -77,14 +80,14 @@ def to_bio(tags: Sequence[str], scheme: Scheme, report: Report) -> List[str]:
     for i, tag in enumerate([*tags, OUTSIDE]):
         tag = _known_tag(i, tag, scheme, report)
         prefix, label = split_tag(tag)
-        continues = prefix in "IEL" and is_open and label == before[1]
+        continues = prefix in "IELM" and is_open and label == before[1]
         if scheme is Scheme.bioes and is_open and not continues:
             at, found = (i, repr(tag)) if i < len(tags) else (i - 1, "the end of the sentence")
             report(at, UNFINISHED, f"{found} after {'-'.join(before)!r}")
-        if prefix in "IEL" and not continues and scheme is not Scheme.iob1:
+        if prefix in "IELM" and not continues and scheme not in (Scheme.iob1, Scheme.io):
             report(i, ILLEGAL_INSIDE, f"{tag!r} with nothing to continue", opener=f"B-{label}", inside=f"I-{label}")
         bio.append(OUTSIDE if not label else f"{'I' if continues else 'B'}-{label}")
-        before, is_open = (prefix, label), prefix in "BI"
+        before, is_open = (prefix, label), prefix in "BIM"
     return bio[:-1]
 
 

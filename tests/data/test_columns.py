@@ -4,17 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_crossner.data.columns import read_rows, split_columns
-from spacy_crossner.data.faults import COLUMNS, EMPTY_LABEL, EMPTY_TOKEN, ILLEGAL_INSIDE, UNKNOWN_TAG, Faults
+from spacy_crossner.data.characters import is_unseen
+from spacy_crossner.data.faults import EMPTY_LABEL, EMPTY_TOKEN, ILLEGAL_INSIDE, UNKNOWN_TAG, Faults
 from spacy_crossner.data.files import read_lines
 from spacy_crossner.data.reading import Format, open_files
+from spacy_crossner.data.table import split_columns
 from spacy_crossner.errors import DataError
 
 # Any character but the two that separate; blanks at the ends of a column do not count as part of it.
 WORD = (
-    st.text(st.characters(exclude_characters="\t\n", exclude_categories=["Cs"]), min_size=1, max_size=6)
+    st.text(st.characters(exclude_characters="\t\n\0", exclude_categories=["Cs"]), min_size=1, max_size=6)
     .map(lambda text: text.strip(" ").removesuffix("\r"))
-    .filter(lambda text: text.strip(" ") == text != "" and not text.startswith(("-DOCSTART-", "\ufeff")))
+    .filter(lambda text: text.strip(" ") == text != "" and not is_unseen(text) and not text.startswith("\ufeff"))
 )
 
 
@@ -38,7 +39,7 @@ def test_any_token_survives(tmp_path_factory, sentences, crlf):
 
 
 @pytest.mark.parametrize(
-    "token", ["a\u00a0b", "a\u0085b", "\u2028", "\x14", "\x1c", "\u200b", "\x0b", "New York", "#", "\ufeff"]
+    "token", ["a\u00a0b", "a\u0085b", "\u2028", "\x14", "\x1c", "a\u200b", "\x0b", "New York", "#", "\ufeffa"]
 )
 def test_tokens_keep_odd_characters(tmp_path, token):
     sentences, _ = read(write(tmp_path, f"x\tO\n{token}\tB-X\n"))
@@ -100,9 +101,9 @@ def test_lines_are_counted_from_one(tmp_path):
 
 
 def test_a_changed_number_of_columns_is_noted(tmp_path):
-    sentences, source = read(write(tmp_path, "EU NNP B-ORG\nNew York NNP B-LOC\nAda B-PER\n"))
-    assert sentences[0].words == ["EU", "New", "Ada"]
-    assert list(source.faults.notes.values()) == [2]
+    sentences, source = read(write(tmp_path, "EU NNP B-ORG\nBerlin B-LOC\nAda B-PER\nleft VBD O\nOslo NNP B-LOC\n"))
+    assert sentences[0].words == ["EU", "Berlin", "Ada", "left", "Oslo"]
+    assert source.faults.notes == {"lines with another number of columns than most, 3": 2}
 
 
 def test_gzip(tmp_path):
@@ -128,7 +129,6 @@ def test_gzip(tmp_path):
         (b"", "C103", None, "no sentence"),
         (b"\n \n-DOCSTART- O\n\n", "C103", None, "no sentence"),
         (b"\xc3\xa9\xc3\xa9 O\ncaf\xe9 O\n", "C102", 2, "the byte 0xe9 at offset 10,"),
-        (b"\xff\xfeE\x00U\x00", "C102", 1, "the byte 0xff at offset 0,"),
     ],
 )
 def test_errors_name_the_line(tmp_path, content, code, line, found):
@@ -147,19 +147,19 @@ def test_missing_file_and_folder(tmp_path):
 
 
 def test_repair_mends_and_counts(tmp_path):
-    text = "EU B-ORG\nleft\n\tO\nAda I-PER\nhere X-Y\nnow B-\na b c d O\n\nBob I-PER\n"
+    text = "EU B-ORG\n\tO\nAda I-PER\nhere X-Y\nnow B-\n\nBob I-PER\n"
     sentences, source = read(write(tmp_path, text), repair=True)
     assert [(sentence.words, sentence.spans) for sentence in sentences] == [
         (["EU", "Ada", "here", "now"], [(0, 1, "ORG"), (1, 2, "PER")]),
         (["Bob"], [(0, 1, "PER")]),
     ]
-    expected = {COLUMNS: 2, EMPTY_TOKEN: 1, ILLEGAL_INSIDE: 2, UNKNOWN_TAG: 1, EMPTY_LABEL: 1}
+    expected = {EMPTY_TOKEN: 1, ILLEGAL_INSIDE: 2, UNKNOWN_TAG: 1, EMPTY_LABEL: 1}
     assert source.faults.repairs == {fault.repair: count for fault, count in expected.items()}
 
 
 def test_repair_cannot_make_a_sentence(tmp_path):
     with pytest.raises(DataError, match="C103"):
-        read(write(tmp_path, "left\n"), format=Format.conll, repair=True)
+        read(write(tmp_path, "\tO\n"), format=Format.conll, repair=True)
 
 
 def test_the_scheme_is_told_from_all_files(tmp_path):
@@ -171,10 +171,6 @@ def test_the_scheme_is_told_from_all_files(tmp_path):
     both = open_files([train, dev])
     assert [source.scheme for source in both] == ["iob1", "iob1"]
     assert [sentence.spans for sentence in both[1].read(None)] == [[(0, 1, "PER")]]
-
-
-def test_rows_of_no_lines():
-    assert read_rows([], Faults("x")) == []
 
 
 def test_lines_end_at_line_feeds_only(tmp_path):

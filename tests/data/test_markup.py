@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.lang.en import English
 
-from spacy_crossner.data.faults import BRACKET, CUTS_TOKEN, EMPTY_LABEL, Faults
+from spacy_crossner.data.faults import BRACKET, BROKEN_ENTITY, CUTS_TOKEN, EMPTY_LABEL, Faults
 from spacy_crossner.data.markup import parse_markup, read_markup
 from spacy_crossner.data.reading import open_files
 from spacy_crossner.errors import DataError
@@ -28,7 +28,7 @@ def test_what_is_written_is_read(pieces, tail):
     plain, source, spans = "", "", []
     for before, words, label in pieces:
         plain += before
-        spans.append((len(plain) + 1, len(plain) + 1 + len(words), label))
+        spans.append((len(plain) + 1, len(plain) + 1 + len(words), " ".join(label.split())))
         plain += words
         source += f"{escape(before)}[{escape(words)}]({label})"
     # Letters around it, as blanks at the ends of a line do not count.
@@ -36,9 +36,16 @@ def test_what_is_written_is_read(pieces, tail):
 
 
 @given(st.text("a[]()\\ ", max_size=12))
-def test_repair_keeps_every_letter_and_never_fails(source):
+def test_repair_keeps_every_letter_or_refuses_a_broken_entity(source):
     faults = Faults("text.txt", repair=True)
-    plain, spans = parse_markup((1, source), faults)
+    plain, spans, refused = "", [], ""
+    try:
+        plain, spans = parse_markup((1, source), faults)
+    except DataError as error:
+        refused = error.code
+    if refused:
+        assert (refused, "](" in source) == (BROKEN_ENTITY.code, True)
+        return
     assert plain.count("a") >= source.count("a") - sum(label.count("a") for _, _, label in spans)
     assert all(0 <= start <= end <= len(plain) for start, end, _ in spans)
     if "[" not in source and "]" not in source:
@@ -83,8 +90,8 @@ def test_blanks_and_lines_are_kept():
         ("see 1] for it", "C113", "a ']' at column 6 that no '[' opens"),
         ("see [1 for it", "C113", "a '[' at column 5 that no ']' closes"),
         ("[a [b](x)](y)", "C113", "a '[' at column 1 with another '['"),
-        ("[Ada](person", "C113", "a label '(person' that no ')' closes"),
-        ("[Ada](person[x])", "C113", "a label '(person[x])' that no ')' closes, or with a bracket"),
+        ("[Ada](person", "C127", "a label '(person' that no ')' closes"),
+        ("[Ada](person[x])", "C127", "a label '(person[x])' that no ')' closes, or with a bracket"),
         ("[Ada]() left", "C109", "no label for the span 0-3, 'Ada'"),
         ("[Ada](  ) left", "C109", "no label"),
         ("[](person) left", "C112", "the span 0-0 (person)"),

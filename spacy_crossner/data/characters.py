@@ -1,0 +1,43 @@
+"""Characters that nobody sees: zero-width ones, soft hyphens, and blanks other than U+0020.
+
+A label with one of them in it looks like another label and is not. Labels and tags are cleaned, tokens keep what they
+hold.
+"""
+
+import re
+import unicodedata
+
+# Joiners are letters to Arabic and to the scripts of India and its neighbours: U+0600 to U+109F, Khmer and Mongolian.
+JOINERS = "\u200c\u200d"
+JOINED = "\u0600-\u109f\u1780-\u18af"
+ZERO_WIDTH = "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+# Blanks of a line that are neither U+0020 nor a tab.
+ODD_BLANK = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+
+_UNSEEN = re.compile(f"[{ZERO_WIDTH}]|(?<![{JOINED}])[{JOINERS}]|[{JOINERS}](?![{JOINED}])")
+_ONLY_UNSEEN = re.compile(f"[{ZERO_WIDTH}{JOINERS}]+")
+_BLANK_LINE = re.compile(f"[ \t{ODD_BLANK}{ZERO_WIDTH}{JOINERS}]*")
+
+
+def clean_label(text: str) -> str:
+    """Return a label or a tag as it is compared and written.
+
+    Zero-width characters and soft hyphens are taken out, but for joiners between letters of a script that needs them.
+    Any run of blanks becomes one blank, none at the ends. The form of Unicode is NFC.
+    """
+    return text if text.isascii() and " ".join(text.split()) == text else _clean(text)
+
+
+def _clean(text: str) -> str:
+    """Clean a label that needs it."""
+    return " ".join(unicodedata.normalize("NFC", _UNSEEN.sub("", text)).split())
+
+
+def is_unseen(text: str) -> bool:
+    """Say whether a text has characters and shows none: zero-width ones alone."""
+    return _ONLY_UNSEEN.fullmatch(text) is not None
+
+
+def is_blank_line(text: str) -> bool:
+    """Say whether a line shows nothing: no character, or blanks and zero-width ones alone."""
+    return _BLANK_LINE.fullmatch(text) is not None

@@ -1,0 +1,81 @@
+"""Files of columns that belong together: each with its own layout, their tags written in one way and of one scheme."""
+
+from dataclasses import dataclass
+from typing import List, Optional, Sequence
+
+from .columns import RowReader, TaggedSentence, check_tags, choose_scheme
+from .decoding import Line
+from .faults import NO_PREFIXES, Faults
+from .layout import Layout, find_layout
+from .notations import Notation
+from .schemes import Scheme
+from .table import Table
+
+
+@dataclass
+class ColumnFile:
+    """A file that may have columns.
+
+    faults (Faults): names the file.
+    lines (Sequence[Line]): the numbered lines.
+    table (Table): their cells.
+    layout (Optional[Layout]): what the columns hold, None where none holds tags.
+    """
+
+    faults: Faults
+    lines: Sequence[Line]
+    table: Table
+    layout: Optional[Layout]
+
+    @classmethod
+    def of(cls, lines: Sequence[Line], scheme: Scheme, faults: Faults) -> "ColumnFile":
+        """Tell the columns of a file. The scheme `io`, asked for, takes labels alone for tags.
+
+        RAISES (DataError): two columns hold tags of entities.
+        """
+        table, layout = find_layout(lines, faults)
+        if scheme is Scheme.io and not (layout and layout.notation is Notation.prefix and layout.reading.entities):
+            table, layout = find_layout(lines, faults, Notation.label)
+        return cls(faults, lines, table, layout)
+
+    @property
+    def tagged(self) -> int:
+        """The number of lines with a tag."""
+        return self.layout.reading.entities + self.layout.reading.outside if self.layout else 0
+
+    def read_again(self, notation: Notation) -> None:
+        """Read the tags as other files write them, where this one does not show how it does."""
+        own = self.layout.reading if self.layout else None
+        if own is None or (own.notation is not notation and own.entities <= own.unknown):
+            table, layout = find_layout(self.lines, self.faults, notation)
+            if layout is not None:
+                self.table, self.layout = table, layout
+
+
+def share_notation(files: Sequence[ColumnFile]) -> None:
+    """Let files that do not show how tags are written go by the one that shows it most."""
+    layouts = [file.layout for file in files if file.layout and file.layout.reading.entities]
+    if layouts:
+        best = max(layouts, key=lambda layout: layout.reading.entities)
+        for file in files:
+            file.read_again(best.notation)
+
+
+def read_files(files: Sequence[ColumnFile], scheme: Scheme) -> tuple[List[List[TaggedSentence]], Scheme]:
+    """Read the rows of files with columns.
+
+    files (Sequence[ColumnFile]): the files, each with a layout or without a line to read.
+    scheme (Scheme): the scheme of the tags; `auto` has it found.
+    RETURNS (tuple[List[List[TaggedSentence]], Scheme]): the sentences of each file, and the scheme.
+    RAISES (DataError): a row cannot be read, or the tags are of another scheme.
+    """
+    read = [RowReader(file.table, file.layout, file.faults).read() if file.layout else [] for file in files]
+    labels_alone = [file for file in files if file.layout and file.layout.notation is Notation.label]
+    if labels_alone and scheme not in (Scheme.auto, Scheme.io):
+        found = f"labels alone as tags, where --scheme {scheme} needs more"
+        raise labels_alone[0].faults.error(NO_PREFIXES, None, found)
+    if scheme is Scheme.auto:
+        scheme = choose_scheme(read, [file.layout.notation for file in files if file.layout])
+    for file, sentences in zip(files, read, strict=True):
+        check_tags(sentences, scheme, file.faults)
+    return read, scheme

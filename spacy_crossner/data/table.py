@@ -1,0 +1,184 @@
+"""Lines cut into cells: columns separated by tabs, by blanks, or by quoted commas or semicolons (CSV)."""
+
+import csv
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Iterator, List, Optional, Sequence
+
+from .characters import ODD_BLANK, is_blank_line
+from .decoding import Line
+
+DOCUMENT_MARKER = re.compile(r"[\ufeff]?\"?-+DOCSTART-+(?![\w-])", re.IGNORECASE)
+
+
+class Separator(StrEnum):
+    """What separates the cells of a line."""
+
+    blank = "tabs or blanks"
+    quoted_tab = "tabs, with quotes"
+    comma = "commas"
+    semicolon = "semicolons"
+
+
+DELIMITERS = {Separator.quoted_tab: "\t", Separator.comma: ",", Separator.semicolon: ";"}
+
+_ODD_BLANKS = re.compile(f"[{ODD_BLANK}]+")
+# A quote as CSV writes it and as plain columns do.
+_QUOTED_QUOTE = re.compile(r'(?:^|\t)""""(?:\t|$)')
+_PLAIN_QUOTE = re.compile(r'(?:^|\t)"(?:\t|$)')
+
+# Names in a header line, in lower case.
+WORD_NAMES = {"word", "words", "token", "tokens", "text", "form", "surface"}
+TAG_NAMES = {"tag", "label", "ner", "ner_tag", "ne", "ne_tag", "entity", "bio", "bio_tag", "iob", "iob2", "iob_tag"}
+TAG_NAMES |= {"tags", "labels", "ner_tags", "entities"}
+SENTENCE_NAMES = {
+    "sentence #",
+    "sentence",
+    "sentence_id",
+    "sentence id",
+    "sentence_idx",
+    "sentence_no",
+    "sent_id",
+    "sent",
+}
+OTHER_NAMES = {
+    "",
+    "unnamed: 0",
+    "id",
+    "index",
+    "idx",
+    "#",
+    "no",
+    "i",
+    "token_id",
+    "word_id",
+    "doc",
+    "doc_id",
+    "document",
+}
+OTHER_NAMES |= {"document_id", "pos", "pos_tag", "upos", "xpos", "lemma", "chunk", "chunk_tag", "start", "end", "shape"}
+OTHER_NAMES |= {"feats", "head", "deprel", "deps", "misc", "annotator"}
+
+
+@dataclass
+class Row:
+    """A line.
+
+    number (int): its number, counted from 1.
+    text (str): the line.
+    cells (List[str]): its cells; none for a line between sentences.
+    """
+
+    number: int
+    text: str
+    cells: List[str]
+
+    @property
+    def is_hashed(self) -> bool:
+        """Whether it begins as a comment does."""
+        return self.text.startswith("#")
+
+
+@dataclass
+class Table:
+    """The lines of a file, cut by one separator.
+
+    separator (Separator): the separator.
+    rows (List[Row]): the lines, the header not among them.
+    header (List[str]): the names of the columns in lower case, none without a header line.
+    header_lines (int): how often the header line stands in the file.
+    """
+
+    separator: Separator
+    rows: List[Row] = field(default_factory=list)
+    header: List[str] = field(default_factory=list)
+    header_lines: int = 0
+
+    def filled(self) -> List[Row]:
+        """Return the rows that hold cells and do not begin as a comment does; all where all do."""
+        filled = [row for row in self.rows if row.cells]
+        return [row for row in filled if not row.is_hashed] or filled
+
+    def groups(self) -> Iterator[List[Row]]:
+        """Yield the rows between two lines without cells."""
+        group: List[Row] = []
+        for row in self.rows:
+            if row.cells and not row.is_hashed:
+                group.append(row)
+            elif group and not row.cells:
+                yield group
+                group = []
+        if group:
+            yield group
+
+
+def is_boundary(text: str) -> bool:
+    """Say whether a line separates sentences: it shows nothing, or marks a document (`-DOCSTART-`)."""
+    return is_blank_line(text) or DOCUMENT_MARKER.match(text) is not None
+
+
+def split_columns(text: str) -> List[str]:
+    """Cut a line at its tabs, without a tab at its blanks, without either at its no-break and other odd blanks.
+
+    Blanks around a column and at the end of the line do not count.
+    """
+    text = text.rstrip(" \t")
+    if "\t" in text:
+        return [column.strip(" ") for column in text.split("\t")]
+    if " " in text:
+        return re.split(" +", text)
+    return _ODD_BLANKS.split(text)
+
+
+def split_quoted(text: str, delimiter: str) -> Optional[List[str]]:
+    """Cut a line of CSV; None where its quotes do not match."""
+    try:
+        return [cell.strip(" ") for cell in next(csv.reader([text], delimiter=delimiter, strict=True))]
+    except (csv.Error, StopIteration):
+        return None
+
+
+def find_separators(lines: Sequence[Line]) -> List[Separator]:
+    """Return the separators that the lines may have, the likeliest first."""
+    texts = [text for _, text in lines]
+    quoted = any(map(_QUOTED_QUOTE.search, texts)) and not any(map(_PLAIN_QUOTE.search, texts))
+    first = Separator.quoted_tab if quoted else Separator.blank
+    return [first, *(other for other in (Separator.comma, Separator.semicolon) if _has(texts, DELIMITERS[other]))]
+
+
+def _has(texts: Sequence[str], delimiter: str) -> bool:
+    """Say whether half of the lines that show something hold a delimiter."""
+    shown = [text for text in texts if not is_boundary(text)]
+    return 2 * sum(delimiter in text for text in shown) >= len(shown)
+
+
+def read_table(lines: Sequence[Line], separator: Separator) -> Table:
+    """Cut lines into cells.
+
+    A line with quotes that do not match is one cell. A line of CSV with empty cells alone separates sentences.
+    """
+    table = Table(separator)
+    for number, text in lines:
+        if is_boundary(text):
+            cells: List[str] = []
+        elif separator is Separator.blank:
+            cells = split_columns(text)
+        else:
+            found = split_quoted(text, DELIMITERS[separator])
+            cells = [text] if found is None else found if any(found) else []
+        table.rows.append(Row(number, text, cells))
+    first = next((row for row in table.rows if row.cells and not row.is_hashed), None)
+    if first is not None and is_header(first.cells):
+        table.header = [cell.lower() for cell in first.cells]
+        rows = [row for row in table.rows if row.cells != first.cells]
+        table.header_lines = len(table.rows) - len(rows)
+        table.rows = rows
+    return table
+
+
+def is_header(cells: Sequence[str]) -> bool:
+    """Say whether cells name columns: words, tags and perhaps others, nothing else."""
+    names = {cell.lower() for cell in cells}
+    known = WORD_NAMES | TAG_NAMES | SENTENCE_NAMES | OTHER_NAMES
+    return names <= known and not names.isdisjoint(WORD_NAMES) and not names.isdisjoint(TAG_NAMES)
