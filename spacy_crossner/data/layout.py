@@ -192,12 +192,15 @@ def _counts_tokens(values: Sequence[Sequence[str]]) -> bool:
     numbered = [[int(v) for v in group if not RANGE.fullmatch(v)] for group in values if _all_numbers(group)]
     if len(numbered) < len(values) or sum(map(len, numbered)) < 2:
         return False
-    steps = [after - before for group in numbered for before, after in itertools.pairwise(group)]
+    pairs = [pair for group in numbered for pair in itertools.pairwise(group)]
+    # Sentences may begin anew without a blank line between them.
+    counted = sum(after == before + 1 or (after < before and after in (0, 1)) for before, after in pairs)
+    rising = counted + sum(after > before + 1 for before, after in pairs)
+    # With slips among them: numbers left out, or any in a long file.
+    counting = 10 * counted >= 8 * len(pairs) or (2 * counted >= len(pairs) and rising == len(pairs))
     starts = [group[0] for group in numbered if group]
     whole = [number for group in numbered for number in group]
     runs = all(after == before + 1 for before, after in itertools.pairwise(whole))
-    # A restart without a blank line between sentences is a step as well. A slip or two may be among them.
-    counting = sum(step == 1 or step < 0 for step in steps) >= 0.8 * len(steps)
     restarts = counting and 2 * sum(start in (0, 1) for start in starts) > len(starts)
     return restarts or (runs and (whole[0] < 2 or len(whole) > FEW))
 
