@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test lint types wheel clean
+.PHONY: run test fuzz lint types wheel clean
 
 $(READY): constraints.txt setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -18,6 +18,10 @@ run: $(READY)
 # A process a core: threads of several would wait for one another.
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# 10,000 files, valid and broken, through `convert`.
+fuzz: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile nightly tests/data/test_fuzz.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -9,12 +9,18 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 import spacy
 import torch
+from hypothesis import settings
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import fix_random_seed
 from thinc.compat import has_cupy_gpu, has_torch_cuda_gpu
 
 from spacy_crossner.domains import without_annotation
+
+# `--hypothesis-profile nightly`, or the variable HYPOTHESIS_PROFILE, tries more examples. No deadline: machines differ.
+settings.register_profile("ci", max_examples=200, deadline=None)
+settings.register_profile("nightly", max_examples=10_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 
