@@ -35,7 +35,7 @@ def _clean(text: str) -> str:
 
 def is_unseen(text: str) -> bool:
     """Say whether a text has characters and shows none: zero-width ones alone."""
-    return _ONLY_UNSEEN.fullmatch(text) is not None
+    return not text[:1].isalnum() and _ONLY_UNSEEN.fullmatch(text) is not None
 
 
 def is_blank_line(text: str) -> bool:

@@ -145,7 +145,7 @@ class RowReader:
         else:
             if len(cells) != layout.width and row.cells[1:3] != ["-X-", "_"]:
                 faults.note(f"lines with another number of columns than most, {layout.width}")
-            if layout.separator is Separator.blank and not re.search("[ \t]", row.text):
+            if layout.separator is Separator.blank and " " not in row.text and "\t" not in row.text:
                 faults.note("lines whose columns no-break or other odd blanks separate")
             self._check_first(row, tag)
             self.sentences[-1].words.append(word)

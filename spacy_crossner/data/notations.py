@@ -130,17 +130,19 @@ class TagWriter:
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
-        self.written: Dict[str, str] = {}
+        self.written: Dict[str, Tuple[str, bool]] = {}
         self.cleaned = 0
 
     def __call__(self, value: str) -> str:
         """Return a tag, cleaned. One that the notation does not read stays as it is, for `to_bio` to report."""
-        tag = clean_label(value)
-        self.cleaned += tag != value
-        if tag not in self.written:
+        if value not in self.written:
+            tag = clean_label(value)
             parts = split_written(tag, self.reading.notation)
-            self.written[tag] = tag if parts is None else parts[0] if parts[0] == OUTSIDE else "-".join(parts)
-        return self.written[tag]
+            written = tag if parts is None else parts[0] if parts[0] == OUTSIDE else "-".join(parts)
+            self.written[value] = written, tag != value
+        written, cleaned = self.written[value]
+        self.cleaned += cleaned
+        return written
 
     def reads(self, value: str) -> bool:
         """Say whether a value is a tag: for sure, so that bare labels are those of the file alone."""

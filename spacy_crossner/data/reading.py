@@ -15,7 +15,6 @@ from .jsonl import read_jsonl
 from .markup import read_markup
 from .schemes import Scheme
 from .sentences import Sentence
-from .table import is_boundary
 
 # Repairs that take an entity away. They may not take the last.
 DESTROYING = {UNKNOWN_TAG.repair, EMPTY_LABEL.repair}
@@ -149,7 +148,7 @@ def _settle_format(file: ColumnFile, format: Format, raw: Optional[bool]) -> Opt
 
     RAISES (DataError): it is neither, and plain text was not asked for.
     """
-    content = [(number, text) for number, text in file.lines if not is_boundary(text)]
+    content = [(row.number, row.text) for row in file.table.rows if row.cells]
     markup = sum("](" in text for _, text in content)  # what a broken entity holds too
     if format is Format.auto and markup > file.tagged:
         return Format.markup

@@ -61,7 +61,7 @@ OTHER_NAMES |= {"document_id", "pos", "pos_tag", "upos", "xpos", "lemma", "chunk
 OTHER_NAMES |= {"feats", "head", "deprel", "deps", "misc", "annotator"}
 
 
-@dataclass
+@dataclass(slots=True)
 class Row:
     """A line.
 
@@ -115,6 +115,8 @@ class Table:
 
 def is_boundary(text: str) -> bool:
     """Say whether a line separates sentences: it shows nothing, or marks a document (`-DOCSTART-`)."""
+    if text[:1].isalnum():  # most lines
+        return False
     return is_blank_line(text) or DOCUMENT_MARKER.match(text) is not None
 
 
@@ -139,18 +141,14 @@ def split_quoted(text: str, delimiter: str) -> Optional[List[str]]:
         return None
 
 
-def find_separators(lines: Sequence[Line]) -> List[Separator]:
-    """Return the separators that the lines may have, the likeliest first."""
-    texts = [text for _, text in lines]
+def find_separators(lines: Sequence[Line]) -> Iterator[Separator]:
+    """Yield the separators that the lines may have, the likeliest first."""
+    texts = [text for _, text in lines if not is_boundary(text)]
     quoted = any(map(_QUOTED_QUOTE.search, texts)) and not any(map(_PLAIN_QUOTE.search, texts))
-    first = Separator.quoted_tab if quoted else Separator.blank
-    return [first, *(other for other in (Separator.comma, Separator.semicolon) if _has(texts, DELIMITERS[other]))]
-
-
-def _has(texts: Sequence[str], delimiter: str) -> bool:
-    """Say whether half of the lines that show something hold a delimiter."""
-    shown = [text for text in texts if not is_boundary(text)]
-    return 2 * sum(delimiter in text for text in shown) >= len(shown)
+    yield Separator.quoted_tab if quoted else Separator.blank
+    for separator in (Separator.comma, Separator.semicolon):
+        if 2 * sum(DELIMITERS[separator] in text for text in texts) >= len(texts):
+            yield separator
 
 
 def read_table(lines: Sequence[Line], separator: Separator) -> Table:

@@ -189,15 +189,39 @@ PIECES = [
 ]
 
 
+def break_bytes(draw, content: bytes) -> bytes:
+    """Take bytes out, put some in, or double them."""
+    start = draw(st.integers(0, len(content)))
+    end = min(len(content), start + draw(st.integers(0, 8)))
+    piece = draw(st.one_of(st.sampled_from(PIECES), st.binary(max_size=3), st.just(content[start:end] * 2)))
+    return content[:start] + piece + content[end:]
+
+
+def break_lines(draw, content: bytes) -> bytes:
+    """Take a line out, double it, join it with the next, or change one of its cells."""
+    lines = content.split(b"\n")
+    at = draw(st.integers(0, len(lines) - 1))
+    cells = lines[at].split(draw(st.sampled_from([b"\t", b" ", b","])))
+    cell = draw(st.integers(0, len(cells) - 1))
+    separator = draw(st.sampled_from([b"\t", b" ", b","]))
+    changed = draw(st.sampled_from([
+        [],
+        [lines[at]] * 2,
+        [separator.join(lines[at : at + 2])],
+        [separator.join(cells[:cell] + cells[cell + 1 :])],
+        [separator.join([*cells[:cell], draw(st.sampled_from(PIECES)), *cells[cell:]])],
+        [separator.join([*cells[:cell], draw(st.sampled_from(PIECES)), *cells[cell + 1 :]])],
+        [separator.join(reversed(cells))],
+    ]))  # fmt: skip
+    return b"\n".join([*lines[:at], *changed, *lines[at + 1 :]])
+
+
 @st.composite
 def broken(draw) -> TextFile:
-    """Draw a valid file and break it: bytes taken out, put in, doubled; it may also still be valid."""
+    """Draw a valid file and break it; it may also still be valid."""
     file = draw(st.one_of(*FORMATS.values()))
     content = file.content
     for _ in range(draw(st.integers(1, 4))):
-        start = draw(st.integers(0, len(content)))
-        end = min(len(content), start + draw(st.integers(0, 8)))
-        piece = draw(st.one_of(st.sampled_from(PIECES), st.binary(max_size=3), st.just(content[start:end] * 2)))
-        content = content[:start] + piece + content[end:]
+        content = draw(st.sampled_from([break_bytes, break_lines]))(draw, content)
     options = draw(OPTIONS)
     return TextFile(file.name, content, {**file.options, **options})

@@ -79,6 +79,11 @@ def count_rows(text):
     return sum(not skipped.match(line) for line in shown)
 
 
+def letters(text):
+    """Return what a text shows, without its blanks."""
+    return "".join(c for c in text if not c.isspace() and unicodedata.category(c) != "Cf")
+
+
 @given(file=st.one_of(broken(), bytes_of_any_kind(), *FORMATS.values()))
 def test_a_file_ends_in_a_docbin_or_a_message(folder, file):
     converted, docs = try_file(folder, file)
@@ -89,6 +94,8 @@ def test_a_file_ends_in_a_docbin_or_a_message(folder, file):
     if file.entities is not None:
         assert sum(len(doc.ents) for doc in docs) == file.entities
     text = file.content.decode("utf-8", errors="ignore")
+    if converted and converted.source.format is None and text.encode() == file.content:
+        assert letters("".join(doc.text for doc in docs)) == letters(text)
     if converted and converted.source.rows and text.encode() == file.content and "\r" not in text:
         faults = converted.source.faults
         left_out = sum(count for what, count in faults.notes.items() if what.endswith("left out"))
