@@ -43,6 +43,11 @@ class ColumnFile:
         """The number of lines with a tag."""
         return self.layout.reading.entities + self.layout.reading.outside if self.layout else 0
 
+    def has_labels_alone(self) -> bool:
+        """Say whether a column holds O and names, which may be labels or something else."""
+        layout = find_layout(self.lines, self.faults, Notation.label)[1]
+        return layout is not None and layout.reading.outside > 0 and layout.reading.share >= 0.9
+
     def read_again(self, notation: Notation) -> None:
         """Read the tags as other files write them, where this one does not show how it does."""
         own = self.layout.reading if self.layout else None

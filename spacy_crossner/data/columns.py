@@ -5,6 +5,7 @@ the commas or semicolons of CSV. In a line with a tab a token may hold any kind 
 belongs to its token, unless nothing else separates the columns.
 """
 
+import itertools
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ from .table import DOCUMENT_MARKER, Row, Separator, Table, split_columns
 KEY_COMMENT = re.compile(r"#+ *(?:[\w.:-]+ *=(?: |$)|id\b|(?:begin|end) document\b)")
 # A first row with such a tag is one with a slip, with any other perhaps a line of names.
 SLIP = re.compile(r".(?:[-_:/|.]|$)")
+
+# Tokens of a sentence that is likely to be several.
+LONG = 1000
 
 
 @dataclass
@@ -73,6 +77,7 @@ class RowReader:
         self.faults = faults
         self.writer = TagWriter(layout.reading)
         self.sentences = [TaggedSentence()]
+        self.has_blank_lines = len(list(itertools.islice(table.groups(), 2))) > 1
         # The number of the token before, and the mark of the sentence, where there are columns for them.
         self.number = -1
         self.mark = ""
@@ -89,8 +94,9 @@ class RowReader:
                 if is_blank_line(row.text) and row.text.strip(" \t"):
                     self.faults.note("lines of odd blanks and zero-width characters read as blank lines")
             elif row.is_hashed and self._is_comment(row):
-                # Comments stand before their sentence.
-                self._end_sentence()
+                # Comments stand before their sentence: without blank lines they are what separates sentences.
+                if not self.has_blank_lines:
+                    self._end_sentence()
                 self.faults.note("comment lines (#) left out")
             else:
                 self._read_row(row)
@@ -99,10 +105,21 @@ class RowReader:
         if self.writer.cleaned:
             cleaned = "tags cleaned of zero-width characters, of no-break and other odd blanks, or put in NFC"
             self.faults.note(cleaned, self.writer.cleaned)
+        sentences = [sentence for sentence in self.sentences if sentence.words]
+        self._note_doubts(sentences)
+        return sentences
+
+    def _note_doubts(self, sentences: Sequence[TaggedSentence]) -> None:
+        """Note what may have been meant otherwise."""
         if self.layout.notation is Notation.bare:
-            count = sum(tag != OUTSIDE for sentence in self.sentences for tag in sentence.tags)
+            count = sum(tag != OUTSIDE for sentence in sentences for tag in sentence.tags)
             self.faults.note(f"tags without a type, read as entities of the type {BARE_LABEL}", count)
-        return [sentence for sentence in self.sentences if sentence.words]
+        if self.layout.notation is Notation.label and sentences:
+            first = sentences[0].tags[0]
+            if first != OUTSIDE and sum(sentence.tags.count(first) for sentence in sentences) == 1:
+                self.faults.note(f"label that the first line alone has, {first[2:]!r}: if it names a column, delete it")
+        if long := sum(len(sentence.words) > LONG for sentence in sentences):
+            self.faults.note(f"sentences of more than {LONG:,} tokens: are there lines between sentences?", long)
 
     def _end_sentence(self) -> None:
         """Begin a new sentence, unless the last has no word yet."""

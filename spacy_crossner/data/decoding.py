@@ -52,10 +52,10 @@ def _strip_end(line: str) -> str:
 def _decode_utf8(raw: bytes, number: int, offset: int, faults: Faults) -> str:
     """Decode a line of UTF-8.
 
-    RAISES (DataError): it is none, or more than a third of it are NUL bytes.
+    RAISES (DataError): it is none, or more than a third of it are NUL bytes (one in a line end is no evidence).
     """
     # Text in UTF-16 and UTF-32 is valid UTF-8 as long as its letters are those of ASCII.
-    if b"\0" in raw and raw.count(0) * 3 > len(raw):
+    if b"\0" in raw and raw.count(0) * 3 > len(raw) > 3:
         found = "NUL bytes, as in UTF-16 or UTF-32 without a byte order mark"
         raise faults.error(NOT_UTF8, number, found)
     try:

@@ -75,7 +75,7 @@ class Reading:
 
 def split_written(tag: str, notation: Notation) -> Optional[Tuple[str, str]]:
     """Return letter and label of a cleaned tag, `("O", "")` outside; None for one that the notation does not read."""
-    if tag == OUTSIDE or (tag == OUTSIDE.lower() and notation in (Notation.lower_case, Notation.bare)):
+    if tag in (OUTSIDE, OUTSIDE.lower()):
         return OUTSIDE, ""
     if notation is Notation.label:
         return ("I", tag) if _LABEL.fullmatch(tag) else None
@@ -116,7 +116,7 @@ def find_notation(values: Counter[str]) -> Reading:
     best = max(sure, key=lambda reading: reading.entities)
     if best.entities < best.unknown:
         labels = read_counts(tags, Notation.label)
-        most = max(count for tag, count in tags.items() if tag != OUTSIDE)
+        most = max(count for tag, count in tags.items() if tag.upper() != OUTSIDE)
         if labels.share >= 0.9 and labels.outside >= most and 2 * len(labels.labels) <= sum(tags.values()):
             return labels
     return best

@@ -9,7 +9,7 @@ from .alignment import Text, Tokenize
 from .characters import is_blank_line
 from .column_files import ColumnFile, read_files, share_notation
 from .columns import TaggedSentence, read_tags, wrong_columns
-from .faults import COLUMNS, EMPTY_FILE, EMPTY_LABEL, NOTHING_LEFT, UNKNOWN_TAG, Faults
+from .faults import COLUMNS, EMPTY_FILE, EMPTY_LABEL, NO_PREFIXES, NOTHING_LEFT, UNKNOWN_TAG, Faults
 from .files import Line, read_lines
 from .jsonl import read_jsonl
 from .markup import read_markup
@@ -158,4 +158,6 @@ def _settle_format(file: ColumnFile, format: Format, raw: Optional[bool]) -> Opt
         return Format.conll
     if format is Format.auto and raw is not False:
         return None
+    if file.has_labels_alone():
+        raise file.faults.error(NO_PREFIXES, content[0][0], "what may be labels alone in the place of tags")
     raise file.faults.error(COLUMNS, content[0][0], wrong_columns(content[0][1], None))

@@ -131,6 +131,19 @@ def test_a_hash_with_a_slip_is_no_comment(tmp_path, text, line):
         read(tmp_path, text)
 
 
+def test_a_comment_inside_a_sentence_does_not_end_it(tmp_path):
+    sentences, _ = read(tmp_path, "# id 1\nNew B-X\n# note = here\nYork I-X\n\n# id 2\nAda B-X\n")
+    assert [(sentence.words, sentence.spans) for sentence in sentences] == [
+        (["New", "York"], [(0, 2, "X")]),
+        (["Ada"], [(0, 1, "X")]),
+    ]
+
+
+def test_a_file_without_lines_between_sentences_is_noted(tmp_path):
+    _, source = read(tmp_path, "word,tag\n" + "Ada,B-X\nleft,O\n" * 501)
+    assert source.faults.notes["sentences of more than 1,000 tokens: are there lines between sentences?"] == 1
+
+
 def test_labels_of_label_studio_may_hold_blanks(tmp_path):
     text = "The -X- _ O\niPhone -X- _ B-Product Name\n15 -X- _ I-Product Name\nMax -X- _ I-Product Name\nsold -X- _ O\n"
     (sentence,), source = read(tmp_path, text)
@@ -159,7 +172,7 @@ def test_ranges_of_conllu(tmp_path):
         ("Ada\tB-PER\nleft\nOslo\tB-LOC\n", "C104", "line 2: found 1 column, 'left', where most lines have 2"),
         ("0 Ada B-PER\n1 left O\nOslo B-LOC\n3 . O\n", "C104", "line 3: found 2 columns"),
         ("Ada NNP\nleft VBD\n", "C104", "line 1: found 2 columns, 'Ada NNP', of which the last is no tag"),
-        ("Type A\nType B\nType O\n", "C104", "line 1"),
+        ("Type A\nType B\nType O\n", "C123", "line 1: found what may be labels alone"),
         ("".join(f"{i} O\n" for i in range(20)), "C104", "line 1"),
         ("Mot Etiquette\nAda B-PER\nleft O\n", "C126", "line 1: found 'Mot Etiquette' with 'Etiquette'"),
         (

@@ -32,6 +32,7 @@ WRITTEN = {
     "suffix, underscore": (re.sub(r"(\w)-(\w+)", r"\2_\1", BIO), "bio", "X-B"),
     "lower letters": (re.sub(r"\b([BIO])\b", lambda match: match[1].lower(), BIO), "bio", "b-x"),
     "lower letters, O": (re.sub(r"\b([BI])-", lambda match: match[1].lower() + "-", BIO), "bio", "b-x"),
+    "small o": (BIO.replace("O ", "o "), "bio", "B-X"),
     "labels alone": ("PER PER PER O LOC O LOC LOC O", "io", "X"),
 }
 
@@ -72,6 +73,11 @@ def test_labels_with_hyphens_alone(tmp_path):
     assert source.scheme is Scheme.io
 
 
+def test_a_label_of_the_first_line_alone_is_noted(tmp_path):
+    _, source = read(tmp_path, "Klasse PER PER O O", ["Wort", "Ada", "King", "left", "it"])
+    assert source.faults.notes == {"label that the first line alone has, 'Klasse': if it names a column, delete it": 1}
+
+
 def test_a_label_stands_behind_chunks(tmp_path):
     text = "EU NNP B-NP org\nrejects VBZ B-VP O\nGerman JJ B-NP O\ncall NN I-NP O\n"
     (tmp_path / "x.txt").write_text(text, encoding="utf8")
@@ -92,6 +98,8 @@ def test_scheme_io_takes_labels_alone(tmp_path):
     words, tags = ["a", "b", "c"], "PER PER LOC"
     with pytest.raises(DataError, match=r"C104.*--scheme io"):
         read(tmp_path, tags, words)
+    with pytest.raises(DataError, match=r"C123.*labels alone.*--scheme io"):
+        read(tmp_path, "PER PER O", words)
     (sentence,), _ = read(tmp_path, tags, words, scheme=Scheme.io)
     assert sentence.spans == [(0, 2, "PER"), (2, 3, "LOC")]
     (sentence,), _ = read(tmp_path, "I-PER I-PER I-LOC", words, scheme=Scheme.io)
