@@ -1,14 +1,16 @@
 """Files of columns that belong together: each with its own layout, their tags written in one way and of one scheme."""
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Tuple
 
-from .columns import RowReader, TaggedSentence, check_tags, choose_scheme
+from ..tags import OUTSIDE
+from .columns import RowReader, TaggedSentence
 from .decoding import Line
-from .faults import NO_PREFIXES, Faults
+from .faults import MOSTLY_UNKNOWN, NO_PREFIXES, Faults
 from .layout import Layout, find_layout
 from .notations import Notation
-from .schemes import Scheme
+from .schemes import PREFIXES, Scheme, detect_scheme, is_tag
 from .table import Table
 
 
@@ -66,12 +68,12 @@ def share_notation(files: Sequence[ColumnFile]) -> None:
             file.read_again(best.notation)
 
 
-def read_files(files: Sequence[ColumnFile], scheme: Scheme) -> tuple[List[List[TaggedSentence]], Scheme]:
+def read_files(files: Sequence[ColumnFile], scheme: Scheme) -> Tuple[List[List[TaggedSentence]], Scheme]:
     """Read the rows of files with columns.
 
     files (Sequence[ColumnFile]): the files, each with a layout or without a line to read.
     scheme (Scheme): the scheme of the tags; `auto` has it found.
-    RETURNS (tuple[List[List[TaggedSentence]], Scheme]): the sentences of each file, and the scheme.
+    RETURNS (Tuple[List[List[TaggedSentence]], Scheme]): the sentences of each file, and the scheme.
     RAISES (DataError): a row cannot be read, or the tags are of another scheme.
     """
     read = [RowReader(file.table, file.layout, file.faults).read() if file.layout else [] for file in files]
@@ -84,3 +86,37 @@ def read_files(files: Sequence[ColumnFile], scheme: Scheme) -> tuple[List[List[T
     for file, sentences in zip(files, read, strict=True):
         check_tags(sentences, scheme, file.faults)
     return read, scheme
+
+
+def choose_scheme(files: Sequence[Sequence[TaggedSentence]], notations: Sequence[Notation]) -> Scheme:
+    """Tell the scheme of files that belong together.
+
+    files (Sequence[Sequence[TaggedSentence]]): the sentences of each.
+    notations (Sequence[Notation]): how the tags of each are written.
+    RETURNS (Scheme): the scheme.
+    """
+    if Notation.label in notations:
+        return Scheme.io
+    return detect_scheme(sentence.tags for sentences in files for sentence in sentences)
+
+
+def check_tags(sentences: Sequence[TaggedSentence], scheme: Scheme, faults: Faults) -> None:
+    """Refuse a file whose tags are not of the scheme: a repair would make them O.
+
+    RAISES (DataError): more tags are unknown than known, O left aside, or a quarter are of another scheme.
+    """
+    unknown = [
+        (number, tag)
+        for sentence in sentences
+        for number, tag in zip(sentence.lines, sentence.tags, strict=True)
+        if not is_tag(tag, PREFIXES[scheme])
+    ]
+    entities = sum(tag != OUTSIDE for sentence in sentences for tag in sentence.tags)
+    # Those of another scheme are no slips, so fewer of them show it.
+    foreign = sum(is_tag(tag) for _, tag in unknown)
+    if 2 * len(unknown) > entities or 4 * foreign > entities:
+        examples = ", ".join(repr(tag) for tag, _ in Counter(tag for _, tag in unknown).most_common(3))
+        found = f"{len(unknown):,} of {entities:,} tags other than O that are not of the scheme {scheme}: {examples}"
+        looks = detect_scheme(sentence.tags for sentence in sentences)
+        hint = f"--scheme {looks}" if looks is not scheme else "--scheme io where the tags are labels alone"
+        raise faults.error(MOSTLY_UNKNOWN, unknown[0][0], found, hint=hint)

@@ -7,7 +7,6 @@ belongs to its token, unless nothing else separates the columns.
 
 import itertools
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import List, Optional, Sequence
 
@@ -17,7 +16,6 @@ from .faults import (
     COLUMNS,
     EMPTY_TOKEN,
     HEADER,
-    MOSTLY_UNKNOWN,
     TAG_OF_RANGE,
     TAG_WITHOUT_WORD,
     Fault,
@@ -25,7 +23,7 @@ from .faults import (
 )
 from .layout import RANGE, Layout
 from .notations import BARE_LABEL, Notation, TagWriter
-from .schemes import PREFIXES, Scheme, detect_scheme, is_tag, to_bio
+from .schemes import Scheme, is_tag, to_bio
 from .sentences import Sentence
 from .table import DOCUMENT_MARKER, Row, Separator, Table, split_columns
 
@@ -201,40 +199,6 @@ class RowReader:
         if count <= self.number:
             self._end_sentence()
         self.number = count
-
-
-def choose_scheme(files: Sequence[Sequence[TaggedSentence]], notations: Sequence[Notation]) -> Scheme:
-    """Tell the scheme of files that belong together.
-
-    files (Sequence[Sequence[TaggedSentence]]): the sentences of each.
-    notations (Sequence[Notation]): how the tags of each are written.
-    RETURNS (Scheme): the scheme.
-    """
-    if Notation.label in notations:
-        return Scheme.io
-    return detect_scheme(sentence.tags for sentences in files for sentence in sentences)
-
-
-def check_tags(sentences: Sequence[TaggedSentence], scheme: Scheme, faults: Faults) -> None:
-    """Refuse a file whose tags are not of the scheme: a repair would make them O.
-
-    RAISES (DataError): more tags are unknown than known, O left aside, or a quarter are of another scheme.
-    """
-    unknown = [
-        (number, tag)
-        for sentence in sentences
-        for number, tag in zip(sentence.lines, sentence.tags, strict=True)
-        if not is_tag(tag, PREFIXES[scheme])
-    ]
-    entities = sum(tag != OUTSIDE for sentence in sentences for tag in sentence.tags)
-    # Those of another scheme are no slips, so fewer of them show it.
-    foreign = sum(is_tag(tag) for _, tag in unknown)
-    if 2 * len(unknown) > entities or 4 * foreign > entities:
-        examples = ", ".join(repr(tag) for tag, _ in Counter(tag for _, tag in unknown).most_common(3))
-        found = f"{len(unknown):,} of {entities:,} tags other than O that are not of the scheme {scheme}: {examples}"
-        looks = detect_scheme(sentence.tags for sentence in sentences)
-        hint = f"--scheme {looks}" if looks is not scheme else "--scheme io where the tags are labels alone"
-        raise faults.error(MOSTLY_UNKNOWN, unknown[0][0], found, hint=hint)
 
 
 def read_tags(sentence: TaggedSentence, scheme: Scheme, faults: Faults) -> Sentence:

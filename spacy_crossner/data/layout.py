@@ -10,7 +10,17 @@ from .characters import clean_label
 from .decoding import Line
 from .faults import TWO_TAGS, Faults
 from .notations import Notation, Reading, TagWriter, find_notation, read_counts
-from .table import SENTENCE_NAMES, TAG_NAMES, WORD_NAMES, Row, Separator, Table, find_separators, read_table
+from .table import (
+    SENTENCE_NAMES,
+    TAG_NAMES,
+    WORD_NAMES,
+    Row,
+    Separator,
+    Table,
+    find_separators,
+    read_table,
+    uncut_table,
+)
 
 # A token's number; CoNLL-U has ranges for words that stand for several (1-2), and empty nodes (3.1).
 NUMBER = re.compile(r"\d+")
@@ -21,6 +31,8 @@ SENTENCE_MARK = re.compile(r"sentence\W*\d+", re.IGNORECASE)
 LABEL_STUDIO = ["-X-", "_"]
 # Rows that may hold any numbers as words: more are no accident.
 FEW = 10
+# Lines that show whether a file has columns: long texts have none, and are not cut as a whole.
+PROBE = 2000
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,7 @@ class Layout:
     reading (Reading): how the tags are written.
     numbers (Optional[int]): the numbers of the tokens.
     sentences (Optional[int]): the number or name of the sentence, in its first row or in each.
+    rival (str): another column that may hold the tags, in words; empty without one.
     """
 
     separator: Separator
@@ -43,6 +56,7 @@ class Layout:
     reading: Reading
     numbers: Optional[int] = None
     sentences: Optional[int] = None
+    rival: str = ""
 
     @property
     def notation(self) -> Notation:
@@ -90,17 +104,27 @@ def find_layout(
     RETURNS (Tuple[Table, Optional[Layout]]): the cells and the layout, None where no column holds tags.
     RAISES (DataError): two columns hold tags of entities.
     """
+    if len(lines) > PROBE and _try_separators(lines[:PROBE], notation)[1] is None:
+        return uncut_table(lines), None
+    table, layout = _try_separators(lines, notation)
+    if layout and layout.rival:
+        raise faults.error(TWO_TAGS, None, layout.rival)
+    return table, layout
+
+
+def _try_separators(lines: Sequence[Line], notation: Optional[Notation]) -> Tuple[Table, Optional[Layout]]:
+    """Return cells and layout by the separator that gives most lines a tag, or else by the likeliest."""
     found: List[Tuple[Table, Optional[Layout]]] = []
     for separator in find_separators(lines):
         table = read_table(lines, separator)
-        layout = _find_columns(table, faults, notation)
+        layout = _find_columns(table, notation)
         found.append((table, layout))
         if layout and 2 * (layout.reading.entities + layout.reading.outside) > len(table.filled()):
             return found[-1]
     return found[0]
 
 
-def _find_columns(table: Table, faults: Faults, notation: Optional[Notation]) -> Optional[Layout]:
+def _find_columns(table: Table, notation: Optional[Notation]) -> Optional[Layout]:
     """Return the layout of a table."""
     rows = table.filled()
     width = _find_width(rows)
@@ -111,14 +135,16 @@ def _find_columns(table: Table, faults: Faults, notation: Optional[Notation]) ->
     whole = [row.cells for row in rows if is_whole(row.cells) == width]
     values = [Counter(cells[column] for cells in whole) for column in range(width)]
     readings = [read_column(column, notation) for column in values]
-    tag = _tag_column(readings, table, faults)
-    if tag is None:
+    tags = _tag_columns(readings, table)
+    if not tags:
         return None
+    tag = tags[-1]
     groups = [[row.cells for row in group if is_whole(row.cells) == width] for group in table.groups()]
     word, numbers, sentences = _word_column(tag, width, [group for group in groups if group], table.header)
     if word is None:
         return None
-    return Layout(table.separator, width, word, tag, readings[tag], numbers, sentences)
+    rival = _describe_rival(tags, readings)
+    return Layout(table.separator, width, word, tag, readings[tag], numbers, sentences, rival)
 
 
 def _find_width(rows: Sequence[Row]) -> Optional[int]:
@@ -139,28 +165,28 @@ def read_column(values: Counter[str], notation: Optional[Notation]) -> Reading:
     return read_counts(tags, notation)
 
 
-def _tag_column(readings: Sequence[Reading], table: Table, faults: Faults) -> Optional[int]:
-    """Return the column of the tags: the last that holds tags, as those of chunks stand before it.
-
-    RAISES (DataError): a column before it holds more tags of entities.
-    """
+def _tag_columns(readings: Sequence[Reading], table: Table) -> List[int]:
+    """Return the columns that hold tags: those of entities are in the last, as those of chunks stand before it."""
     found = [column for column, reading in enumerate(readings) if reading.share >= 0.5]
-    # Words may look like tags in a short file, so the first column takes more to be the tags.
-    if found[:1] == [0] and (readings[0].share < 0.9 or not readings[0].entities):
+    # Words may look like tags, so the first column holds the tags where no other does, and nearly all are sure.
+    words_may = readings[0].share < 0.9 or not readings[0].entities or readings[0].notation is Notation.label
+    if found[:1] == [0] and (len(found) > 1 or words_may):
         found.pop(0)
     named = [column for column in found if len(table.header) == len(readings) and table.header[column] in TAG_NAMES]
     found = named or found
     sure = [c for c in found if readings[c].notation is not Notation.label and not readings[c].is_chunks]
     if any(readings[column].entities for column in sure):
         found = [c for c in found if readings[c].notation is not Notation.label]
-    if not found:
-        return None
-    for column in found[:-1]:
-        if readings[column].entities > readings[found[-1]].entities and not readings[column].is_chunks:
+    return found
+
+
+def _describe_rival(tags: Sequence[int], readings: Sequence[Reading]) -> str:
+    """Name a column that holds more tags of entities than the last does; return "" without one."""
+    for column in tags[:-1]:
+        if readings[column].entities > readings[tags[-1]].entities and not readings[column].is_chunks:
             labels = ", ".join(sorted(readings[column].labels)[:5])
-            described = f"tags in column {column + 1} ({labels}) and in column {found[-1] + 1}"
-            raise faults.error(TWO_TAGS, None, described)
-    return found[-1]
+            return f"tags in column {column + 1} ({labels}) and in column {tags[-1] + 1}"
+    return ""
 
 
 def _word_column(

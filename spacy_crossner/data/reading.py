@@ -19,6 +19,9 @@ from .sentences import Sentence
 # Repairs that take an entity away. They may not take the last.
 DESTROYING = {UNKNOWN_TAG.repair, EMPTY_LABEL.repair}
 
+# The share of lines with an entity that makes a text one with markup, where it may be plain text.
+LEAST_MARKUP = 0.05
+
 
 class Format(StrEnum):
     """A file format; `auto` has it told from the file."""
@@ -150,7 +153,8 @@ def _settle_format(file: ColumnFile, format: Format, raw: Optional[bool]) -> Opt
     """
     content = [(row.number, row.text) for row in file.table.rows if row.cells]
     markup = sum("](" in text for _, text in content)  # what a broken entity holds too
-    if format is Format.auto and markup > file.tagged:
+    # In a long text without annotation such brackets may stand somewhere.
+    if format is Format.auto and markup > file.tagged and (raw is False or markup > len(content) * LEAST_MARKUP):
         return Format.markup
     # A line of text may end in O: in a file that may be plain text most have to.
     enough = file.tagged if raw is False else 2 * file.tagged >= len(content)

@@ -175,6 +175,12 @@ def read_table(lines: Sequence[Line], separator: Separator) -> Table:
     return table
 
 
+def uncut_table(lines: Sequence[Line]) -> Table:
+    """Return lines that have no columns, each as one cell."""
+    rows = [Row(number, text, [] if is_boundary(text) else [text]) for number, text in lines]
+    return Table(Separator.blank, rows)
+
+
 def is_header(cells: Sequence[str]) -> bool:
     """Say whether cells name columns: words, tags and perhaps others, nothing else."""
     names = {cell.lower() for cell in cells}

@@ -139,6 +139,12 @@ def test_a_comment_inside_a_sentence_does_not_end_it(tmp_path):
     ]
 
 
+def test_the_whole_file_decides_which_column_holds_the_tags(tmp_path):
+    text = "Ada B-PER O\nleft O O\n" * 1500 + "Ada O B-PER\nleft O O\nit O O\n" * 1600
+    sentences, _ = read(tmp_path, text)
+    assert sum(len(sentence.spans) for sentence in sentences) == 1600
+
+
 def test_a_file_without_lines_between_sentences_is_noted(tmp_path):
     _, source = read(tmp_path, "word,tag\n" + "Ada,B-X\nleft,O\n" * 501)
     assert source.faults.notes["sentences of more than 1,000 tokens: are there lines between sentences?"] == 1
@@ -216,9 +222,10 @@ def test_a_remark_behind_the_tag_is_no_label(tmp_path):
 
 def test_plain_text_stays_plain_text_in_stats(tmp_path):
     path = tmp_path / "train.txt"
-    path.write_text("Ada came O\nIt rained all day.\nNobody left the house.\n", encoding="utf8")
-    counted = stats([path]).sets[tmp_path.name]["train"]
-    assert (counted.sentences, counted.unlabelled) == (3, 3)
+    for text in ("Ada came O\n", "f[x](y and more.\n"):
+        path.write_text(text + "It rained all day, and nobody came.\n" * 5000, encoding="utf8")
+        counted = stats([path]).sets[tmp_path.name]["train"]
+        assert (counted.sentences, counted.unlabelled, counted.repairs) == (5001, 5001, {})
 
 
 def test_convert_prints_the_columns(tmp_path):
