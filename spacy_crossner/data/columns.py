@@ -21,8 +21,9 @@ from .faults import (
     Fault,
     Faults,
 )
-from .layout import RANGE, Layout
+from .layout import Layout
 from .notations import BARE_LABEL, Notation, TagWriter
+from .numbering import RANGE
 from .schemes import Scheme, is_tag, to_bio
 from .sentences import Sentence
 from .table import DOCUMENT_MARKER, Row, Separator, Table, split_columns
@@ -109,6 +110,9 @@ class RowReader:
 
     def _note_doubts(self, sentences: Sequence[TaggedSentence]) -> None:
         """Note what may have been meant otherwise."""
+        for column in self.layout.others:
+            read = f"tags are read from column {self.layout.tag + 1}"
+            self.faults.note(f"other column of tags, column {column + 1}, is left aside: {read}")
         if self.layout.notation is Notation.bare:
             count = sum(tag != OUTSIDE for sentence in sentences for tag in sentence.tags)
             self.faults.note(f"tags without a type, read as entities of the type {BARE_LABEL}", count)
@@ -136,7 +140,7 @@ class RowReader:
         stands_before = not self.sentences[-1].words
         is_row = row.text.startswith("#\t") and len(row.cells) == self.layout.width
         return KEY_COMMENT.match(row.text) is not None or (
-            stands_before and re.match(r"#+[ \t]|#+$", row.text) is not None and not is_row
+            stands_before and re.match(r"#+[ \t]|##|#$", row.text) is not None and not is_row
         )
 
     def _read_row(self, row: Row) -> None:

@@ -1,7 +1,5 @@
 """Which column of a file holds what: found by what stands in the columns, not by their place."""
 
-import itertools
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
@@ -10,6 +8,7 @@ from .characters import clean_label
 from .decoding import Line
 from .faults import TWO_TAGS, Faults
 from .notations import Notation, Reading, TagWriter, find_notation, read_counts
+from .numbering import FEW, counts_sentences, counts_tokens, holds_numbers, is_constant, marks_sentences
 from .table import (
     SENTENCE_NAMES,
     TAG_NAMES,
@@ -22,15 +21,8 @@ from .table import (
     uncut_table,
 )
 
-# A token's number; CoNLL-U has ranges for words that stand for several (1-2), and empty nodes (3.1).
-NUMBER = re.compile(r"\d+")
-RANGE = re.compile(r"\d+[-.]\d+")
-# How some CSV files begin a sentence.
-SENTENCE_MARK = re.compile(r"sentence\W*\d+", re.IGNORECASE)
 # The columns between word and tag as Label Studio exports them; its labels may hold blanks.
 LABEL_STUDIO = ["-X-", "_"]
-# Rows that may hold any numbers as words: more are no accident.
-FEW = 10
 # Lines that show whether a file has columns: long texts have none, and are not cut as a whole.
 PROBE = 2000
 
@@ -47,6 +39,7 @@ class Layout:
     numbers (Optional[int]): the numbers of the tokens.
     sentences (Optional[int]): the number or name of the sentence, in its first row or in each.
     rival (str): another column that may hold the tags, in words; empty without one.
+    others (Tuple[int, ...]): further columns of tags, those of chunks aside, which are not read.
     """
 
     separator: Separator
@@ -57,6 +50,7 @@ class Layout:
     numbers: Optional[int] = None
     sentences: Optional[int] = None
     rival: str = ""
+    others: Tuple[int, ...] = ()
 
     @property
     def notation(self) -> Notation:
@@ -144,7 +138,8 @@ def _find_columns(table: Table, notation: Optional[Notation]) -> Optional[Layout
     if word is None:
         return None
     rival = _describe_rival(tags, readings)
-    return Layout(table.separator, width, word, tag, readings[tag], numbers, sentences, rival)
+    others = tuple(column for column in tags[:-1] if readings[column].entities and not readings[column].is_chunks)
+    return Layout(table.separator, width, word, tag, readings[tag], numbers, sentences, rival, others)
 
 
 def _find_width(rows: Sequence[Row]) -> Optional[int]:
@@ -198,58 +193,27 @@ def _word_column(
     named = next((column for column, name in enumerate(names) if name in WORD_NAMES), None)
     for column in [column for column in range(width) if column not in (tag, named)]:
         values = [[cells[column] for cells in group] for group in groups]
-        if names[column] in SENTENCE_NAMES or _marks_sentences(values):
+        if names[column] in SENTENCE_NAMES or marks_sentences(values):
             sentences = column
         elif named is not None and column > named:
             continue
-        elif _counts_tokens(values) and (width > 2 or sum(map(len, values)) > FEW):
+        elif counts_tokens(values) and (width > 2 or sum(map(len, values)) > FEW):
             numbers = column
-        elif _counts_sentences(values) and width > 2:
+        elif counts_sentences(values) and width > 2:
             sentences = column
+        elif named is None and holds_numbers(values) and _has_words_behind(column, tag, width, groups):
+            continue  # offsets, or a number of any kind
         elif named is None:
             following = [[cells[column + 1] for cells in group] for group in groups if column + 1 < width]
-            if column + 1 == tag or not _is_constant(values) or _is_constant(following):
+            if column + 1 == tag or not is_constant(values) or is_constant(following):
                 return column, numbers, sentences
     return named, numbers, sentences
 
 
-def _counts_tokens(values: Sequence[Sequence[str]]) -> bool:
-    """Say whether a column counts tokens: by one, in each sentence from 0 or 1 or through the file."""
-    numbered = [[int(v) for v in group if not RANGE.fullmatch(v)] for group in values if _all_numbers(group)]
-    if len(numbered) < len(values) or sum(map(len, numbered)) < 2:
-        return False
-    pairs = [pair for group in numbered for pair in itertools.pairwise(group)]
-    # Sentences may begin anew without a blank line between them.
-    counted = sum(after == before + 1 or (after < before and after in (0, 1)) for before, after in pairs)
-    rising = counted + sum(after > before + 1 for before, after in pairs)
-    # With slips among them: numbers left out, or any in a long file.
-    counting = 10 * counted >= 8 * len(pairs) or (2 * counted >= len(pairs) and rising == len(pairs))
-    starts = [group[0] for group in numbered if group]
-    whole = [number for group in numbered for number in group]
-    runs = all(after == before + 1 for before, after in itertools.pairwise(whole))
-    restarts = counting and 2 * sum(start in (0, 1) for start in starts) > len(starts)
-    return restarts or (runs and (whole[0] < 2 or len(whole) > FEW))
-
-
-def _all_numbers(group: Sequence[str]) -> bool:
-    """Say whether all values are numbers or ranges of them that Python can read."""
-    return all(len(v) < 20 and v.isascii() and (NUMBER.fullmatch(v) or RANGE.fullmatch(v)) for v in group)
-
-
-def _counts_sentences(values: Sequence[Sequence[str]]) -> bool:
-    """Say whether a column repeats the number of a sentence in each of its rows."""
-    if not all(_all_numbers(group) and not any(map(RANGE.fullmatch, group)) for group in values):
-        return False
-    whole = [int(value) for group in values for value in group]
-    return len(whole) > 2 and whole == sorted(whole) and len(set(whole)) < len(whole)
-
-
-def _marks_sentences(values: Sequence[Sequence[str]]) -> bool:
-    """Say whether a column holds `Sentence: 1` in the first row of a sentence or in each."""
-    whole = [value for group in values for value in group if value]
-    return bool(whole) and all(map(SENTENCE_MARK.fullmatch, whole))
-
-
-def _is_constant(values: Sequence[Sequence[str]]) -> bool:
-    """Say whether a column has one value in each sentence, as the name of a document does; three rows show it."""
-    return max(map(len, values), default=0) > 2 and all(len(set(group)) == 1 for group in values)
+def _has_words_behind(column: int, tag: int, width: int, groups: Sequence[Sequence[Sequence[str]]]) -> bool:
+    """Say whether a later column, not that of the tags, holds different values that are no numbers."""
+    for other in range(column + 1, width):
+        values = [[cells[other] for cells in group] for group in groups]
+        if other != tag and not holds_numbers(values) and len({value for group in values for value in group}) > 1:
+            return True
+    return False

@@ -146,6 +146,8 @@ def find_separators(lines: Sequence[Line]) -> Iterator[Separator]:
     texts = [text for _, text in lines if not is_boundary(text)]
     quoted = any(map(_QUOTED_QUOTE.search, texts)) and not any(map(_PLAIN_QUOTE.search, texts))
     yield Separator.quoted_tab if quoted else Separator.blank
+    if not quoted and 2 * sum(text.startswith('"') and "\t" in text for text in texts) >= len(texts):
+        yield Separator.quoted_tab
     for separator in (Separator.comma, Separator.semicolon):
         if 2 * sum(DELIMITERS[separator] in text for text in texts) >= len(texts):
             yield separator

@@ -48,6 +48,10 @@ LAYOUTS = {
     "Label Studio": "-DOCSTART- -X- O\n" + rows("{word} -X- _ {tag}"),
     "markers": "-DOCSTART- -X- -X- O\n\n" + rows("{word} {pos} {chunk} {tag}", between="\n-DOCSTART- -X- O O\n"),
     "a marker in lower case": "-docstart- O\n" + rows("{word} {tag}"),
+    "offsets first": rows("{n}0 {n}9 {word} {tag}"),
+    "names that count": rows("t{i} {word} {tag}", start=1),
+    "documents of JNLPBA": "###MEDLINE:7\n\n" + rows("{word}\t{tag}", between="\n###MEDLINE:8\n\n"),
+    "all quoted, tabs": rows('"{word}"\t"{tag}"'),
     "a header": "word\ttag\n" + rows("{word}\t{tag}"),
     "a header with blanks": "Token NER\n" + rows("{word} {tag}"),
     "a header twice": "word\ttag\n" + rows("{word}\t{tag}", between="\nword\ttag\n"),
@@ -129,6 +133,12 @@ def test_a_hash_with_a_tag_is_a_token(tmp_path, text, words, spans):
 def test_a_hash_with_a_slip_is_no_comment(tmp_path, text, line):
     with pytest.raises(DataError, match=rf"C106.*line {line}: found the tag 'X-Y'"):
         read(tmp_path, text)
+
+
+def test_another_column_of_tags_is_noted(tmp_path):
+    (sentence,), source = read(tmp_path, "Ada NNP O B-PER\nleft VBD O O\nOslo NNP B-LOC B-LOC\nin IN O O\nMay NN O O\n")
+    assert sentence.spans == [(0, 1, "PER"), (2, 3, "LOC")]
+    assert source.faults.notes == {"other column of tags, column 3, is left aside: tags are read from column 4": 1}
 
 
 def test_a_comment_inside_a_sentence_does_not_end_it(tmp_path):
