@@ -5,11 +5,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence
 
-from .alignment import Text, Tokenize
+from .alignment import Text, Tokenize, check_repairs
+from .brat import is_brat, read_brat
 from .columns import DOCUMENT_MARKER, TaggedSentence, has_tag, read_rows, read_tags, wrong_columns
 from .faults import COLUMNS, EMPTY_FILE, Faults
 from .files import Line, read_lines
-from .jsonl import read_jsonl
+from .json_forms.items import Context, Item, TagItem
+from .jsonl import read_items, read_sentences
 from .markup import read_markup
 from .schemes import Scheme, detect_scheme
 from .sentences import Sentence
@@ -22,19 +24,22 @@ class Format(StrEnum):
     conll = "conll"
     jsonl = "jsonl"
     markup = "markup"
+    brat = "brat"
 
 
 @dataclass
 class Source:
     """A text file that was opened and is about to be read.
 
-    path (Path): the file.
+    path (Path): the file, or a folder of brat's pairs.
     format (Optional[Format]): its format, None for plain text.
     raw (bool): whether to read it without annotation.
     faults (Faults): what was mended and noted, complete once the sentences are read.
     lines (Iterable[Line]): its lines, to be read once.
     rows (List[TaggedSentence]): its sentences where it has columns.
-    scheme (Scheme): the scheme of its tags where it has columns.
+    scheme (Scheme): the scheme of its tags where it has some.
+    items (List[Item]): its sentences where it is JSON.
+    forms (List[str]): the forms of its records where it is JSON.
     """
 
     path: Path
@@ -44,6 +49,13 @@ class Source:
     lines: Iterable[Line] = ()
     rows: List[TaggedSentence] = field(default_factory=list)
     scheme: Scheme = Scheme.bio
+    items: List[Item] = field(default_factory=list)
+    forms: List[str] = field(default_factory=list)
+
+    @property
+    def tagged(self) -> List[TaggedSentence]:
+        """The sentences that have tags, of which the scheme is told."""
+        return [*self.rows, *(item.rows for item in self.items if isinstance(item, TagItem))]
 
     def read(self, tokenize: Tokenize) -> Iterator[Sentence]:
         """Read the sentences, once.
@@ -57,18 +69,21 @@ class Source:
             if self.raw and sentence.spans is not None:
                 if sentence.spans:
                     self.faults.note("sentences whose entities were left out (--raw)")
-                sentence.spans = None
+                sentence.spans, sentence.unannotated = None, ()
             yield sentence
             empty = False
         if empty:
             raise self.faults.error(EMPTY_FILE, None, "no sentence")
+        check_repairs(self.faults)
 
     def _read_annotated(self, tokenize: Tokenize) -> Iterator[Sentence]:
         """Read the sentences with their annotation."""
         if self.format is Format.conll:
             yield from (read_tags(rows, self.scheme, self.faults) for rows in self.rows)
         elif self.format is Format.jsonl:
-            yield from read_jsonl(self.lines, tokenize, self.faults)
+            yield from read_sentences(self.items, self.scheme, tokenize, self.faults)
+        elif self.format is Format.brat:
+            yield from read_brat(self.path, tokenize, self.faults)
         elif self.format is Format.markup:
             yield from read_markup(self.lines, tokenize, self.faults)
         else:
@@ -101,7 +116,7 @@ def open_files(
     """
     sources = [_open_file(Faults(Path(path), repair), format, raw) for path in paths]
     if scheme is Scheme.auto:
-        scheme = detect_scheme(rows.tags for source in sources for rows in source.rows)
+        scheme = detect_scheme(rows.tags for source in sources for rows in source.tagged)
     for source in sources:
         source.scheme = scheme
     return sources
@@ -109,6 +124,10 @@ def open_files(
 
 def _open_file(faults: Faults, format: Format, raw: Optional[bool]) -> Source:
     """Open one file: read its rows where it has columns, make its lines ready where it has none."""
+    if format is Format.brat or (
+        format is Format.auto and is_brat(faults.path) and not (raw and faults.path.is_file())
+    ):
+        return Source(faults.path, Format.brat, bool(raw), faults)
     is_json = faults.path.name.removesuffix(".gz").endswith((".jsonl", ".json"))
     lines = read_lines(faults)
     if format is Format.auto and raw and not is_json:
@@ -120,6 +139,10 @@ def _open_file(faults: Faults, format: Format, raw: Optional[bool]) -> Source:
         found = Format.jsonl if is_json else _detect_format(content)
     if found is None and raw is False:
         raise faults.error(COLUMNS, content[0][0], wrong_columns(content[0][1]))
+    if found is Format.jsonl:
+        context = Context(faults, raw)
+        items = read_items(listed, context)
+        return Source(faults.path, found, bool(raw), faults, items=items, forms=context.forms)
     rows = read_rows(listed, faults) if found is Format.conll else []
     return Source(faults.path, found, bool(raw) or found is None, faults, listed, rows)
 
