@@ -21,11 +21,12 @@ from .sentences import Sentence
 ANNOTATION_SUFFIX, TEXT_SUFFIX = ".ann", ".txt"
 
 # Id, label, one or more pairs of offsets, and the words.
-ENTITY = re.compile(r"T[^\t]*\t\s*(\S+)((?: +\d{1,15} +\d{1,15};)* +\d{1,15} +\d{1,15}) *\t(.*\S.*)")
+ENTITY = re.compile(r"T[^\t]*\t\s*(\S+) +(\d{1,15} +\d{1,15}(?: *; *\d{1,15} +\d{1,15})*) *\t(.*\S.*)")
 FRAGMENT = re.compile(r"(\d+) +(\d+)")
 
-# What the other lines say, by their first character.
-OTHER_LINES = {
+# What the other lines say, by the first character of their id.
+OTHER_LINE = re.compile(r"([REAMN#]\d+|\*)\t")
+OTHERS = {
     "R": "relations",
     "E": "events",
     "A": "attributes",
@@ -106,11 +107,10 @@ def _read_line(number: int, line: str, text: str, faults: Faults) -> Optional[Ma
     if not line.strip():
         return None
     if not line.startswith("T"):
-        kind = OTHER_LINES.get(line[0])
-        if kind is None:
-            faults.mend(STANDOFF, number, f"{line!r:.60}")
+        if OTHER_LINE.match(line):
+            faults.note(f"{OTHERS[line[0]]} not read")
         else:
-            faults.note(f"{kind} not read")
+            faults.mend(STANDOFF, number, f"{line!r:.60}")
         return None
     entity = ENTITY.fullmatch(line)
     if entity is None:

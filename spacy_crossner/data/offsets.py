@@ -6,7 +6,7 @@ differently tell anything: those behind an emoji, or in UTF-8 behind any letter 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from .alignment import CharSpan, shorten_int
@@ -20,6 +20,8 @@ ENCODINGS = {"UTF-16 units": ("utf-16-le", 2), "bytes": ("utf-8", 1)}
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]"
 )
+
+BLANKS = re.compile(r"\s+")
 
 
 @dataclass
@@ -76,7 +78,7 @@ def resolve_offsets(items: Sequence[Marked], faults: Faults) -> List[List[CharSp
         for mark in item.marks:
             start, end = place.find(mark, unit) or (mark.start, mark.end)
             if id(mark) in suspects:
-                found = f"{_name(mark)} that fits as {suspects[id(mark)]} alone, others as characters alone"
+                found = f"{_name(mark)} in a text whose spans fit as {suspects[id(mark)]}, others as characters"
                 item.faults.lose_span(OFFSET_UNIT, mark.line, found)
             elif mark.surface is not None and not same_words(item.text, start, end, mark.surface):
                 found = f"{_name(mark)}, where the text is {item.text[max(0, start) : max(0, end)]!r:.60}"
@@ -86,46 +88,70 @@ def resolve_offsets(items: Sequence[Marked], faults: Faults) -> List[List[CharSp
     return spans
 
 
-def _find_unit(items: Sequence[Marked], places: Sequence["_Places"], faults: Faults) -> Tuple[str, Dict[int, str]]:
-    """Return the unit of a file, and spans that do not fit in it but in another one, by their identity."""
-    fits: Dict[str, List[Mark]] = {unit: [] for unit in ENCODINGS}
-    misfits: Dict[str, List[Mark]] = {unit: [] for unit in ENCODINGS}
-    found: Dict[str, List[Optional[Tuple[int, int]]]] = {unit: [] for unit in ENCODINGS}
-    moved: Dict[str, int] = dict.fromkeys(ENCODINGS, 0)
-    both: Dict[str, int] = dict.fromkeys(ENCODINGS, 0)
-    characters = 0  # spans that fit as characters, and in no other unit that places them differently
+@dataclass
+class _Evidence:
+    """What the spans that a unit places differently than characters say of it.
+
+    found (List[Optional[Tuple[int, int]]]): where all spans are in this unit.
+    alone (List[Mark]): spans that fit in this unit, and not as characters.
+    both (int): spans that fit in this unit and as characters, in two places.
+    against (int): spans that fit as characters, and not in this unit.
+    neither (int): spans that fit in none of the two.
+    """
+
+    found: List[Optional[Tuple[int, int]]] = field(default_factory=list)
+    alone: List[Mark] = field(default_factory=list)
+    both: int = 0
+    against: int = 0
+    neither: int = 0
+
+
+def _weigh(items: Sequence[Marked], places: Sequence["_Places"], unit: str) -> _Evidence:
+    """Return what the spans of a file say of a unit."""
+    evidence = _Evidence()
     for item, place in zip(items, places, strict=True):
-        for mark in item.marks if place.counts else ():
-            as_characters = place.fits(mark, CHARACTERS)
-            others = {unit: place.find(mark, unit) for unit in ENCODINGS}
-            alone = as_characters and any(span != (mark.start, mark.end) for span in others.values())
-            for unit, span in others.items():
-                found[unit].append(span)
-                differs = span != (mark.start, mark.end)
-                fitting = place.fits(mark, unit)
-                moved[unit] += differs
-                both[unit] += differs and fitting and as_characters
-                alone = alone and not (differs and fitting)
-                if differs and not as_characters:
-                    (fits if fitting else misfits)[unit].append(mark)
-            characters += alone
-    candidates = [unit for unit in ENCODINGS if fits[unit]]
+        for mark in item.marks:
+            span = place.find(mark, unit)
+            evidence.found.append(span)
+            if span == (mark.start, mark.end):
+                continue
+            as_characters, fits = place.fits(mark, CHARACTERS), place.fits(mark, unit)
+            if fits and not as_characters:
+                evidence.alone.append(mark)
+            evidence.both += fits and as_characters
+            evidence.against += as_characters and not fits
+            evidence.neither += not fits and not as_characters
+    return evidence
+
+
+def _find_unit(items: Sequence[Marked], places: Sequence["_Places"], faults: Faults) -> Tuple[str, Dict[int, str]]:
+    """Return the unit of a file, and the unit of spans that may count in another one, by their identity."""
+    evidence = {unit: _weigh(items, places, unit) for unit in ENCODINGS}
+    candidates = [unit for unit, found in evidence.items() if found.alone]
     if not candidates:
-        for unit in ENCODINGS:
-            if moved[unit] and both[unit] == moved[unit]:
-                faults.note(f"spans that fit as {unit}, too, and were read as characters", both[unit])
+        for unit, found in evidence.items():
+            if found.both and not found.against and not found.neither:
+                faults.note(f"spans that fit as {unit}, too, and were read as characters", found.both)
         return CHARACTERS, {}
-    if not characters:
-        # A span may fail to fit for another reason, such as an edge within a word.
-        read = [unit for unit in candidates if 4 * len(misfits[unit]) <= len(fits[unit])]
-        if read and all(found[unit] == found[read[0]] for unit in read):
-            return read[0], {}
-        if len(read) > 1:
-            raise faults.error(NO_UNIT, None, f"spans that fit as {' and as '.join(read)}, and not as characters")
-        mark, unit = fits[candidates[0]][0], candidates[0]
-        counts = f"{len(fits[unit]):,} spans that fit as {unit} alone, {len(misfits[unit]):,} that fit in no unit"
-        raise faults.error(NO_UNIT, mark.line, f"{_name(mark)}; {counts}")
-    return CHARACTERS, {id(mark): unit for unit in candidates for mark in fits[unit]}
+    unmixed = [unit for unit in candidates if not evidence[unit].against]
+    # A span may fail to fit for another reason, such as an edge within a word.
+    read = [unit for unit in unmixed if 4 * evidence[unit].neither <= len(evidence[unit].alone) + evidence[unit].both]
+    if read and all(evidence[unit].found == evidence[read[0]].found for unit in read):
+        return read[0], {}
+    if unmixed:
+        unit, mark = unmixed[0], evidence[unmixed[0]].alone[0]
+        counts = [f"{len(evidence[unit].alone):,} fit as {unit} and not as characters" for unit in unmixed]
+        neither = f"{evidence[unit].neither:,} in neither"
+        raise faults.error(NO_UNIT, mark.line, f"{_name(mark)} and others, of which {', '.join([*counts, neither])}")
+    # Where one span of a text counts in another unit, all of them may.
+    suspects: Dict[int, str] = {}
+    for unit in candidates:
+        alone = {id(mark) for mark in evidence[unit].alone}
+        for item, place in zip(items, places, strict=True):
+            if any(id(mark) in alone for mark in item.marks):
+                moved = (mark for mark in item.marks if place.find(mark, unit) != (mark.start, mark.end))
+                suspects.update({id(mark): unit for mark in moved})
+    return CHARACTERS, suspects
 
 
 class _Places:
@@ -157,9 +183,10 @@ class _Places:
         span = self.find(mark, unit)
         if span is None or not 0 <= span[0] < span[1] <= len(self.text):
             return False
-        if mark.surface is not None:
-            return same_words(self.text, *span, mark.surface)
         words = self.text[slice(*span)]
+        if mark.surface is not None:
+            # A blank at the ends counts here: with it a word may fit in two units.
+            return BLANKS.sub(" ", words) == BLANKS.sub(" ", mark.surface)
         return words == words.strip() and all(_is_edge(self.text, place) for place in span)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, List, Optional
 
+from ...errors import DataError
 from ..faults import CLASSIFICATION, NO_TEXT, UNKNOWN_FORM
 from ..offsets import Mark
 from .items import FORMS, WITHOUT_LABELS, Context, Item, TextItem
@@ -89,8 +90,13 @@ def _read_text(record: Record, context: Context) -> List[Item]:
     marks: Optional[List[Mark]] = None
     if key is not None:
         context.met(SPAN_KEYS[key])
-        marks = (read_grouped_spans if _is_grouped(value[key]) else read_listed_spans)(record, context, text, key)
-        if marks is None:
+        read_spans = read_grouped_spans if _is_grouped(value[key]) else read_listed_spans
+        try:
+            marks = read_spans(record, context, text, key)
+        except DataError:
+            if not context.raw:
+                raise
+        if marks is None and not context.raw:
             return []
     if not marks and not context.raw:
         _refuse_other_labels(record, context, key)
