@@ -80,6 +80,8 @@ def align_spans(text: Text, spans: Iterable[CharSpan], faults: Faults) -> List[T
                 faults.lose_span(MINOR_PART, text.line, found)
                 continue
             faults.mend(CUTS_TOKEN, text.line, found)
+            # To trim blanks is safe; where most spans end within a word, the offsets may be those of another text.
+            faults.tally.cut += start > text.offsets[tokens[0]][0] or end < text.offsets[tokens[-1]][1]
         faults.tally.seen += 1
         fitted.append((tokens[0], tokens[-1] + 1, label))
     kept = _without_overlap(text, fitted, faults)
@@ -91,11 +93,14 @@ def check_repairs(faults: Faults) -> None:
     """Refuse repairs that destroy what a file holds.
 
     faults (Faults): the faults of the whole file.
-    RAISES (DataError): more than one span in ten was dropped (and more than one), or no span is left.
+    RAISES (DataError): more than one span in ten was dropped (and more than one), more than half of them cut a token
+        (and more than three), or no span is left.
     """
     tally = faults.tally
     if tally.lost > max(1, tally.seen // 10):
         raise faults.error(DESTROYED, None, f"{tally.lost:,} of {tally.seen:,} spans whose words are not certain")
+    if tally.cut > max(3, tally.seen // 2):
+        raise faults.error(DESTROYED, None, f"{tally.cut:,} of {tally.seen:,} spans that cut a token")
     if tally.seen and not tally.kept:
         raise faults.error(DESTROYED, None, f"{tally.seen:,} spans of which --repair leaves none")
 

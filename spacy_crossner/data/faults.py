@@ -113,7 +113,9 @@ SURFACE = Fault(
     "spans whose offsets are not those of their words dropped",
 )
 DESTROYED = Fault(
-    "C146", "few spans to drop, a tenth at most, and an entity that is left. Mend the file, or export it anew"
+    "C146",
+    "few spans to drop, a tenth at most, few that cut a token, half at most, and an entity that is left. Mend the "
+    "file or export it anew; where the offsets are right, name the language (--lang), or give tokens",
 )
 ANNOTATORS = Fault(
     "C147",
@@ -141,11 +143,13 @@ class Tally:
     seen (int): spans that the file holds.
     kept (int): spans that became entities.
     lost (int): spans that a repair dropped because their words are not certain.
+    cut (int): spans that a repair fitted to tokens of which they hold a part.
     """
 
     seen: int = 0
     kept: int = 0
     lost: int = 0
+    cut: int = 0
 
 
 class Faults:

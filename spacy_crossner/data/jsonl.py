@@ -43,7 +43,7 @@ def read_items(lines: Iterable[Line], context: Context) -> List[Item]:
     if len(unlabelled) == len(items):
         if unlabelled and context.raw is False:
             raise faults.error(NO_LABELS, unlabelled[0].line, "records without labels alone", forms=FORMS)
-    elif unlabelled:
+    elif unlabelled and not context.raw:
         faults.note(WITHOUT_LABELS, len(unlabelled))
         for item in unlabelled:
             item.marks = []

@@ -9,12 +9,15 @@ import re
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .alignment import CharSpan, shorten_int
 from .faults import NO_UNIT, OFFSET_UNIT, SURFACE, Faults
 
 CHARACTERS = "characters"
-# What one character counts in the other units.
-ENCODINGS = {"UTF-16 units": ("utf-16-le", 2), "bytes": ("utf-8", 1)}
+# In the other units, the code points of which each character that is above counts one more than 1.
+STEPS = {"UTF-16 units": (0xFFFF,), "bytes": (0x7F, 0x7FF, 0xFFFF)}
 
 # Letters of scripts that write no blank between words: any place between two of them may be an edge.
 UNSPACED = re.compile(
@@ -126,7 +129,7 @@ def _weigh(items: Sequence[Marked], places: Sequence["_Places"], unit: str) -> _
 
 def _find_unit(items: Sequence[Marked], places: Sequence["_Places"], faults: Faults) -> Tuple[str, Dict[int, str]]:
     """Return the unit of a file, and the unit of spans that may count in another one, by their identity."""
-    evidence = {unit: _weigh(items, places, unit) for unit in ENCODINGS}
+    evidence = {unit: _weigh(items, places, unit) for unit in STEPS}
     candidates = [unit for unit, found in evidence.items() if found.alone]
     if not candidates:
         for unit, found in evidence.items():
@@ -159,24 +162,27 @@ class _Places:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        # For each unit that counts a character of the text otherwise: the character by the number of units before it.
-        self.counts: Dict[str, Dict[int, int]] = {}
-        if not text.isascii():
-            for unit, (encoding, width) in ENCODINGS.items():
-                counts, length = {0: 0}, 0
-                for i, char in enumerate(text, 1):
-                    length += len(char.encode(encoding)) // width
-                    counts[length] = i
-                if length != len(text):
-                    self.counts[unit] = counts
+        # For each unit that counts a character of the text otherwise: the units before each character and in all.
+        self.counts: Dict[str, NDArray[np.int64]] = {}
+        points = np.frombuffer(b"" if text.isascii() else text.encode("utf-32-le"), dtype="<u4")
+        for unit, steps in STEPS.items():
+            if len(points) and points.max() > steps[0]:
+                widths = 1 + sum((points > step).astype(np.int64) for step in steps)
+                self.counts[unit] = np.concatenate([[0], np.cumsum(widths)])
 
     def find(self, mark: Mark, unit: str) -> Optional[Tuple[int, int]]:
         """Return a span in characters, None where an offset is within a character or beyond the text."""
         counts = self.counts.get(unit)
         if counts is None:
             return mark.start, mark.end
-        start, end = counts.get(mark.start), counts.get(mark.end)
-        return None if start is None or end is None else (start, end)
+        edges: List[int] = []
+        for offset in (mark.start, mark.end):
+            if not 0 <= offset <= counts[-1]:
+                return None
+            edges.append(int(np.searchsorted(counts, offset)))
+            if counts[edges[-1]] != offset:
+                return None
+        return edges[0], edges[1]
 
     def fits(self, mark: Mark, unit: str) -> bool:
         """Say whether a span has its words there, or begins and ends at edges of words."""

@@ -73,7 +73,10 @@ class Source:
             yield sentence
             empty = False
         if empty:
-            raise self.faults.error(EMPTY_FILE, None, "no sentence")
+            left_out = [
+                f"{count:,} {what}" for what, count in [*self.faults.notes.items(), *self.faults.repairs.items()]
+            ]
+            raise self.faults.error(EMPTY_FILE, None, "; ".join(["no sentence", *left_out]))
         check_repairs(self.faults)
 
     def _read_annotated(self, tokenize: Tokenize) -> Iterator[Sentence]:

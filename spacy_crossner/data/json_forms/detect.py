@@ -82,6 +82,8 @@ def _read_text(record: Record, context: Context) -> List[Item]:
     value = record.value
     text = value.get("text")
     if not isinstance(text, str) or not text.strip():
+        if "text" not in value and not context.raw:
+            _refuse_other_labels(record, context, None)
         keys = ", ".join(map(quote, value))
         found = f'no "text" (keys: {keys:.120})' if text is None else f'"text": {quote(text)}'
         context.faults.mend(NO_TEXT, record.line, found)

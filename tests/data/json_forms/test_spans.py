@@ -104,6 +104,19 @@ def test_labels_of_an_unknown_form_are_an_error(read, labels, key):
     assert read([{"text": TEXT, **labels}], raw=True) == [(TEXT, [])]
 
 
+@pytest.mark.parametrize(
+    ("record", "key"),
+    [
+        ({"sentence": TEXT, "entities": LISTED}, "entities"),
+        ({"tokenized_text": ["Ada"], "ner": [[0, 0, "PER"]]}, "ner"),
+        ({"doc": TEXT, "gold": NAMED}, "gold"),
+    ],
+)
+def test_labels_without_a_text_are_an_error(read, record, key):
+    with pytest.raises(DataError, match=rf"^\[C141\].*record 2: found '{key}'"):
+        read([FORMS["Prodigy"], record], repair=True)
+
+
 def test_two_span_groups_are_refused(read):
     record = {"text": TEXT, "spans": {"a": NAMED[:1], "b": NAMED[1:]}}
     with pytest.raises(DataError, match=r"C116.*one group of spans"):
