@@ -52,11 +52,6 @@ class Source:
     items: List[Item] = field(default_factory=list)
     forms: List[str] = field(default_factory=list)
 
-    @property
-    def tagged(self) -> List[TaggedSentence]:
-        """The sentences that have tags, of which the scheme is told."""
-        return [*self.rows, *(item.rows for item in self.items if isinstance(item, TagItem))]
-
     def read(self, tokenize: Tokenize) -> Iterator[Sentence]:
         """Read the sentences, once.
 
@@ -117,12 +112,24 @@ def open_files(
     RETURNS (List[Source]): one for each file.
     RAISES (DataError): a file cannot be read, its format cannot be told, or its columns have a fault.
     """
+    asked = scheme
     sources = [_open_file(Faults(Path(path), repair), format, raw) for path in paths]
     if scheme is Scheme.auto:
-        scheme = detect_scheme(rows.tags for source in sources for rows in source.tagged)
+        scheme = detect_scheme(rows.tags for source in sources for rows in source.rows)
     for source in sources:
         source.scheme = scheme
+    _share_json_scheme(sources, asked)
     return sources
+
+
+def _share_json_scheme(sources: Sequence[Source], scheme: Scheme) -> None:
+    """Have all JSON files that belong together read by one scheme of tags, told from all of them if not asked for."""
+    if scheme is Scheme.auto:
+        items = [item for source in sources for item in source.items if isinstance(item, TagItem)]
+        scheme = detect_scheme(item.rows.tags for item in items)
+    for source in sources:
+        if source.items:
+            source.scheme = scheme
 
 
 def _open_file(faults: Faults, format: Format, raw: Optional[bool]) -> Source:

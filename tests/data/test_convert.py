@@ -249,12 +249,6 @@ def test_repair_trims_and_fills_up(tmp_path):
     assert entities(tmp_path / "x.spacy") == [expected]
 
 
-def test_repair_that_leaves_no_entity_of_markup_is_refused(tmp_path):
-    (tmp_path / "x.txt").write_text("[Ada]() met [Bob]( ) here\n", encoding="utf8")
-    with pytest.raises(DataError, match=r"^\[C146\].*2 spans of which --repair leaves none"):
-        convert(tmp_path / "x.txt", tmp_path / "x.spacy", "news", repair=True)
-
-
 def test_text_in_json_without_labels_is_read_on_demand_alone(tmp_path):
     (tmp_path / "x.jsonl").write_text('{"text": "Ada left."}\n{"text": "Bob left.", "meta": {}}\n', encoding="utf8")
     for repair in (False, True):
