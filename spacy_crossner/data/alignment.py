@@ -6,7 +6,7 @@ from typing import Callable, Iterable, List, Optional, Set, Tuple
 from spacy.tokens import Doc
 
 from ..tags import TagSpan
-from .cleaning import clean_label
+from .cleaning import CLEANED, clean_label
 from .faults import CUTS_TOKEN, DESTROYED, EMPTY_LABEL, MINOR_PART, OUT_OF_RANGE, OVERLAP, Faults
 from .sentences import Sentence
 
@@ -60,7 +60,7 @@ def align_spans(text: Text, spans: Iterable[CharSpan], faults: Faults) -> List[T
     for start, end, raw_label in spans:
         label = clean_label(raw_label)
         if label != raw_label.strip():
-            faults.note("labels with blanks or with characters that cannot be seen, cleaned")
+            faults.note(CLEANED)
         if not label:
             place = f"{shorten_int(start)}-{shorten_int(end)}"
             faults.mend(EMPTY_LABEL, text.line, f"no label for the span {place}, {text.text[start:end]!r}")

@@ -1,8 +1,12 @@
 """What cannot be seen in a label, taken out, so that labels that look the same are the same."""
 
 import unicodedata
+from functools import lru_cache
+
+CLEANED = "labels with blanks or with characters that cannot be seen, cleaned"
 
 
+@lru_cache(1000)
 def clean_label(label: str) -> str:
     """Return a label without what cannot be seen in it.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence
 
 from .alignment import Text, Tokenize, check_repairs
-from .brat import is_brat, read_brat
+from .brat import TEXT_SUFFIX, is_brat, read_brat
 from .columns import DOCUMENT_MARKER, TaggedSentence, has_tag, read_rows, read_tags, wrong_columns
 from .faults import COLUMNS, EMPTY_FILE, Faults
 from .files import Line, read_lines
@@ -68,9 +68,8 @@ class Source:
             yield sentence
             empty = False
         if empty:
-            left_out = [
-                f"{count:,} {what}" for what, count in [*self.faults.notes.items(), *self.faults.repairs.items()]
-            ]
+            counts = [*self.faults.notes.items(), *self.faults.repairs.items()]
+            left_out = [f"{count:,} {what}" for what, count in counts]
             raise self.faults.error(EMPTY_FILE, None, "; ".join(["no sentence", *left_out]))
         check_repairs(self.faults)
 
@@ -134,9 +133,9 @@ def _share_json_scheme(sources: Sequence[Source], scheme: Scheme) -> None:
 
 def _open_file(faults: Faults, format: Format, raw: Optional[bool]) -> Source:
     """Open one file: read its rows where it has columns, make its lines ready where it has none."""
-    if format is Format.brat or (
-        format is Format.auto and is_brat(faults.path) and not (raw and faults.path.is_file())
-    ):
+    # With `raw` a text is read by itself, whatever lies beside it.
+    is_pair = format is Format.auto and is_brat(faults.path) and not (raw and faults.path.suffix == TEXT_SUFFIX)
+    if format is Format.brat or is_pair:
         return Source(faults.path, Format.brat, bool(raw), faults)
     is_json = faults.path.name.removesuffix(".gz").endswith((".jsonl", ".json"))
     lines = read_lines(faults)

@@ -149,5 +149,6 @@ def test_raw_reads_the_text_alone(tmp_path):
     found, _ = read(tmp_path, ann="broken", raw=True)
     assert found == [("Ada left Oslo.", []), ("Bob saw New", []), ("York.", [])]
     write(tmp_path / "in", "one")
-    convert(tmp_path / "in", tmp_path / "x.spacy", "news", raw=True)
-    assert entities(tmp_path / "x.spacy") == [(text, []) for text, _ in SENTENCES]
+    for source in (tmp_path / "in" / "one.ann", tmp_path / "in"):
+        convert(source, tmp_path / "x.spacy", "news", raw=True)
+        assert entities(tmp_path / "x.spacy") == [(text, []) for text, _ in SENTENCES]

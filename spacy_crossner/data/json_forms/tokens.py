@@ -3,6 +3,7 @@
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ...tags import OUTSIDE
+from ..cleaning import CLEANED, clean_label
 from ..columns import TaggedSentence
 from ..faults import BAD_RECORD, LABEL_IDS, UNKNOWN_FORM, Faults
 from .items import FORMS, Context, TagItem
@@ -129,5 +130,8 @@ def _make_item(line: int, words: Sequence[str], tags: Sequence[Optional[str]], f
     if not all(words):
         faults.mend(BAD_RECORD, line, "an empty token", form="a word as each token")
         return []
-    rows = TaggedSentence(list(words), [tag or OUTSIDE for tag in tags], [line] * len(words))
+    cleaned = [clean_label(tag or OUTSIDE) for tag in tags]
+    if cleaned != [tag or OUTSIDE for tag in tags]:
+        faults.note(CLEANED)
+    rows = TaggedSentence(list(words), cleaned, [line] * len(words))
     return [TagItem(rows, frozenset(i for i, tag in enumerate(tags) if tag is None))] if words else []

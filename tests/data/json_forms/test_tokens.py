@@ -67,6 +67,11 @@ def test_names_of_another_column_are_not_taken(read):
         read([{"tokens": WORDS, "ner_tags": NUMBERS, "pos_tags": [0, 1, 0, 0]}])
 
 
+def test_tags_are_cleaned(read):
+    assert read([{"tokens": WORDS, "tags": ["B-PER\u00a0", "O", "B-\u200bLOC", "I-LOC"]}]) == ENTITIES
+    assert read.faults.notes == {"labels with blanks or with characters that cannot be seen, cleaned": 1}
+
+
 def test_ignored_tokens_are_without_annotation(read):
     record = {"tokens": WORDS, "ner_tags": [1, -100, 3, 4], "label_names": NAMES}
     assert read([record]) == ENTITIES
