@@ -22,10 +22,23 @@ SPAN_KEYS = {
 }
 
 # Keys of which it is known that they hold no entities, though they may look so.
-OTHER_KEYS = {"tokens", "words", "sents", "relations", "arcs", "options", "meta", "cats", "_", "predictions"}
+OTHER_KEYS = {"tokens", "words", "sents", "relations", "arcs", "options", "meta", "_", "predictions"}
+
+# Keys under which Prodigy and spaCy have labels of the whole text.
+OF_TEXT_KEYS = {"accept", "cats"}
 
 # Keys under which entities are to be expected, whatever stands there.
-LABEL_KEYS = {*SPAN_KEYS, "ner", "ner_tags", "tags", "mentions", "annotation", "entity", "named_entities", "cats"}
+LABEL_KEYS = {
+    *SPAN_KEYS,
+    "ner",
+    "ner_tags",
+    "tags",
+    "mentions",
+    "annotation",
+    "entity",
+    "named_entities",
+    *OF_TEXT_KEYS,
+}
 
 # Parts of an object that say where something begins or ends.
 EDGES = {
@@ -139,7 +152,7 @@ def _refuse_other_labels(record: Record, context: Context, key: Optional[str]) -
         if other in (key, "text", "answer") or held in (None, "", [], {}):
             continue
         known = key is None and other in LABEL_KEYS
-        if known and (other == "cats" or (other in ("label", "labels") and isinstance(held, (str, int)))):
+        if known and (other in OF_TEXT_KEYS or (other in ("label", "labels") and isinstance(held, (str, int)))):
             found = f"'{other}': {quote(held)}, a label of the text"
             raise context.faults.error(CLASSIFICATION, record.line, found)
         if known or (other not in OTHER_KEYS and _holds_spans(held)):

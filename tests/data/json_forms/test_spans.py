@@ -78,6 +78,8 @@ def test_doccano_numbers_have_their_names_in_a_list_beside_the_file(read):
         {"labels": ["spam", "ham"]},
         {"annotations": [{"label": 2, "user": 1}]},
         {"cats": {"spam": 1.0}},
+        {"options": [{"id": "spam"}, {"id": "ham"}], "accept": ["spam"], "answer": "accept"},
+        {"label": "spam", "answer": "accept"},
     ],
 )
 def test_labels_of_texts_are_refused_by_name(read, labels):
