@@ -16,10 +16,13 @@ class DataError(CrossnerError):
     line (Optional[int]): the line, counted from 1; None where the file as a whole is meant.
     found (str): what was found there.
     expected (str): what was expected, and what to do.
+    unit (str): what `line` counts: lines, or the records of a JSON list.
     """
 
-    def __init__(self, code: str, path: Union[str, Path], line: Optional[int], found: str, expected: str) -> None:
-        where = str(path) if line is None else f"{path}, line {line}"
+    def __init__(
+        self, code: str, path: Union[str, Path], line: Optional[int], found: str, expected: str, unit: str = "line"
+    ) -> None:
+        where = str(path) if line is None else f"{path}, {unit} {line}"
         super().__init__(f"[{code}] {where}: found {found}; expected {expected}.")
         self.code = code
         self.path = Path(path)

@@ -14,7 +14,10 @@ from ._app import app, user_errors
 
 @app.command("convert")
 def convert_cli(
-    source: Annotated[Path, typer.Argument(help="Text file, or folder with train, dev, test as .txt or .jsonl")],
+    source: Annotated[
+        Path,
+        typer.Argument(help="Text file, folder with train, dev, test, or of .ann files"),
+    ],
     output: Annotated[Path, typer.Argument(help="The .spacy file to write, a folder where SOURCE is one")],
     domain: Annotated[str, typer.Option("--domain", "-d", help="Domain mark of every doc")],
     format: Annotated[Format, typer.Option("--format", "-f", help="Format of the text")] = Format.auto,
@@ -39,8 +42,8 @@ def convert_cli(
 ) -> None:
     """Convert text with entities to DocBins with a domain mark.
 
-    Reads CoNLL columns and CSV (IO, IOB1, BIO, BIOES, BILOU, BMEWO), JSONL with character spans and inline
-    [words](label) markup. What the columns hold is told from their content.
+    Reads CoNLL columns and CSV (IO, IOB1, BIO, BIOES, BILOU, BMEWO), JSON of Prodigy, doccano, Label Studio, Hugging
+    Face and spaCy, brat's .ann files and inline [words](label) markup. What columns hold is told from their content.
     --map and --drop take labels by their names in the file. Nothing is written where something is wrong.
     """
     names = parse_map(label_map or [])
@@ -86,7 +89,7 @@ def report(result: Conversion, scheme: Scheme) -> None:
     """
     for file in result.files:
         source = file.source
-        kind = source.format or "plain text"
+        kind = ", ".join([source.format or "plain text", *source.forms])
         if source.rows:
             layout = source.columns.layout.describe() if source.columns and source.columns.layout else ""
             kind = f"columns, {source.scheme.upper()} tags" + (" (detected)" if scheme is Scheme.auto else "")

@@ -57,6 +57,8 @@ def print_stats(result: Stats) -> None:
         for name, counted in splits.items()
     ]
     _print_table("Sentences and entities", ["set/split", *COLUMNS, "types"], rows)
+    partial = [(name, f"{counted.unannotated:,}") for name, counted in splits.items() if counted.unannotated]
+    _print_table("Tokens without annotation in sentences that have some", ["set/split", "tokens"], partial)
     for name, files in result.sets.items():
         _print_table(f"Entities per type: {name}", ["type", *files], _type_rows(files))
     shared = [

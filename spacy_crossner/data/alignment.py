@@ -6,7 +6,8 @@ from typing import Callable, Iterable, List, Optional, Set, Tuple
 from spacy.tokens import Doc
 
 from ..tags import TagSpan
-from .faults import CUTS_TOKEN, EMPTY_LABEL, OUT_OF_RANGE, OVERLAP, Faults
+from .characters import CLEANED, clean_label
+from .faults import CUTS_TOKEN, DESTROYED, EMPTY_LABEL, MINOR_PART, OUT_OF_RANGE, OVERLAP, Faults
 from .sentences import Sentence
 
 Tokenize = Callable[[str], Doc]
@@ -51,26 +52,62 @@ def align_spans(text: Text, spans: Iterable[CharSpan], faults: Faults) -> List[T
 
     text (Text): the text.
     spans (Iterable[CharSpan]): the spans as the file has them.
-    faults (Faults): what is wrong is reported here.
+    faults (Faults): what is wrong is reported here, and what became of the spans is counted.
     RETURNS (List[TagSpan]): the spans in order, none overlapping another.
     RAISES (DataError): a span is out of range, has no label, cuts a token or overlaps another.
     """
     fitted: List[TagSpan] = []
-    for start, end, label in spans:
-        if not label.strip():
-            faults.mend(EMPTY_LABEL, text.line, f"no label for the span {start}-{end}, {text.text[start:end]!r}")
+    for start, end, raw_label in spans:
+        label = clean_label(raw_label)
+        if label != raw_label.strip():
+            faults.note(CLEANED)
+        if not label:
+            place = f"{shorten_int(start)}-{shorten_int(end)}"
+            faults.mend(EMPTY_LABEL, text.line, f"no label for the span {place}, {text.text[start:end]!r}")
+            faults.tally.seen += 1
             continue
         tokens = _covered_tokens(text, start, end) if 0 <= start < end <= len(text.text) else []
         if not tokens:
-            faults.mend(OUT_OF_RANGE, text.line, f"the span {start}-{end} ({label})", length=len(text.text))
+            found = f"the span {shorten_int(start)}-{shorten_int(end)} ({label})"
+            faults.lose_span(OUT_OF_RANGE, text.line, found, length=len(text.text))
             continue
         edges = text.offsets[tokens[0]][0], text.offsets[tokens[-1]][1]
         if (start, end) != edges:
             words = text.text[slice(*edges)]
             found = f"{text.text[start:end]!r} ({label}), at {start}-{end}, where the tokens are {words!r}"
+            tokens = _well_covered(text, tokens, start, end)
+            if not tokens:
+                faults.lose_span(MINOR_PART, text.line, found)
+                continue
             faults.mend(CUTS_TOKEN, text.line, found)
-        fitted.append((tokens[0], tokens[-1] + 1, label.strip()))
-    return _without_overlap(text, fitted, faults)
+            # To trim blanks is safe; where most spans end within a word, the offsets may be those of another text.
+            faults.tally.cut += start > text.offsets[tokens[0]][0] or end < text.offsets[tokens[-1]][1]
+        faults.tally.seen += 1
+        fitted.append((tokens[0], tokens[-1] + 1, label))
+    kept = _without_overlap(text, fitted, faults)
+    faults.tally.kept += len(kept)
+    return kept
+
+
+def check_repairs(faults: Faults) -> None:
+    """Refuse repairs that destroy what a file holds.
+
+    faults (Faults): the faults of the whole file.
+    RAISES (DataError): more than one span in ten was dropped (and more than one), more than half of them cut a token
+        (and more than three), or no span is left.
+    """
+    tally = faults.tally
+    if tally.lost > max(1, tally.seen // 10):
+        raise faults.error(DESTROYED, None, f"{tally.lost:,} of {tally.seen:,} spans whose words are not certain")
+    if tally.cut > max(3, tally.seen // 2):
+        raise faults.error(DESTROYED, None, f"{tally.cut:,} of {tally.seen:,} spans that cut a token")
+    if tally.seen and not tally.kept:
+        raise faults.error(DESTROYED, None, f"{tally.seen:,} spans of which --repair leaves none")
+
+
+def shorten_int(number: int) -> str:
+    """Write a number for a message, one of many digits by how many it has."""
+    return str(number) if abs(number) < 10**18 else f"(a number of {len(str(abs(number)))} digits)"
 
 
 def _covered_tokens(text: Text, start: int, end: int) -> List[int]:
@@ -80,6 +117,25 @@ def _covered_tokens(text: Text, start: int, end: int) -> List[int]:
         for i, (first, last) in enumerate(text.offsets)
         if first < end and last > start and not text.words[i].isspace()
     ]
+
+
+def _well_covered(text: Text, tokens: List[int], start: int, end: int) -> List[int]:
+    """Return the tokens of which a span covers most, empty where that would change its words.
+
+    A token at its ends of which it covers half or less is left out where no letter and no digit of it is covered.
+    """
+    while tokens:
+        for place in (0, -1):
+            first, last = text.offsets[tokens[place]]
+            covered = text.text[max(first, start) : min(last, end)]
+            if 2 * len(covered) <= last - first:
+                if any(map(str.isalnum, covered)):
+                    return []
+                tokens = tokens[1:] if place == 0 else tokens[:-1]
+                break
+        else:
+            return tokens
+    return tokens
 
 
 def _without_overlap(text: Text, spans: List[TagSpan], faults: Faults) -> List[TagSpan]:

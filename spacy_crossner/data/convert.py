@@ -12,6 +12,7 @@ from spacy.tokens import Doc
 from tqdm import tqdm
 
 from ..errors import CrossnerError
+from .brat import find_brat_split, is_brat
 from .docbin import pack_docs
 from .faults import NO_SPLITS, OUTPUT_NAME, UNREADABLE, Faults
 from .files import write_files
@@ -21,7 +22,7 @@ from .sentences import Sentence, make_doc
 
 SPLITS = ("train", "dev", "test")
 
-SUFFIXES = (".txt", ".jsonl")
+SUFFIXES = (".txt", ".jsonl", ".json")
 
 
 @dataclass
@@ -109,8 +110,9 @@ def convert(
 
     All files are written or none: an error leaves what was there before.
 
-    source (Path): a file, or a folder with any of train, dev and test as `.txt` or `.jsonl`.
-    output (Path): a `.spacy` file, or a folder where `source` is one.
+    source (Path): a file, or a folder with any of train, dev and test as `.txt`, `.jsonl`, `.json` or a folder of
+        brat's files, or a folder of brat's files itself.
+    output (Path): a `.spacy` file, or a folder where `source` is one with splits.
     domain (str): the domain mark of every doc.
     format (Format): the format of the text.
     scheme (Scheme): the tag scheme of columns.
@@ -135,14 +137,14 @@ def convert(
     if labels_out is not None:
         contents[Path(labels_out)] = (json.dumps(result.labels, indent=2, ensure_ascii=False) + "\n").encode()
     write_files(contents)
-    if Path(source).is_dir():
+    if Path(source) not in paths:
         # What an earlier corpus left in the folder would be trained and selected on unseen.
         for split in SPLITS:
             stale = Path(output) / f"{split}.spacy"
             if stale not in contents and stale.is_file():
                 stale.unlink()
                 result.removed.append(stale)
-        read = {path.name for path in paths}
+        read = {name for path in paths for name in (path.name, *(path.with_suffix(".ann").name,) * is_brat(path))}
         result.unread = sorted(path.name for path in Path(source).iterdir() if path.is_file() and path.name not in read)
     return result
 
@@ -178,20 +180,32 @@ def find_outputs(source: Path, output: Path) -> Dict[Path, Path]:
     """
     if not source.exists():
         raise Faults(source).error(UNREADABLE, None, "no such file or folder")
-    if not source.is_dir():
+    splits = _find_splits(source) if source.is_dir() else {}
+    if not splits and (source.is_file() or is_brat(source)):
         if output.suffix != ".spacy" or output.is_dir():
-            raise Faults(output).error(OUTPUT_NAME, None, "this name for one file", form="a file name ending in .spacy")
+            what = "one file" if source.is_file() else f"the folder {source} of .txt and .ann files without splits"
+            raise Faults(output).error(OUTPUT_NAME, None, f"this name for {what}", form="a file name ending in .spacy")
         return {source: output}
     if output.suffix == ".spacy" or output.is_file():
         raise Faults(output).error(OUTPUT_NAME, None, f"this name for the folder {source}", form="a folder")
-    paths: Dict[Path, Path] = {}
+    if not splits:
+        form = "a folder with train, dev or test as .txt, .jsonl, .json or a folder of .ann files, or a single file"
+        raise Faults(source).error(NO_SPLITS, None, "none of them", form=form)
+    return {path: output / f"{split}.spacy" for split, path in splits.items()}
+
+
+def _find_splits(folder: Path) -> Dict[str, Path]:
+    """Return the file of each split in a folder, or its folder of brat's files.
+
+    RAISES (DataError): a split is there twice.
+    """
+    splits: Dict[str, Path] = {}
     for split in SPLITS:
-        found = [path for suffix in SUFFIXES if (path := source / f"{split}{suffix}").is_file()]
+        found = [path for suffix in SUFFIXES if (path := folder / f"{split}{suffix}").is_file()]
+        found += filter(None, [find_brat_split(folder, split)])
         if len(found) > 1:
             names = " and ".join(path.name for path in found)
-            raise Faults(source).error(NO_SPLITS, None, names, form=f"one file for {split}")
-        paths.update(dict.fromkeys(found, output / f"{split}.spacy"))
-    if not paths:
-        form = "a folder with train, dev or test as .txt or .jsonl, or a single file"
-        raise Faults(source).error(NO_SPLITS, None, "none of them", form=form)
-    return paths
+            raise Faults(folder).error(NO_SPLITS, None, names, form=f"one file for {split}")
+        if found:
+            splits[split] = found[0]
+    return splits

@@ -58,8 +58,13 @@ UNFINISHED = Fault(
 EMPTY_LABEL = Fault("C109", "a label for the entity (--repair drops the entity)", "entities without a label dropped")
 CUTS_TOKEN = Fault(
     "C110",
-    "a span that begins and ends where tokens do (--repair fits it to the tokens)",
+    "a span that begins and ends where tokens do (--repair fits it to the tokens that it covers for the most part)",
     "spans that cut a token, or hold blanks at their ends, fitted to the tokens",
+)
+MINOR_PART = Fault(
+    "C110",
+    "a span that begins and ends where tokens do (--repair drops it, as it covers the lesser part of a token)",
+    "spans that cover the lesser part of a token dropped",
 )
 OVERLAP = Fault(
     "C111",
@@ -77,7 +82,11 @@ BRACKET = Fault(
     "[words](label), and a bracket that is plain text written as \\[ or \\] (--repair takes this one as plain text)",
     "brackets outside markup taken as plain text",
 )
-BAD_JSON = Fault("C114", "one JSON object a line (--repair drops the line)", "lines that are no JSON object dropped")
+BAD_JSON = Fault(
+    "C114",
+    "one JSON object a line, or one JSON list (--repair drops the line)",
+    "lines that are no JSON object dropped",
+)
 NO_TEXT = Fault("C115", 'a "text" with at least one word (--repair drops the line)', "records without a text dropped")
 BAD_RECORD = Fault("C116", "{form} (--repair drops the line)", "records of another form dropped")
 NOT_DOCBIN = Fault("C117", "a DocBin as `convert` or spaCy writes it")
@@ -85,6 +94,67 @@ NOT_WRITABLE = Fault("C118", "a place that can be written to")
 SIZES = Fault("C119", "{form}")
 NO_SPLITS = Fault("C120", "{form}")
 OUTPUT_NAME = Fault("C121", "{form}")
+NO_LABELS = Fault(
+    "C140",
+    "records with labels: {forms}. Say --raw to read the text without annotation; a record in which a person found "
+    'no entity has an empty list, such as "spans": []',
+)
+UNKNOWN_FORM = Fault(
+    "C141", "labels in one of the forms that are known: {forms}. Rename or convert it, or say --raw for the text alone"
+)
+CLASSIFICATION = Fault("C142", "entities with offsets; labels of whole texts are another task, and cannot be read")
+LABEL_IDS = Fault("C143", "labels by their names: {form}")
+OFFSET_UNIT = Fault(
+    "C144",
+    "all offsets of a file in one unit: characters, UTF-16 units or bytes. Export them in characters "
+    "(--repair drops the spans that do not fit as characters, where they are few)",
+    "spans whose offsets fit as UTF-16 units or bytes alone dropped",
+)
+NO_UNIT = Fault("C144", "all offsets of a file in one unit, best in characters. Export them anew in characters")
+SURFACE = Fault(
+    "C145",
+    "offsets of the words that the span records (--repair drops the span)",
+    "spans whose offsets are not those of their words dropped",
+)
+DESTROYED = Fault(
+    "C146",
+    "few spans to drop, a tenth at most, few that cut a token, half at most, and an entity that is left. Mend the "
+    "file or export it anew; where the offsets are right, name the language (--lang), or give tokens",
+)
+ANNOTATORS = Fault(
+    "C147",
+    "one annotation of each task: mark one as ground truth, or delete the others (--repair takes the last)",
+    "tasks with different annotations of which the last was taken",
+)
+STANDOFF = Fault(
+    "C148",
+    "a line of brat's standoff form, as in 'T1<TAB>PER 0 3<TAB>Ada' (--repair drops the line)",
+    "lines of no known form dropped",
+)
+DISCONTINUOUS = Fault(
+    "C149",
+    "an entity in one piece (--repair drops it, as tags cannot say it)",
+    "discontinuous entities dropped",
+)
+NO_TEXT_FILE = Fault("C150", "the text of an .ann file beside it, under the same name as .txt")
+NOT_PLAIN = Fault("C151", "offsets in plain text (Label Studio's type 'labels'), not in HTML, audio or dialogues")
+
+
+@dataclass
+class Tally:
+    """What became of the character spans of a file.
+
+    seen (int): spans that the file holds.
+    kept (int): spans that became entities.
+    lost (int): spans that a repair dropped because their words are not certain.
+    cut (int): spans that a repair fitted to tokens of which they hold a part.
+    """
+
+    seen: int = 0
+    kept: int = 0
+    lost: int = 0
+    cut: int = 0
+
 
 NO_PREFIXES = Fault("C123", "tags with B- or I- before the label; --scheme io reads labels alone")
 MOSTLY_UNKNOWN = Fault("C124", "tags of the scheme for the most part; perhaps {hint}, or another --scheme")
@@ -104,18 +174,27 @@ class Faults:
 
     path (Path): the file.
     repair (bool): whether to mend what can be mended.
+    unit (str): what the lines of its errors count, see `DataError`.
     """
 
     def __init__(self, path: Path, repair: bool = False) -> None:
         self.path = path
         self.repair = repair
+        self.unit = "line"
         self.repairs: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
+        self.tally = Tally()
+
+    def of_part(self, path: Path) -> "Faults":
+        """Return the faults of a file that is a part of this one; they are counted here."""
+        part = Faults(path, self.repair)
+        part.repairs, part.notes, part.tally = self.repairs, self.notes, self.tally
+        return part
 
     def error(self, fault: Fault, line: Optional[int], found: str, **values: object) -> DataError:
         """Return the error of a fault; `values` fill the placeholders of what is expected."""
         expected = fault.expected.format(**values) if values else fault.expected
-        return DataError(fault.code, self.path, line, found, expected)
+        return DataError(fault.code, self.path, line, found, expected, self.unit)
 
     def mend(self, fault: Fault, line: Optional[int], found: str, **values: object) -> None:
         """Count a fault that the caller mends after this call.
@@ -125,6 +204,12 @@ class Faults:
         if not self.repair or fault.repair is None:
             raise self.error(fault, line, found, **values)
         self.repairs[fault.repair] += 1
+
+    def lose_span(self, fault: Fault, line: Optional[int], found: str, **values: object) -> None:
+        """Count a span that the caller drops, as its words are not certain; see `mend`."""
+        self.mend(fault, line, found, **values)
+        self.tally.seen += 1
+        self.tally.lost += 1
 
     def note(self, what: str, count: int = 1) -> None:
         """Count something that is no fault and that the user should know of."""

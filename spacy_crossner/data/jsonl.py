@@ -1,123 +1,136 @@
-"""JSONL with character spans, the form of Prodigy: one object a line.
+"""JSON with entities, in the forms of the tools that people use; one object a line (JSONL), or one list.
 
     {"text": "Ada was here.", "spans": [{"start": 0, "end": 3, "label": "person"}]}
 
-`tokens` (each with "text", "start", "end" and perhaps "ws", whether a blank follows) are taken as they are; without
-them the text is tokenised. A record with an "answer" other than "accept" is left out and counted. A record without
-"spans" is a sentence in which a person found no entity; for
-text that nobody looked at there is the reading without annotation, `raw`.
+This is Prodigy's form; `json_forms` has the others. `tokens` (each with "start", "end" and perhaps "text" and "ws",
+whether a blank follows) are taken as they are; without them the text is tokenised. A record with an "answer" other than
+"accept" is left out and counted. An empty list of spans is a sentence in which a person found no entity; so is a record
+without labels in a file where others have some. A file without any labels is read where the text alone is asked for.
 """
 
-import json
-from typing import Any, Dict, Iterable, Iterator, List, Optional
+from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
+from ..tags import TagSpan
 from .alignment import CharSpan, Text, Tokenize, align_spans
-from .faults import BAD_JSON, BAD_RECORD, NO_TEXT, OUT_OF_RANGE, Faults
+from .columns import read_tags
+from .faults import BAD_RECORD, NO_LABELS, Faults
 from .files import Line
+from .json_forms.detect import merge_answers, read_record
+from .json_forms.items import FORMS, WITHOUT_LABELS, Context, Item, TagItem, TextItem
+from .json_forms.records import read_records
+from .offsets import Marked, resolve_offsets
+from .schemes import Scheme, detect_scheme
 from .sentences import Sentence
 
 TOKENS_FORM = (
-    '"tokens" as a list of objects with "text", "start" and "end" where text[start:end] is the token, '
+    '"tokens" as a list of objects with "start", "end" and perhaps "text" where text[start:end] is the token, '
     "one after the other"
 )
-# Where other tools keep entities: without "spans" such a record would pass for one without an entity.
-OTHER_FORMS = ("entities", "label", "labels")
-SPANS_FORM = '"spans" as a list of objects with "start", "end" and "label"'
+
+
+def read_items(lines: Iterable[Line], context: Context) -> List[Item]:
+    """Read the records of a JSON file as far as that needs no tokenizer.
+
+    lines (Iterable[Line]): the numbered lines.
+    context (Context): the file; what is wrong, and what is left out, is reported in its faults.
+    RETURNS (List[Item]): the sentences in order.
+    RAISES (DataError): a record has no known form, or the file has no labels.
+    """
+    faults = context.faults
+    items = [item for record in read_records(lines, faults) for item in read_record(record, context)]
+    items = merge_answers(items, context)
+    unlabelled = [item for item in items if isinstance(item, TextItem) and item.marks is None]
+    if len(unlabelled) == len(items):
+        if unlabelled and context.raw is False:
+            raise faults.error(NO_LABELS, unlabelled[0].line, "records without labels alone", forms=FORMS)
+    elif unlabelled and not context.raw:
+        faults.note(WITHOUT_LABELS, len(unlabelled))
+        for item in unlabelled:
+            item.marks = []
+    return items
+
+
+def read_sentences(items: Iterable[Item], scheme: Scheme, tokenize: Tokenize, faults: Faults) -> Iterator[Sentence]:
+    """Make sentences of what was read from records.
+
+    items (Iterable[Item]): the items of a file.
+    scheme (Scheme): the scheme of their tags where they have tags, not `auto`.
+    tokenize (Tokenize): the tokenizer for texts without tokens.
+    faults (Faults): what is wrong is reported here.
+    YIELDS (Sentence): the sentences.
+    RAISES (DataError): a span or a tag is wrong.
+    """
+    items = list(items)
+    texts = [item for item in items if isinstance(item, TextItem)]
+    spans = iter(resolve_offsets([Marked(item.text, item.marks or [], faults) for item in texts], faults))
+    for item in items:
+        if isinstance(item, TagItem):
+            yield _read_tags(item, scheme, faults)
+        else:
+            sentence = _read_text(item, next(spans), tokenize, faults)
+            if sentence is not None:
+                yield sentence
 
 
 def read_jsonl(lines: Iterable[Line], tokenize: Tokenize, faults: Faults) -> Iterator[Sentence]:
-    """Read a JSONL file.
-
-    lines (Iterable[Line]): the numbered lines; blank ones are skipped.
-    tokenize (Tokenize): the tokenizer for records without "tokens".
-    faults (Faults): what is wrong, and what is left out, is reported here.
-    YIELDS (Sentence): the sentences, their blanks known.
-    RAISES (DataError): a line is no JSON object of the form above, or a span is wrong.
-    """
-    for number, line in lines:
-        record = _read_record(number, line, faults) if line.strip() else None
-        if record is None:
-            continue
-        text = _read_text(number, record, tokenize, faults)
-        spans = _read_spans(number, record, faults)
-        if text is not None and spans is not None:
-            yield text.sentence(align_spans(text, spans, faults))
+    """Read a JSON file by itself; see `read_items` and `read_sentences`."""
+    items = read_items(lines, Context(faults))
+    scheme = detect_scheme(item.rows.tags for item in items if isinstance(item, TagItem))
+    yield from read_sentences(items, scheme, tokenize, faults)
 
 
-def _read_record(number: int, line: str, faults: Faults) -> Optional[Dict[str, Any]]:
-    """Return the record of a line, None for one that is left out."""
-    try:
-        record = json.loads(line)
-        if "\\u" in line:
-            json.dumps(record, ensure_ascii=False).encode()  # a lone half of a surrogate pair is no text
-    except (ValueError, RecursionError) as error:
-        faults.mend(BAD_JSON, number, f"text that is no JSON ({error})")
+def _read_tags(item: TagItem, scheme: Scheme, faults: Faults) -> Sentence:
+    """Return a sentence of tokens with tags, without annotation where no token has a tag."""
+    sentence = read_tags(item.rows, scheme, faults)
+    sentence.unannotated = tuple(sorted(item.missing))
+    if len(item.missing) == len(sentence.words):
+        sentence.spans, sentence.unannotated = None, ()
+    return sentence
+
+
+def _read_text(item: TextItem, spans: List[CharSpan], tokenize: Tokenize, faults: Faults) -> Optional[Sentence]:
+    """Return the sentence of a text, None for one that is left out."""
+    text = Text.from_doc(tokenize(item.text), item.line) if item.tokens is None else read_own_tokens(item)
+    if text is None:
+        faults.mend(BAD_RECORD, item.line, '"tokens" that do not fit the text', form=TOKENS_FORM)
         return None
-    if not isinstance(record, dict):
-        faults.mend(BAD_JSON, number, f"a JSON {type(record).__name__}")
-        return None
-    answer = record.get("answer")
-    if answer not in (None, "accept"):
-        faults.note(f"records left out for their answer, {answer!r}")
-        return None
-    return record
+    if item.marks is None:
+        return text.sentence(None)
+    sentence = text.sentence(align_spans(text, spans, faults))
+    if item.partial:
+        sentence.unannotated = _outside(sentence.spans or [], len(text.words))
+    return sentence
 
 
-def _read_text(number: int, record: Dict[str, Any], tokenize: Tokenize, faults: Faults) -> Optional[Text]:
-    """Return the text of a record with its tokens, None for a record that is left out."""
-    text = record.get("text")
-    if not isinstance(text, str) or not text.strip():
-        faults.mend(NO_TEXT, number, 'no "text"' if text is None else f'"text": {text!r:.60}')
-        return None
-    if record.get("tokens") is None:
-        return Text.from_doc(tokenize(text), number)
-    read = _read_tokens(number, text, record["tokens"])
-    if read is None:
-        faults.mend(BAD_RECORD, number, '"tokens" that do not fit the text', form=TOKENS_FORM)
-    return read
+def _outside(spans: List[TagSpan], length: int) -> Tuple[int, ...]:
+    """Return the tokens outside of spans."""
+    inside = {i for start, end, _ in spans for i in range(start, end)}
+    return tuple(i for i in range(length) if i not in inside)
 
 
-def _read_spans(number: int, record: Dict[str, Any], faults: Faults) -> Optional[List[CharSpan]]:
-    """Return the spans of a record, None for a record that is left out."""
-    if "spans" not in record:
-        others = [key for key in OTHER_FORMS if key in record]
-        if others:
-            faults.mend(BAD_RECORD, number, f'"{others[0]}" and no "spans"', form=SPANS_FORM)
-            return None
-        faults.note('records without "spans", read as text without an entity')
-    spans = record.get("spans") or []
-    if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
-        faults.mend(BAD_RECORD, number, f'"spans": {spans!r:.60}', form=SPANS_FORM)
-        return None
-    read: List[CharSpan] = []
-    for span in spans:
-        start, end, label = span.get("start"), span.get("end"), span.get("label")
-        # A bool is an int to Python, but no offset.
-        if type(start) is int and type(end) is int:
-            read.append((start, end, label if isinstance(label, str) else ""))
-        else:
-            found = f"a span with the start {start!r} and the end {end!r}"
-            faults.mend(OUT_OF_RANGE, number, found, length=len(str(record.get("text"))))
-    return read
-
-
-def _read_tokens(number: int, text: str, tokens: object) -> Optional[Text]:
+def read_own_tokens(item: TextItem) -> Optional[Text]:
     """Return the text with the tokens of its record, None where they do not fit it."""
-    read = Text(text, number, [], [], [])
+    text = item.text
+    read = Text(text, item.line, [], [], [])
     end = 0
-    for token in tokens if isinstance(tokens, list) else []:
+    for token in item.tokens if isinstance(item.tokens, list) else []:
         if not isinstance(token, dict):
             return None
-        word, start = token.get("text"), token.get("start")
-        if not isinstance(word, str) or not word or type(start) is not int or start < end:
+        start, stop = token.get("start"), token.get("end")
+        if type(start) is not int or type(stop) is not int or not end <= start < stop <= len(text):
             return None
-        if token.get("end") != start + len(word) or text[start : start + len(word)] != word:
+        if token.get("text", text[start:stop]) != text[start:stop]:
             return None
-        end = start + len(word)
-        read.words.append(word)
-        read.offsets.append((start, end))
-        read.spaces.append(bool(token.get("ws", text[end : end + 1] == " ")))
+        end = stop
+        read.words.append(text[start:stop])
+        read.offsets.append((start, stop))
+        read.spaces.append(_follows_blank(token, text, stop))
     return read if read.words and not _skipped_letters(read) else None
+
+
+def _follows_blank(token: Any, text: str, end: int) -> bool:
+    """Say whether a blank follows a token."""
+    return bool(token.get("ws", text[end : end + 1] == " "))
 
 
 def _skipped_letters(text: Text) -> bool:

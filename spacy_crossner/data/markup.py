@@ -8,7 +8,7 @@ import re
 from typing import Iterable, Iterator, List, Tuple
 
 from .alignment import CharSpan, Text, Tokenize, align_spans
-from .characters import clean_label
+from .characters import CLEANED, clean_label
 from .faults import BRACKET, BROKEN_ENTITY, Faults
 from .files import Line
 from .sentences import Sentence
@@ -20,8 +20,6 @@ ENTITY = re.compile(r"\[((?:[^\[\]\\]|\\[\[\]\\]|\\(?![\[\]\\]))*)\]\(([^()\[\]]
 STOP = re.compile(r"\\[\[\]\\]|[\[\]]")
 
 BLANKS = " \t"
-
-CLEANED = "labels cleaned of zero-width characters, of no-break and other odd blanks, or put in NFC"
 
 
 def parse_markup(line: Line, faults: Faults) -> Tuple[str, List[CharSpan]]:

@@ -5,15 +5,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence
 
-from .alignment import Text, Tokenize
+from .alignment import Text, Tokenize, check_repairs
+from .brat import TEXT_SUFFIX, is_brat, read_brat
 from .characters import is_blank_line
 from .column_files import ColumnFile, read_files, share_notation
 from .columns import TaggedSentence, read_tags, wrong_columns
 from .faults import COLUMNS, EMPTY_FILE, EMPTY_LABEL, NO_PREFIXES, NOTHING_LEFT, UNKNOWN_TAG, Faults
 from .files import Line, read_lines
-from .jsonl import read_jsonl
+from .json_forms.items import Context, Item, TagItem
+from .jsonl import read_items, read_sentences
 from .markup import read_markup
-from .schemes import Scheme
+from .schemes import Scheme, detect_scheme
 from .sentences import Sentence
 
 # Repairs that take an entity away. They may not take the last.
@@ -30,20 +32,23 @@ class Format(StrEnum):
     conll = "conll"
     jsonl = "jsonl"
     markup = "markup"
+    brat = "brat"
 
 
 @dataclass
 class Source:
     """A text file that was opened and is about to be read.
 
-    path (Path): the file.
+    path (Path): the file, or a folder of brat's pairs.
     format (Optional[Format]): its format, None for plain text.
     raw (bool): whether to read it without annotation.
     faults (Faults): what was mended and noted, complete once the sentences are read.
     lines (Iterable[Line]): its lines, to be read once.
     columns (Optional[ColumnFile]): where it may have columns, what they hold.
     rows (List[TaggedSentence]): its sentences where it has columns.
-    scheme (Scheme): the scheme of its tags where it has columns.
+    scheme (Scheme): the scheme of its tags where it has some.
+    items (List[Item]): its sentences where it is JSON.
+    forms (List[str]): the forms of its records where it is JSON.
     """
 
     path: Path
@@ -54,6 +59,8 @@ class Source:
     columns: Optional[ColumnFile] = None
     rows: List[TaggedSentence] = field(default_factory=list)
     scheme: Scheme = Scheme.bio
+    items: List[Item] = field(default_factory=list)
+    forms: List[str] = field(default_factory=list)
 
     def read(self, tokenize: Tokenize) -> Iterator[Sentence]:
         """Read the sentences, once.
@@ -68,22 +75,27 @@ class Source:
             if self.raw and sentence.spans is not None:
                 if sentence.spans:
                     self.faults.note("sentences whose entities were left out (--raw)")
-                sentence.spans = None
+                sentence.spans, sentence.unannotated = None, ()
             entities += len(sentence.spans or [])
             yield sentence
             empty = False
         if empty:
-            raise self.faults.error(EMPTY_FILE, None, "no sentence")
+            counts = [*self.faults.notes.items(), *self.faults.repairs.items()]
+            left_out = [f"{count:,} {what}" for what, count in counts]
+            raise self.faults.error(EMPTY_FILE, None, "; ".join(["no sentence", *left_out]))
         lost = [what for what in self.faults.repairs if what in DESTROYING]
         if lost and not entities and not self.raw:
             raise self.faults.error(NOTHING_LEFT, None, f"no entity left: {'; '.join(lost)}")
+        check_repairs(self.faults)
 
     def _read_annotated(self, tokenize: Tokenize) -> Iterator[Sentence]:
         """Read the sentences with their annotation."""
         if self.format is Format.conll:
             yield from (read_tags(rows, self.scheme, self.faults) for rows in self.rows)
         elif self.format is Format.jsonl:
-            yield from read_jsonl(self.lines, tokenize, self.faults)
+            yield from read_sentences(self.items, self.scheme, tokenize, self.faults)
+        elif self.format is Format.brat:
+            yield from read_brat(self.path, tokenize, self.faults)
         elif self.format is Format.markup:
             yield from read_markup(self.lines, tokenize, self.faults)
         else:
@@ -124,16 +136,29 @@ def open_files(
             source.format = _settle_format(source.columns, format, raw)
             source.raw = bool(raw) or source.format is None
     read = [source for source in sources if source.format is Format.conll]
-    rows, scheme = read_files([source.columns for source in read if source.columns], scheme)
-    for source in sources:
-        source.scheme = scheme
+    rows, scheme_of_columns = read_files([source.columns for source in read if source.columns], scheme)
     for source, sentences in zip(read, rows, strict=True):
-        source.rows = sentences
+        source.rows, source.scheme = sentences, scheme_of_columns
+    _share_json_scheme(sources, scheme)
     return sources
 
 
+def _share_json_scheme(sources: Sequence[Source], scheme: Scheme) -> None:
+    """Have all JSON files that belong together read by one scheme of tags, told from all of them if not asked for."""
+    if scheme is Scheme.auto:
+        items = [item for source in sources for item in source.items if isinstance(item, TagItem)]
+        scheme = detect_scheme(item.rows.tags for item in items)
+    for source in sources:
+        if source.items:
+            source.scheme = scheme
+
+
 def _open_file(faults: Faults, format: Format, raw: Optional[bool], scheme: Scheme) -> Source:
-    """Open one file: look for columns where it may have some, make its lines ready where it has none."""
+    """Open one file: look for columns where it may have some, read the records of JSON, make other lines ready."""
+    # With `raw` a text is read by itself, whatever lies beside it.
+    is_pair = format is Format.auto and is_brat(faults.path) and not (raw and faults.path.suffix == TEXT_SUFFIX)
+    if format is Format.brat or is_pair:
+        return Source(faults.path, Format.brat, bool(raw), faults)
     is_json = faults.path.name.removesuffix(".gz").endswith((".jsonl", ".json"))
     lines = read_lines(faults)
     if format is Format.auto and is_json:
@@ -143,6 +168,10 @@ def _open_file(faults: Faults, format: Format, raw: Optional[bool], scheme: Sche
     listed = list(lines)
     if format in (Format.auto, Format.conll):
         return Source(faults.path, None, bool(raw), faults, listed, columns=ColumnFile.of(listed, scheme, faults))
+    if format is Format.jsonl:
+        context = Context(faults, raw)
+        items = read_items(listed, context)
+        return Source(faults.path, format, bool(raw), faults, items=items, forms=context.forms)
     return Source(faults.path, format, bool(raw), faults, listed)
 
 

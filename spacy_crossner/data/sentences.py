@@ -1,7 +1,7 @@
 """A sentence as every reader yields it, and the Doc made of it."""
 
 from dataclasses import dataclass
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
@@ -18,19 +18,23 @@ class Sentence:
     spans (Optional[List[TagSpan]]): the entities, in order and without overlap; None without annotation.
     line (int): where it begins in its file, counted from 1 (in a DocBin: the number of the doc).
     spaces (Optional[List[bool]]): whether a blank follows each token; None where that is not known.
+    unannotated (Tuple[int, ...]): tokens outside of the entities of which nobody has said what they are, in a
+        sentence with annotation.
     """
 
     words: List[str]
     spans: Optional[List[TagSpan]]
     line: int
     spaces: Optional[List[bool]] = None
+    unannotated: Tuple[int, ...] = ()
 
 
 def make_doc(vocab: Vocab, sentence: Sentence, domain: Optional[str]) -> Doc:
     """Build the gold Doc of a sentence.
 
     Without known blanks the Doc is built from its words alone: spaCy's `Corpus` then keeps these tokens. Without
-    annotation the entities are never set, so that `get_aligned_ner` gives None for every token.
+    annotation the entities are never set, so that `get_aligned_ner` gives None for every token, as it does for the
+    unannotated tokens of other sentences.
 
     vocab (Vocab): the vocabulary.
     sentence (Sentence): the sentence.
@@ -39,7 +43,8 @@ def make_doc(vocab: Vocab, sentence: Sentence, domain: Optional[str]) -> Doc:
     """
     doc = Doc(vocab, words=sentence.words, spaces=sentence.spaces)
     if sentence.spans is not None:
-        doc.set_ents([Span(doc, start, end, label=label) for start, end, label in sentence.spans])
+        ents = [Span(doc, start, end, label=label) for start, end, label in sentence.spans]
+        doc.set_ents(ents, missing=[doc[i : i + 1] for i in sentence.unannotated])
     set_domain(doc, domain)
     return doc
 
@@ -53,4 +58,5 @@ def read_doc(doc: Doc, number: int) -> Sentence:
     # One token without annotation is an unlabelled token of a labelled doc, all of them an unlabelled doc.
     spans = [(ent.start, ent.end, ent.label_) for ent in doc.ents] if doc.has_annotation("ENT_IOB") else None
     spaces = None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in doc]
-    return Sentence([token.text for token in doc], spans, number, spaces)
+    unannotated = () if spans is None else tuple(token.i for token in doc if not token.ent_iob)
+    return Sentence([token.text for token in doc], spans, number, spaces, unannotated)

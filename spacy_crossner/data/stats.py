@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 from spacy.language import Language
 
 from ..domains import get_domain
+from .brat import is_brat
 from .convert import SPLITS, blank_pipeline
 from .docbin import read_docbin
 from .faults import ILLEGAL_INSIDE, NO_SPLITS, UNREADABLE, Faults
@@ -34,8 +35,9 @@ class SplitStats:
     entities (int): entities.
     entity_tokens (int): tokens inside entities.
     longest (int): tokens of the longest sentence.
-    without_entity (int): annotated sentences that hold no entity.
+    without_entity (int): sentences with annotation on each token that hold no entity.
     unlabelled (int): sentences without annotation.
+    unannotated (int): tokens without annotation in sentences that have some.
     illegal (int): tags in a text file that continue nothing, each counted as the beginning of an entity.
     duplicates (int): sentences whose words stood in the file before.
     per_type (Dict[str, int]): entities by label, the most frequent first.
@@ -51,6 +53,7 @@ class SplitStats:
     longest: int = 0
     without_entity: int = 0
     unlabelled: int = 0
+    unannotated: int = 0
     illegal: int = 0
     duplicates: int = 0
     per_type: Dict[str, int] = field(default_factory=dict)
@@ -81,7 +84,8 @@ def stats(paths: Sequence[Path], *, lang: str = "en", vocabulary_size: int = VOC
     """Count what files and folders hold. Faults in text files are mended and counted, not raised.
 
     paths (Sequence[Path]): DocBins, text files in any format (plain text too, as sentences without annotation),
-        folders of them, or folders of such folders. Files of one folder are splits of one set.
+        folders of them, or folders of such folders. Files of one folder are splits of one set. JSON lists (`.json`) in
+        folders count where they have the name of a split; a folder of brat's files is one split.
     lang (str): the language, for the tokenizer of running text and for the stop words.
     vocabulary_size (int): the number of words in the vocabulary of a domain.
     RETURNS (Stats): the counts; domains are told by the marks in DocBins and by the names of sets elsewhere.
@@ -133,8 +137,9 @@ def _count_split(sentences: Sequence[Sentence]) -> SplitStats:
         entities=len(spans),
         entity_tokens=sum(end - start for start, end, _ in spans),
         longest=max(lengths, default=0),
-        without_entity=sum(sentence.spans == [] for sentence in sentences),
+        without_entity=sum(sentence.spans == [] and not sentence.unannotated for sentence in sentences),
         unlabelled=sum(sentence.spans is None for sentence in sentences),
+        unannotated=sum(len(sentence.unannotated) for sentence in sentences),
         duplicates=len(sentences) - len({tuple(sentence.words) for sentence in sentences}),
         per_type=dict(Counter(label for _, _, label in spans).most_common()),
     )
@@ -159,7 +164,9 @@ def find_sets(paths: Iterable[Path]) -> Dict[str, Dict[str, Path]]:
         if not found:
             raise Faults(path).error(NO_SPLITS, None, "no data file", form=f"files ending in {' or '.join(SUFFIXES)}")
         for file in found:
-            folders.setdefault(file.parent, []).append(file)
+            # A folder of brat's files is a set by itself, but for that of a split.
+            alone = file.is_dir() and file.name not in SPLITS
+            folders.setdefault(file if alone else file.parent, []).append(file)
     names = Counter(folder.resolve().name for folder in folders)
     return {
         folder.resolve().name if names[folder.resolve().name] == 1 else str(folder): _name_splits(files)
@@ -168,11 +175,24 @@ def find_sets(paths: Iterable[Path]) -> Dict[str, Dict[str, Path]]:
 
 
 def _list_data(path: Path) -> List[Path]:
-    """Return the data files in a folder and in the folders in it; a file itself."""
+    """Return the data files in a folder and in the folders in it, one of brat's files as a whole; a file itself."""
     if not path.is_dir():
         return [path]
     folders = [path, *(folder for folder in sorted(path.iterdir()) if folder.is_dir())]
-    return [file for folder in folders for file in folder.iterdir() if file.is_file() and file.suffix in SUFFIXES]
+    found: List[Path] = []
+    for folder in folders:
+        splits = [below for split in SPLITS if (below := folder / split).is_dir() and is_brat(below)]
+        files = [file for file in folder.iterdir() if file.is_file() and _is_data(file)]
+        if is_brat(folder) and not splits and not any(file.stem in SPLITS for file in files):
+            found.append(folder)
+        else:
+            found += [*splits, *files]
+    return list(dict.fromkeys(found))
+
+
+def _is_data(file: Path) -> bool:
+    """Say whether a file in a folder is data. A `.json` of any other name than a split's may be a list of labels."""
+    return file.suffix in SUFFIXES or (file.suffix == ".json" and file.stem in SPLITS)
 
 
 def _name_splits(files: Iterable[Path]) -> Dict[str, Path]:

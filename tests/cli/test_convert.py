@@ -100,3 +100,22 @@ def test_the_same_command_stands_under_spacy(columns, tmp_path):
     arguments = ["crossner", "convert", str(columns), str(tmp_path / "out.spacy"), "-d", "news", "--repair"]
     assert CliRunner().invoke(spacy_app, arguments).exit_code == 0
     assert len(read_docbin(tmp_path / "out.spacy", Vocab())) == 2
+
+
+def test_the_form_and_the_unit_of_json_are_said(tmp_path):
+    task = {"data": {"text": "\U0001f600 Ada"}, "annotations": [{"result": []}]}
+    value = {"start": 3, "end": 6, "text": "Ada", "labels": ["PER"]}
+    task["annotations"][0]["result"].append({"type": "labels", "value": value, "to_name": "text"})
+    (tmp_path / "x.json").write_text(json.dumps([task]), encoding="utf8")
+    code, output = run(tmp_path / "x.json", tmp_path / "x.spacy", "-d", "ai")
+    assert code == 0
+    assert "1 entities of 1 types (x.json: jsonl, Label Studio JSON)" in output
+    assert "x.json: 1 spans whose offsets count UTF-16 units, read so" in output
+
+
+def test_an_error_in_a_list_names_its_record(tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps([{"text": "Ada", "label": []}, {"text": "Ada", "label": ["x"]}]))
+    code, output = run(tmp_path / "x.json", tmp_path / "x.spacy", "-d", "ai")
+    assert code == 1
+    assert "[C142]" in output
+    assert "record 2: found 'label': ['x'], labels of the text" in output

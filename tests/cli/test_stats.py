@@ -55,3 +55,11 @@ def test_a_missing_path(folder):
     result = run(folder / "none")
     assert result.exit_code == 1
     assert "no such file or folder" in " ".join(result.output.split())
+
+
+def test_tokens_without_annotation(folder):
+    record = {"text": "Ada left.", "spans": [{"start": 0, "end": 3, "label": "PER"}], "answer": "accept"}
+    (folder / "x.jsonl").write_text(json.dumps({**record, "_view_id": "ner"}), encoding="utf8")
+    lines = [line.split() for line in run(folder / "x.jsonl").output.splitlines()]
+    assert [f"{folder.name}/x", "2"] in lines
+    assert not any("annotation" in line for line in run(folder / "ai").output.splitlines())

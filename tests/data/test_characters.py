@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from spacy.lang.en import English
 
 from spacy_crossner.data.characters import clean_label, is_blank_line, is_unseen
@@ -96,3 +98,8 @@ def test_lines_that_show_nothing_separate_sentences(tmp_path):
     read_, faults = read(tmp_path, "One line.\n\u200b\n\ufeff \n", raw=True)
     assert [words for words, _ in read_] == [["One", "line", "."]]
     assert list(faults.notes.values()) == [2]
+
+
+@given(st.text())
+def test_a_clean_label_stays_as_it_is(label):
+    assert clean_label(clean_label(label)) == clean_label(label)

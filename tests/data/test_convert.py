@@ -9,6 +9,7 @@ from spacy_crossner.data.docbin import read_docbin
 from spacy_crossner.data.faults import ILLEGAL_INSIDE
 from spacy_crossner.data.reading import Format
 from spacy_crossner.data.schemes import Scheme
+from spacy_crossner.data.stats import stats
 from spacy_crossner.domains import get_domain
 from spacy_crossner.errors import CrossnerError, DataError
 
@@ -185,3 +186,75 @@ def test_a_split_of_an_earlier_corpus_does_not_stay(folder):
     assert sorted(path.name for path in output.iterdir()) == ["train.spacy"]
     assert [path.name for path in result.removed] == ["dev.spacy"]
     assert result.unread == ["valid.txt"]
+
+
+def test_splits_as_json_lists(tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "train.json").write_text(json.dumps(JSONL), encoding="utf8")
+    (source / "test.json").write_text(json.dumps(JSONL[:1]), encoding="utf8")
+    (source / "labels.json").write_text('["PER"]', encoding="utf8")
+    result = convert(source, tmp_path / "out", "news")
+    assert entities(tmp_path / "out" / "train.spacy") == ENTITIES
+    assert entities(tmp_path / "out" / "test.spacy") == ENTITIES[:1]
+    assert result.unread == ["labels.json"]
+    assert {split: counted.entities for split, counted in stats([source]).sets["in"].items()} == {"train": 4, "test": 2}
+
+
+WORDS = [f"word{i}" for i in range(20)]
+GOOD = [{"start": 7 * i, "end": 7 * i + 5 + (i > 9), "label": "X"} for i in range(10)]
+
+
+def write_spans(tmp_path, spans):
+    text = " ".join(f"{word:6}" for word in WORDS)
+    (tmp_path / "x.jsonl").write_text(json.dumps({"text": text, "spans": spans}) + "\n", encoding="utf8")
+    return tmp_path / "x.jsonl"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"start": 400, "end": 405, "label": "X"},
+        {"start": 5, "end": 3, "label": "X"},
+        {"start": "5", "end": 9, "label": "X"},
+        {"start": 80, "end": 85, "label": "X", "text": "words"},
+        {"start": 80, "end": 86, "label": "X"},  # the last letters of one word and the first of the next
+    ],
+    ids=["beyond the text", "end before start", "no number", "other words", "parts of two words"],
+)
+def test_repair_drops_few_spans_or_none(tmp_path, bad):
+    result = convert(write_spans(tmp_path, [*GOOD, bad]), tmp_path / "x.spacy", "news", repair=True)
+    assert entities(tmp_path / "x.spacy") == [[(f"word{i}", "X") for i in range(10)]]
+    assert list(result.files[0].source.faults.repairs.values()) == [1]
+    (tmp_path / "x.spacy").unlink()
+    source = write_spans(tmp_path, [*GOOD[:5], bad, {**bad, "label": "Y"}])
+    with pytest.raises(DataError, match=r"^\[C146\].*x.jsonl: found 2 of 7 spans whose words are not certain"):
+        convert(source, tmp_path / "x.spacy", "news", repair=True)
+    with pytest.raises(DataError, match=r"^\[C146\].*1 spans of which --repair leaves none"):
+        convert(write_spans(tmp_path, [bad]), tmp_path / "x.spacy", "news", repair=True)
+    assert not (tmp_path / "x.spacy").exists()
+
+
+@pytest.mark.parametrize("shift", range(1, 7))
+def test_spans_of_another_text_are_not_moved_to_its_words(tmp_path, shift):
+    moved = [{"start": span["start"] + shift, "end": span["end"] + shift, "label": "X"} for span in GOOD]
+    with pytest.raises(DataError, match=r"^\[C146\].*x.jsonl: found \d+ of 10 spans"):
+        convert(write_spans(tmp_path, moved), tmp_path / "x.spacy", "news", repair=True)
+
+
+def test_repair_trims_and_fills_up(tmp_path):
+    spans = [*GOOD, {"start": 76, "end": 84, "label": "Y"}, {"start": 84, "end": 88, "label": "Z"}]
+    convert(write_spans(tmp_path, spans), tmp_path / "x.spacy", "news", repair=True)
+    expected = [*((f"word{i}", "X") for i in range(10)), ("word11", "Y"), ("word12", "Z")]
+    assert entities(tmp_path / "x.spacy") == [expected]
+
+
+def test_text_in_json_without_labels_is_read_on_demand_alone(tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"text": "Ada left."}\n{"text": "Bob left.", "meta": {}}\n', encoding="utf8")
+    for repair in (False, True):
+        with pytest.raises(DataError, match=r"^\[C140\].*x.jsonl, line 1: .*--raw"):
+            convert(tmp_path / "x.jsonl", tmp_path / "x.spacy", "news", repair=repair)
+    convert(tmp_path / "x.jsonl", tmp_path / "x.spacy", "news", raw=True)
+    assert not any(doc.has_annotation("ENT_IOB") for doc in read_docbin(tmp_path / "x.spacy", Vocab()))
+    (counted,) = stats([tmp_path / "x.jsonl"]).sets[tmp_path.name].values()
+    assert (counted.sentences, counted.unlabelled, counted.without_entity) == (2, 2, 0)

@@ -39,14 +39,22 @@ def test_own_tokens():
 
 def test_missing_blanks_of_own_tokens_are_read_off_the_text():
     tokens = [{"text": "Ada", "start": 0, "end": 3}, {"text": "is", "start": 4, "end": 6}]
-    (sentence,), _ = read({"text": "Ada is", "tokens": tokens})
+    (sentence,), _ = read({"text": "Ada is", "tokens": tokens, "spans": []})
     assert sentence.spaces == [True, False]
 
 
 @pytest.mark.parametrize("spans", [{}, {"spans": []}, {"spans": None}])
-def test_no_spans_is_no_entity(spans):
-    (sentence,), _ = read({"text": "Ada left.", **spans})
-    assert sentence.spans == []
+def test_no_spans_beside_spans_is_no_entity(spans):
+    (sentence, _), faults = read({"text": "Ada left.", **spans}, {"text": "Ada left.", "spans": [ADA]})
+    assert (sentence.spans, sentence.unannotated) == ([], ())
+    counts = {} if spans.get("spans") == [] else {"records without labels, read as text without an entity": 1}
+    assert faults.notes == counts
+
+
+@pytest.mark.parametrize("spans", [{}, {"spans": None}, {"meta": {"source": "x"}, "tokens": [{"start": 0, "end": 3}]}])
+def test_a_file_without_any_labels_is_refused(spans):
+    with pytest.raises(DataError, match=r"^\[C140\] text.jsonl, line 1: .*--raw"):
+        read({"text": "Ada", **spans}, {"text": "Ada", **spans})
 
 
 def test_answers():
@@ -72,14 +80,20 @@ def test_answers():
         ({"spans": []}, "C115", 'no "text"'),
         ({"text": 7}, "C115", '"text": 7'),
         ({"text": " \n"}, "C115", '"text": '),
-        ({"text": "Ada", "tokens": []}, "C116", '"tokens" that do not fit'),
-        ({"text": "Ada", "tokens": [{"text": "Ad", "start": 0, "end": 2}]}, "C116", '"tokens" that do not fit'),
-        ({"text": "Ada", "tokens": [{"text": "Bob", "start": 0, "end": 3}]}, "C116", '"tokens" that do not fit'),
-        ({"text": "Ada", "tokens": ["Ada"]}, "C116", '"tokens" that do not fit'),
+        ({"text": "Ada", "spans": [], "tokens": []}, "C116", '"tokens" that do not fit'),
+        (
+            {"text": "Ada", "spans": [], "tokens": [{"text": "Ad", "start": 0, "end": 2}]},
+            "C116",
+            '"tokens" that do not fit',
+        ),
+        (
+            {"text": "Ada", "spans": [], "tokens": [{"text": "Bob", "start": 0, "end": 3}]},
+            "C116",
+            '"tokens" that do not fit',
+        ),
+        ({"text": "Ada", "spans": [], "tokens": ["Ada"]}, "C116", '"tokens" that do not fit'),
         ({"text": "Ada", "spans": {"start": 0}}, "C116", '"spans": {'),
-        ({"text": "Ada", "entities": [[0, 3, "x"]]}, "C116", '"entities" and no "spans"'),
-        ({"text": "Ada", "label": [[0, 3, "x"]]}, "C116", '"label" and no "spans"'),
-        ({"text": "Ada", "spans": ["x"]}, "C116", '"spans": ['),
+        ({"text": "Ada", "spans": [7]}, "C116", '"spans": ['),
         ({"text": "Ada", "spans": [{**ADA, "label": ""}]}, "C109", "no label for the span 0-3"),
         ({"text": "Ada", "spans": [{"start": 0, "end": 3}]}, "C109", "no label"),
         ({"text": "Ada", "spans": [{**ADA, "end": 4}]}, "C112", "the span 0-4 (person)"),
@@ -95,7 +109,7 @@ def test_answers():
 )
 def test_errors(record, code, found):
     with pytest.raises(DataError, match=rf"^\[{code}\] text.jsonl, line 2: ") as caught:
-        read({"text": "fine"}, record)
+        read({"text": "fine", "spans": []}, record)
     assert f"found {found}" in str(caught.value)
 
 
@@ -117,20 +131,24 @@ def test_repair():
 
 
 @given(
-    words=st.lists(st.sampled_from(["a", "bcd", "ef"]), min_size=1, max_size=5),
+    words=st.lists(st.sampled_from(["a", "bcd", "ef", "ghijk", "(x", "-", "--"]), min_size=1, max_size=5),
     spans=st.lists(st.tuples(st.integers(-1, 20), st.integers(-1, 20), st.sampled_from("xy")), max_size=4),
 )
 def test_fitted_spans_against_a_map_of_characters(words, spans):
-    """Repaired spans are, for each, the words that own one of its characters, less what an earlier choice took."""
+    """A repaired span is the words of which it holds most, unless it holds a letter of another one."""
     text = " ".join(words)
     owner = [i for i, word in enumerate(words) for _ in f"{word} "][: len(text)]
     edges = [sum(len(word) + 1 for word in words[:i]) for i in range(len(words))]
     offsets = [(start, start + len(word)) for start, word in zip(edges, words, strict=True)]
     covered = []
     for start, end, label in spans:
-        inside = {owner[i] for i in range(start, end) if text[i] != " "} if 0 <= start < end <= len(text) else set()
-        if inside:
-            covered.append((len(inside), min(inside), max(inside) + 1, label))
+        held = dict.fromkeys(range(len(words)), "")
+        for i in range(start, end) if 0 <= start < end <= len(text) else ():
+            held[owner[i]] += text[i].strip()
+        most = [i for i, part in held.items() if 2 * len(part) > len(words[i])]
+        others = "".join(part for i, part in held.items() if i not in most)
+        if most and not any(map(str.isalnum, others)):
+            covered.append((len(most), min(most), max(most) + 1, label))
     expected = []
     while covered:
         best = max(covered, key=lambda span: (span[0], -span[1]))

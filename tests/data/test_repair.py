@@ -25,8 +25,9 @@ MENDED = {
     "OUT_OF_RANGE": ("[Ada](PER) in [](LOC)Rome\n", ["Ada", "in", "Rome"], [(0, 1, "PER")]),
     "BRACKET": ("[Ada](PER) left [1].\n", ["Ada", "left", "[", "1", "]", "."], [(0, 1, "PER")]),
 }
-# Spans of JSON may overlap, its lines be none.
-OTHERS = {"OVERLAP", "BAD_JSON", "NO_TEXT", "BAD_RECORD"}
+# Of JSON and brat.
+OTHERS = {"OVERLAP", "BAD_JSON", "NO_TEXT", "BAD_RECORD", "SURFACE", "DISCONTINUOUS", "STANDOFF", "OFFSET_UNIT"}
+OTHERS |= {"ANNOTATORS", "MINOR_PART"}
 
 
 def read(tmp_path, text, repair):

@@ -1,0 +1,1 @@
+"""The forms of JSON in which annotation tools and libraries keep entities."""
