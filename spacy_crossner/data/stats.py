@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 from spacy.language import Language
 
 from ..domains import get_domain
+from ..normal_form import name_key, sentence_key
 from .convert import SPLITS, blank_pipeline
 from .docbin import read_docbin
 from .faults import ILLEGAL_INSIDE, NO_SPLITS, UNREADABLE, Faults
@@ -18,8 +19,6 @@ from .sentences import Sentence, read_doc
 DOCBIN_SUFFIX = ".spacy"
 
 SUFFIXES = (".txt", ".jsonl", DOCBIN_SUFFIX)
-
-Words = Tuple[str, ...]
 
 # A sentence and the domain that it counts for.
 Marked = Tuple[Sentence, str]
@@ -37,7 +36,7 @@ class SplitStats:
     without_entity (int): annotated sentences that hold no entity.
     unlabelled (int): sentences without annotation.
     illegal (int): tags in a text file that continue nothing, each counted as the beginning of an entity.
-    duplicates (int): sentences whose words stood in the file before.
+    duplicates (int): sentences that stood in the file before, by their normal forms.
     per_type (Dict[str, int]): entities by label, the most frequent first.
     repairs (Dict[str, int]): every other fault that was mended to read the file.
     shared (Dict[str, int]): sentences that also occur in another split of the folder, by that split.
@@ -88,23 +87,24 @@ def stats(paths: Sequence[Path], *, lang: str = "en", vocabulary_size: int = VOC
     RAISES (DataError): a file cannot be read at all, or a folder holds none.
     """
     nlp = blank_pipeline(lang)
+    stop_words = {name_key(word, ignore_case=True) for word in nlp.Defaults.stop_words}
     sets: Dict[str, Dict[str, SplitStats]] = {}
     words: Dict[str, Counter[str]] = {}
     for name, files in find_sets(paths).items():
         sets[name] = {}
-        earlier: Dict[str, Set[Words]] = {}
+        earlier: Dict[str, Set[str]] = {}
         for split, (sentences, repairs) in _read_set(name, files, nlp).items():
-            counted = _count_split([sentence for sentence, _ in sentences])
+            texts = [sentence_key(" ".join(sentence.words)) for sentence, _ in sentences]
+            counted = _count_split([sentence for sentence, _ in sentences], texts)
             counted.illegal = repairs.pop(str(ILLEGAL_INSIDE.repair), 0)
             counted.repairs = dict(repairs)
-            texts = [tuple(sentence.words) for sentence, _ in sentences]
             counted.shared = {other: sum(text in known for text in texts) for other, known in earlier.items()}
             seen_before = set().union(*earlier.values())
             counted.shared_any = sum(text in seen_before for text in texts)
             earlier[split] = set(texts)
             sets[name][split] = counted
             for sentence, domain in sentences:
-                words.setdefault(domain, Counter()).update(count_words(sentence.words, nlp.Defaults.stop_words))
+                words.setdefault(domain, Counter()).update(count_words(sentence.words, stop_words))
     return Stats(sets, vocabulary_overlap(words, vocabulary_size))
 
 
@@ -123,8 +123,8 @@ def _read_set(name: str, files: Mapping[str, Path], nlp: Language) -> Dict[str, 
     return read
 
 
-def _count_split(sentences: Sequence[Sentence]) -> SplitStats:
-    """Count the sentences of a split and what they hold."""
+def _count_split(sentences: Sequence[Sentence], texts: Sequence[str]) -> SplitStats:
+    """Count the sentences of a split, given with their normal forms, and what they hold."""
     spans = [span for sentence in sentences for span in sentence.spans or []]
     lengths = [len(sentence.words) for sentence in sentences]
     return SplitStats(
@@ -135,7 +135,7 @@ def _count_split(sentences: Sequence[Sentence]) -> SplitStats:
         longest=max(lengths, default=0),
         without_entity=sum(sentence.spans == [] for sentence in sentences),
         unlabelled=sum(sentence.spans is None for sentence in sentences),
-        duplicates=len(sentences) - len({tuple(sentence.words) for sentence in sentences}),
+        duplicates=len(sentences) - len(set(texts)),
         per_type=dict(Counter(label for _, _, label in spans).most_common()),
     )
 

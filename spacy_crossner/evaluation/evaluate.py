@@ -18,6 +18,7 @@ from ..data.faults import UNREADABLE, Fault, Faults
 from ..data.files import reason, write_files
 from ..domains import without_annotation
 from ..errors import CrossnerError
+from ..normal_form import sentence_key
 from ..scores import get_score
 from ..tags import OUTSIDE, TAGS_KEY, bio_to_spans, spans_to_bio
 from .calibration import Judged, calibration, threshold_curve
@@ -52,7 +53,7 @@ def evaluate(
 
     nlp (Language): the pipeline.
     gold (Sequence[Doc]): the annotated docs, a sentence each.
-    drop_seen (Iterable[Doc]): gold docs with the same words as one of these are left out.
+    drop_seen (Iterable[Doc]): gold docs with the text of one of these, by its normal form, are left out.
     batch_size (Optional[int]): docs in a batch; `nlp.batch_size` if not given.
     source (str): the name of the data in error messages.
     RETURNS (Dict[str, Any]): can be written as JSON. `strict` with `p`, `r`, `f` and `per_type`; `conlleval` and
@@ -209,8 +210,8 @@ def load_pipeline(model: str, gpu_id: int = -1) -> Language:
 
 
 def _unseen(gold: Sequence[Doc], seen: Iterable[Doc]) -> List[Doc]:
-    known = {_words(doc) for doc in seen}
-    return [doc for doc in gold if _words(doc) not in known]
+    known = {sentence_key(doc.text) for doc in seen}
+    return [doc for doc in gold if sentence_key(doc.text) not in known]
 
 
 def _words(doc: Doc) -> Tuple[str, ...]:

@@ -187,3 +187,10 @@ def test_real_data_equals_the_tables_beside_it(crossner_data):
     assert leaks == told(r"science (\d+) \(.*?music (\d+) \(.*?\n?\s+ai (\d+), politics (\d+);")
     conll = sets["crossner/conll2003"]["test"].shared
     assert [conll["train"], conll["dev"]] == told(r"conll2003 test shares (\d+) with train and (\d+) with dev")
+
+
+def test_other_spellings_of_a_sentence_are_repetitions(tmp_path):
+    (tmp_path / "train.txt").write_text("Zürich O\nruft O\n. O\n\nZu\u0308rich O\nruft. O\n", encoding="utf8")
+    (tmp_path / "test.txt").write_text("Zü\u00adrich\tO\nRuft\tO\n.\tO\n\nBern\tO\nruft\tO\n", encoding="utf8")
+    train, test = stats([tmp_path]).sets[tmp_path.name].values()
+    assert (train.duplicates, test.shared, test.shared_any) == (1, {"train": 1}, 1)
