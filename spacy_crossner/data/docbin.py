@@ -3,13 +3,14 @@
 from copy import deepcopy
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Iterable, List
+from typing import Iterable, List, Sequence
 
 import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from .faults import NOT_DOCBIN, UNREADABLE, Faults
+from ..domains import get_language
+from .faults import NOT_DOCBIN, OTHER_LANGUAGE, UNREADABLE, Faults
 from .files import reason, write_files
 
 # Different user data that are remembered at once while a DocBin is read.
@@ -50,6 +51,19 @@ def read_docbin(path: Path, vocab: Vocab) -> List[Doc]:
         return _unpack_docs(DocBin().from_bytes(packed), vocab)
     except Exception as error:  # a foreign file fails in zlib, in msgpack, at a missing key, at an array's shape ...
         raise faults.error(NOT_DOCBIN, None, "a file that is no DocBin, or a damaged one") from error
+
+
+def check_language(docs: Sequence[Doc], path: Path, lang: str) -> None:
+    """Raise if docs were made with the tokenizer of another language than that of a pipeline.
+
+    docs (Sequence[Doc]): the docs. Those without the mark of a language pass.
+    path (Path): their file.
+    lang (str): the pipeline's language.
+    RAISES (DataError): a doc is of another language.
+    """
+    others = sorted({get_language(doc) or lang for doc in docs} - {lang})
+    if others:
+        raise Faults(Path(path)).error(OTHER_LANGUAGE, None, f"text converted as '{others[0]}'", lang=lang, other=others[0])
 
 
 def _unpack_docs(packed: DocBin, vocab: Vocab) -> List[Doc]:

@@ -81,6 +81,11 @@ NOT_WRITABLE = Fault("C118", "a place that can be written to")
 SIZES = Fault("C119", "{form}")
 NO_SPLITS = Fault("C120", "{form}")
 OUTPUT_NAME = Fault("C121", "{form}")
+OTHER_LANGUAGE = Fault(
+    "C160",
+    "text of the pipeline's language, '{lang}' (--nlp.lang {other}, in the project --vars.lang {other}, makes the "
+    "pipeline fit the text; `convert --lang {lang}` the text the pipeline)",
+)
 
 
 class Faults:

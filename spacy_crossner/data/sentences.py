@@ -6,7 +6,7 @@ from typing import List, Optional
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
-from ..domains import set_domain
+from ..domains import set_domain, set_language
 from ..tags import TagSpan
 
 
@@ -32,7 +32,7 @@ def make_doc(vocab: Vocab, sentence: Sentence, domain: Optional[str]) -> Doc:
     Without known blanks the Doc is built from its words alone: spaCy's `Corpus` then keeps these tokens. Without
     annotation the entities are never set, so that `get_aligned_ner` gives None for every token.
 
-    vocab (Vocab): the vocabulary.
+    vocab (Vocab): the vocabulary, whose language the doc is marked with.
     sentence (Sentence): the sentence.
     domain (Optional[str]): the domain mark.
     RETURNS (Doc): the doc.
@@ -41,6 +41,7 @@ def make_doc(vocab: Vocab, sentence: Sentence, domain: Optional[str]) -> Doc:
     if sentence.spans is not None:
         doc.set_ents([Span(doc, start, end, label=label) for start, end, label in sentence.spans])
     set_domain(doc, domain)
+    set_language(doc, vocab.lang)
     return doc
 
 

@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 
 from ..dapt.raw import read_text_lines
 from ..data.docbin import read_docbin, write_docbin
-from ..domains import get_domain, set_domain, without_annotation
+from ..domains import get_domain, get_language, set_domain, set_language, without_annotation
 from ..errors import CrossnerError, Errors
 from ..scores import get_score
 
@@ -83,6 +83,7 @@ def label_files(
         if not doc.ents:
             continue
         set_domain(doc, domain or get_domain(before))
+        set_language(doc, get_language(before) or nlp.lang)
         found.docs.append(doc)
         found.certain += len(doc.ents)
         # `ent_iob` is 0 where nothing is said.
