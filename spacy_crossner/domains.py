@@ -1,4 +1,4 @@
-"""Marks of a Doc: its domain (the corpus, and so the kind of text, it comes from), its language, its twin in a batch."""
+"""Marks of a Doc: its domain (the corpus, and so the kind of text, it is from), its language, its twin in a batch."""
 
 from typing import Optional
 

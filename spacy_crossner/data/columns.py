@@ -26,11 +26,13 @@ class TaggedSentence:
     words (List[str]): the first column.
     tags (List[str]): the last column.
     lines (List[int]): the number of each row's line.
+    document (int): how many document marks stand before it.
     """
 
     words: List[str] = field(default_factory=list)
     tags: List[str] = field(default_factory=list)
     lines: List[int] = field(default_factory=list)
+    document: int = 0
 
 
 def split_columns(text: str) -> List[str]:
@@ -65,8 +67,10 @@ def read_rows(lines: Iterable[Line], faults: Faults) -> List[TaggedSentence]:
     """
     sentences = [TaggedSentence()]
     width: Optional[int] = None
+    documents = 0
     for number, text in lines:
         columns = split_columns(text)
+        documents += columns[0] == DOCUMENT_MARKER
         if columns == [""] or columns[0] == DOCUMENT_MARKER:
             if sentences[-1].words:
                 sentences.append(TaggedSentence())
@@ -78,6 +82,7 @@ def read_rows(lines: Iterable[Line], faults: Faults) -> List[TaggedSentence]:
             width = width or len(columns)
             if len(columns) != width:
                 faults.note(f"lines with another number of columns than the first, {width}: word first, tag last")
+            sentences[-1].document = documents
             sentences[-1].words.append(columns[0])
             sentences[-1].tags.append(columns[-1])
             sentences[-1].lines.append(number)
@@ -98,7 +103,7 @@ def read_tags(sentence: TaggedSentence, scheme: Scheme, faults: Faults) -> Sente
         faults.mend(fault, sentence.lines[position], found, **values)
 
     spans = bio_to_spans(to_bio(sentence.tags, scheme, report))
-    return Sentence(sentence.words, spans, sentence.lines[0])
+    return Sentence(sentence.words, spans, sentence.lines[0], document=sentence.document)
 
 
 def shorten(text: str, width: int = 60) -> str:

@@ -81,6 +81,16 @@ NOT_WRITABLE = Fault("C118", "a place that can be written to")
 SIZES = Fault("C119", "{form}")
 NO_SPLITS = Fault("C120", "{form}")
 OUTPUT_NAME = Fault("C121", "{form}")
+NO_SPLIT = Fault(
+    "C161",
+    "a {split} set (`spacy crossner convert ... --{split} 0.2` takes a fifth of train for it, in the project "
+    '--vars.convert_options " --dev 0.2 --test 0.2")',
+)
+NOT_OURS = Fault(
+    "C162",
+    "no splits but those that `convert` wrote, as it wrote them. Give another folder, let `convert` draw the splits "
+    "(--dev 0.2 --test 0.2), or say --force to replace these, and to delete those that the text does not have",
+)
 OTHER_LANGUAGE = Fault(
     "C160",
     "text of the pipeline's language, '{lang}' (--nlp.lang {other}, in the project --vars.lang {other}, makes the "

@@ -18,12 +18,14 @@ class Sentence:
     spans (Optional[List[TagSpan]]): the entities, in order and without overlap; None without annotation.
     line (int): where it begins in its file, counted from 1 (in a DocBin: the number of the doc).
     spaces (Optional[List[bool]]): whether a blank follows each token; None where that is not known.
+    document (int): the number of its document in the file; 0 where the file has no document marks.
     """
 
     words: List[str]
     spans: Optional[List[TagSpan]]
     line: int
     spaces: Optional[List[bool]] = None
+    document: int = 0
 
 
 def make_doc(vocab: Vocab, sentence: Sentence, domain: Optional[str]) -> Doc:

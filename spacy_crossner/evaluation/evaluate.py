@@ -1,10 +1,8 @@
 """Run a pipeline over annotated sentences and score it: strict, lenient, and words per second."""
 
-import hashlib
 import json
 import time
-from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -12,10 +10,9 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from .. import __version__
 from ..data.docbin import read_docbin
-from ..data.faults import UNREADABLE, Fault, Faults
-from ..data.files import reason, write_files
+from ..data.faults import Fault, Faults
+from ..data.files import write_files
 from ..data.running import TokenFit
 from ..domains import get_language, without_annotation
 from ..errors import CrossnerError
@@ -27,8 +24,7 @@ from .experts import experts_kept, gate_accuracy
 from .from_text import measure_fit, predict_from_text, text_scores
 from .metrics import RULE, conlleval_scores, count_illegal, strict_scores, untyped_scores
 from .mistakes import count_entities
-
-PACKAGES = ("spacy", "spacy-crossner", "spacy-transformers", "torch", "transformers")
+from .provenance import sha256_of, versions
 
 NO_ANNOTATION = Fault("C201", "entities or a gold 'no entity' on it; text without annotation cannot be scored")
 C202 = "[C202] {source}: no sentence to score: the file holds {found}, {dropped} of them dropped as seen in training."
@@ -71,9 +67,7 @@ def evaluate(
         in each; `seconds` of prediction after one batch for warming up; `words_per_second`; `batch_size`.
     RAISES (CrossnerError): a sentence has no annotation, none is left, or the pipeline changes the tokens.
     """
-    return score(
-        predict(nlp, gold, drop_seen=drop_seen, batch_size=batch_size, source=source, from_text=from_text)
-    )
+    return score(predict(nlp, gold, drop_seen=drop_seen, batch_size=batch_size, source=source, from_text=from_text))
 
 
 @dataclass(frozen=True)
@@ -120,11 +114,11 @@ def predict(
     batch_size = batch_size or nlp.batch_size
     with experts_kept(nlp):
         docs, seconds = _timed_predictions(nlp, kept, batch_size)
-    found = Predicted(kept, docs, len(gold) - len(kept), seconds, batch_size, measure_fit(nlp, kept))
-    others = sorted({get_language(doc) or nlp.lang for doc in kept} - {nlp.lang})
-    if others:
-        found.notes.append(f"The text was converted as '{others[0]}', the pipeline's language is '{nlp.lang}'.")
-    return replace(found, from_text=predict_from_text(nlp, kept, batch_size)) if from_text else found
+    in_text = predict_from_text(nlp, kept, batch_size) if from_text else None
+    dropped, fit = len(gold) - len(kept), measure_fit(nlp, kept)
+    others = {get_language(doc) for doc in kept} - {None, nlp.lang}
+    notes = [f"The text was converted as '{other}', the pipeline's language is '{nlp.lang}'." for other in others]
+    return Predicted(kept, docs, dropped, seconds, batch_size, fit, in_text, notes)
 
 
 def score(found: Predicted) -> Dict[str, Any]:
@@ -185,9 +179,7 @@ def evaluate_files(
         `sha256`, `drop_seen`, `device`, `versions`.
     RAISES (CrossnerError): the pipeline, the data or the GPU is not there, or as `evaluate` and `read_docbin` say.
     """
-    scores, _ = score_files(
-        model, data, drop_seen=drop_seen, gpu_id=gpu_id, batch_size=batch_size, from_text=from_text
-    )
+    scores, _ = score_files(model, data, drop_seen=drop_seen, gpu_id=gpu_id, batch_size=batch_size, from_text=from_text)
     if output is not None:
         write_files({Path(output): (json.dumps(scores, indent=2, ensure_ascii=False) + "\n").encode("utf8")})
     return scores
@@ -204,7 +196,7 @@ def score_files(
 ) -> Tuple[Dict[str, Any], Predicted]:
     """Load a pipeline and score it on a DocBin; return the scores of `evaluate_files`, and what was scored."""
     data = Path(data)
-    digest = _sha256(data)
+    digest = sha256_of(data)
     nlp = load_pipeline(model, gpu_id)
     gold = read_docbin(data, nlp.vocab)
     seen = [doc for path in drop_seen for doc in read_docbin(Path(path), nlp.vocab)]
@@ -214,7 +206,7 @@ def score_files(
         "data": {"path": str(data), "sha256": digest},
         "drop_seen": [str(path) for path in drop_seen],
         "device": "cpu" if gpu_id < 0 else f"gpu:{gpu_id}",
-        "versions": _versions(),
+        "versions": versions(),
         **score(found),
     }
     return scores, found
@@ -299,22 +291,3 @@ def _judged(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Optional[Judged]:
 
 def _ents_to_tags(doc: Doc) -> List[str]:
     return spans_to_bio([(span.start, span.end, span.label_) for span in doc.ents], len(doc))
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise Faults(path).error(UNREADABLE, None, reason(error)) from error
-
-
-def _versions() -> Dict[str, Optional[str]]:
-    versions: Dict[str, Optional[str]] = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            # Run from a source tree, our own package is not installed.
-            versions[name] = __version__ if name == "spacy-crossner" else None
-    return versions

@@ -132,7 +132,7 @@ class DomainReader:
             docs = [nlp.make_doc(line) for line in self._draw(read_text_lines(path)[: self.limit or None], size)]
         else:
             docs = self._draw(read_docbin(path, nlp.vocab)[: self.limit or None], size)
-            check_language(docs, path, nlp.lang)
+            check_language(docs, path, str(nlp.lang))
             if unlabelled:
                 docs = [without_annotation(doc, nlp.vocab) for doc in docs]
         for doc in docs:

@@ -53,7 +53,8 @@ def train_vectors(
     epochs (int): passes over the text.
     threads (int): with one the result is the same each time, with more it differs.
     RETURNS (int): tokens of the text.
-    RAISES (CrossnerError): a file cannot be read or is of another language, no word is frequent enough, or a setting makes no sense.
+    RAISES (CrossnerError): a file cannot be read or is of another language, no word is frequent enough, or a setting
+        makes no sense.
     """
     sizes = (width, buckets, min_ngram, min_count, epochs, threads)
     if architecture not in ARCHITECTURES or min(sizes) < 1 or max_ngram < min_ngram:

@@ -194,3 +194,22 @@ def test_other_spellings_of_a_sentence_are_repetitions(tmp_path):
     (tmp_path / "test.txt").write_text("Zü\u00adrich\tO\nRuft\tO\n.\tO\n\nBern\tO\nruft\tO\n", encoding="utf8")
     train, test = stats([tmp_path]).sets[tmp_path.name].values()
     assert (train.duplicates, test.shared, test.shared_any) == (1, {"train": 1}, 1)
+
+
+def test_entities_that_no_token_fits(tmp_path):
+    vocab = Vocab()
+    docs = [
+        Doc(vocab, words=["Wahl", "2030", "."], spaces=[False] * 3, ents=["B-x", "O", "O"]),
+        Doc(vocab, words=["Wahl", "2030", "."], ents=["B-x", "O", "O"]),
+    ]
+    write_docbin(docs, tmp_path / "train.spacy")
+    (counted,) = stats([tmp_path]).sets[tmp_path.name].values()
+    assert (counted.entities, counted.misfits, counted.misfit_examples) == (2, 1, ["'Wahl' in the tokens 'Wahl2030'"])
+
+
+def test_docbins_are_of_the_language_of_their_marks(tmp_path):
+    # "die" is a stop word of German, "the" of English.
+    (tmp_path / "de.txt").write_text("die the O\n", encoding="utf8")
+    convert(tmp_path / "de.txt", tmp_path / "de.spacy", "de", raw=True, lang="de")
+    convert(tmp_path / "de.txt", tmp_path / "en.spacy", "en", raw=True)
+    assert stats([tmp_path / "de.spacy", tmp_path / "en.spacy"]).overlap == {("de", "en"): 50.0}
