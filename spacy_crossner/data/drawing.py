@@ -106,7 +106,9 @@ def _share_out(
     waiting = dict(enumerate(units))
     while waiting:
         label = min(+left, key=lambda label: (left[label], label))
-        for number in [number for number in waiting if held[number][label]]:
+        # Those with the most first: what follows can make up for them.
+        holding = [number for number in waiting if held[number][label]]
+        for number in sorted(holding, key=lambda number: -held[number][label]):
             unit, own = waiting.pop(number), held[number]
             fitting = [name for name in names if room[name] >= len(unit)] or [max(names, key=room.__getitem__)]
             lacking = [name for name in fitting if not has[name][label]]
