@@ -107,7 +107,7 @@ def test_one_labelled_file_is_enough(project):
     # Two sentences of the set, in other spellings.
     said = [
         "Ada\u00a0schrieb z.B. an Ko\u0308ln und 3 mehr.",
-        "ADA schrieb z. B. an Kö\u00adln und 4 mehr .",
+        "ADA schrieb Z.B. an Kö\u00adln und 4 mehr .",
         "Nur Köln ist das.",
     ]
     raw.write_text("\n".join(said), encoding="utf8")
