@@ -93,8 +93,8 @@ NOT_OURS = Fault(
 )
 OTHER_LANGUAGE = Fault(
     "C160",
-    "text of the pipeline's language, '{lang}' (--nlp.lang {other}, in the project --vars.lang {other}, makes the "
-    "pipeline fit the text; `convert --lang {lang}` the text the pipeline)",
+    "text of the pipeline's language, '{lang}'. Set that of the pipeline, --nlp.lang {other} (in the project "
+    "--vars.lang {other}), or convert the text again with --lang {lang}",
 )
 
 

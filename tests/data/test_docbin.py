@@ -136,6 +136,6 @@ def test_docs_of_another_language(tmp_path):
     check_language(docs, tmp_path / "x.spacy", "de")
     check_language(docs[:1], tmp_path / "x.spacy", "en")
     with pytest.raises(
-        DataError, match=r"C160.*x.spacy: found text converted as 'de'; .*'en' \(--nlp.lang de.*--lang en"
+        DataError, match=r"C160.*x.spacy: found text converted as 'de'; .*'en'\. .*--nlp.lang de.*--lang en"
     ):
         check_language(docs, tmp_path / "x.spacy", "en")
