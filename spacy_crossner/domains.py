@@ -1,4 +1,4 @@
-"""Marks of a Doc: its domain (which corpus, and so which kind of text, it comes from), and its twin in a batch."""
+"""Marks of a Doc: its domain (the corpus, and so the kind of text, it is from), its language, its twin in a batch."""
 
 from typing import Any, Dict, Optional
 
@@ -13,6 +13,7 @@ ATTRIBUTE_KEY = ("._.", "domain", None, None)
 # A plain key beside it, as `Span.as_doc` drops the custom attributes of a Doc.
 DOMAIN_KEY = "domain"
 PAIR_KEY = "pair"
+LANGUAGE_KEY = "lang"
 
 
 def get_domain(doc: Doc) -> Optional[str]:
@@ -32,6 +33,19 @@ def set_domain(doc: Doc, domain: Optional[str]) -> None:
             data[key] = domain
 
 
+def get_language(doc: Doc) -> Optional[str]:
+    """Return the language whose tokenizer a Doc was made with, None where it is not known."""
+    return doc.user_data.get(LANGUAGE_KEY)
+
+
+def set_language(doc: Doc, lang: Optional[str]) -> None:
+    """Mark a Doc with its language; None, or "" of a vocabulary without one, takes the mark away."""
+    if lang:
+        doc.user_data[LANGUAGE_KEY] = lang
+    else:
+        doc.user_data.pop(LANGUAGE_KEY, None)
+
+
 def example_domain(example: Example) -> Optional[str]:
     """Return the domain of an example: its doc's, or else its annotated one's, which spaCy's own reader marks alone."""
     return get_domain(example.predicted) or get_domain(example.reference)
@@ -48,10 +62,11 @@ def set_pair(doc: Doc, pair: int) -> None:
 
 
 def without_annotation(doc: Doc, vocab: Vocab) -> Doc:
-    """Return a new doc with the tokens and the domain of `doc` and nothing else: a pipeline's input."""
+    """Return a new doc with the tokens, the domain and the language of `doc` and nothing else: a pipeline's input."""
     spaces = None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in doc]
     copy = Doc(vocab, words=[token.text for token in doc], spaces=spaces)
     set_domain(copy, get_domain(doc))
+    set_language(copy, get_language(doc))
     return copy
 
 

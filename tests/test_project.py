@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
+from spacy.vocab import Vocab
 from typer.main import get_command
 
 from spacy_crossner.cli import app
+from spacy_crossner.data.docbin import read_docbin
 
 ROOT = Path(__file__).parents[1]
 PROJECT = srsly.read_yaml(ROOT / "project.yml")
@@ -93,6 +95,50 @@ def test_the_way_without_raw_text_differs_in_the_encoder_only():
     assert commands["finetune"]["outputs"] == commands["finetune-adapted"]["outputs"]
     named = {name.removesuffix("-adapted") for name in PROJECT["workflows"]["all"]} - {"select", "dapt"}
     assert named == set(PROJECT["workflows"]["no-dapt"])
+
+
+def test_one_labelled_file_is_enough(project):
+    """In German, to see that the language reaches every step."""
+    corpus = project.folder / "mine" / "contracts"
+    corpus.mkdir(parents=True)
+    lines = [f"[Ada](person) schrieb z.B. an [Köln](place) und {i} mehr." for i in range(20)]
+    (corpus / "contracts.txt").write_text("\n".join(lines), encoding="utf8")
+    raw = project.folder / "raw.txt"
+    # Two sentences of the set, in other spellings.
+    said = [
+        "Ada\u00a0schrieb z.B. an Ko\u0308ln und 3 mehr.",
+        "ADA schrieb Z.B. an Kö\u00adln und 4 mehr .",
+        "Nur Köln ist das.",
+    ]
+    raw.write_text("\n".join(said), encoding="utf8")
+    (project.folder / "names.txt").write_text("Ko\u0308ln\n", encoding="utf8")
+    names = {"corpus": "mine", "domain": "contracts", "lang": "de", "raw": "raw.txt", "entities": "names.txt"}
+    names |= {"select_options": " --level entity --min-entities 1", "method": "crf"}
+    # Without a dev set each step that needs one says what to do.
+    done = project("convert", **names)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for step in ("select", "train-direct"):
+        done = project(step, **names)
+        assert done.returncode == 1
+        assert "[C161]" in done.stdout
+        assert '--vars.convert_options " --dev 0.2 --test 0.2"' in " ".join(done.stdout.split())
+    names["convert_options"] = " --dev 0.2 --test 0.6 --seed 1"
+    for step in ("convert", "select"):
+        done = project(step, **names)
+        assert done.returncode == 0, done.stdout + done.stderr
+    selected = json.loads((project.folder / "corpus/raw-contracts/selected.txt.json").read_text(encoding="utf8"))
+    held_out = [
+        doc.text
+        for name in ("dev", "test")
+        for doc in read_docbin(project.folder / "corpus" / "contracts" / f"{name}.spacy", Vocab())
+    ]
+    assert len(held_out) == 16
+    assert selected["excluded"] == sum(text.endswith(("und 3 mehr.", "und 4 mehr.")) for text in held_out) > 0
+    assert (selected["sentences_read"], selected["mentions"]) == (3, 3 - selected["excluded"])
+    # With another language than the corpus has, training does not begin.
+    done = project("train-direct", **{**names, "lang": "en"})
+    assert done.returncode == 1
+    assert "[C160]" in done.stdout
 
 
 @pytest.mark.parametrize(

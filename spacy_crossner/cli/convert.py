@@ -1,12 +1,13 @@
 """`convert`: text files to DocBins."""
 
 from pathlib import Path
-from typing import Annotated, Dict, List, Optional
+from typing import Annotated, Dict, List, Literal, Optional
 
 import typer
-from wasabi import msg
+from wasabi import msg, table
 
 from ..data.convert import Conversion, convert
+from ..data.drawing import Size
 from ..data.reading import Format
 from ..data.schemes import Scheme
 from ._app import app, user_errors
@@ -14,11 +15,10 @@ from ._app import app, user_errors
 
 @app.command("convert")
 def convert_cli(
-    source: Annotated[
-        Path,
-        typer.Argument(help="Text file, folder with train, dev, test, or of .ann files"),
+    source: Annotated[Path, typer.Argument(help="Text file, folder with train, dev, test, or of .ann files")],
+    output: Annotated[
+        Path, typer.Argument(help="The .spacy file to write; a folder where SOURCE has splits, or with --dev or --test")
     ],
-    output: Annotated[Path, typer.Argument(help="The .spacy file to write, a folder where SOURCE is one")],
     domain: Annotated[str, typer.Option("--domain", "-d", help="Domain mark of every doc")],
     format: Annotated[Format, typer.Option("--format", "-f", help="Format of the text")] = Format.auto,
     scheme: Annotated[
@@ -35,18 +35,33 @@ def convert_cli(
     drop: Annotated[
         Optional[List[str]], typer.Option("--drop", metavar="LABEL", help="Take a label's entities away (repeatable)")
     ] = None,
-    lang: Annotated[str, typer.Option("--lang", "-l", help="Language whose tokenizer cuts running text")] = "en",
+    lang: Annotated[
+        str, typer.Option("--lang", "-l", help="Language of the text, by whose tokenizer running text is cut")
+    ] = "en",
     labels_out: Annotated[
         Optional[Path], typer.Option("--labels-out", help="Write the labels as JSON for spacy.read_labels.v1")
     ] = None,
+    dev: Annotated[
+        Optional[str],
+        typer.Option("--dev", metavar="SIZE", help="Draw a dev set from train: a share (0.2), or sentences (100)"),
+    ] = None,
+    test: Annotated[Optional[str], typer.Option("--test", metavar="SIZE", help="The same for a test set")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of what --dev and --test draw")] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace splits in OUTPUT that this command did not write")
+    ] = False,
 ) -> None:
     """Convert text with entities to DocBins with a domain mark.
 
     Reads CoNLL columns and CSV (IO, IOB1, BIO, BIOES, BILOU, BMEWO), JSON of Prodigy, doccano, Label Studio, Hugging
     Face and spaCy, brat's .ann files and inline [words](label) markup. What columns hold is told from their content.
     --map and --drop take labels by their names in the file. Nothing is written where something is wrong.
+
+    --dev and --test draw the sets that are missing from train: each type in each set as far as there are enough, no
+    sentence in two sets, documents (-DOCSTART-) whole.
     """
     names = parse_map(label_map or [])
+    sizes = {name: parse_size(name, size) for name, size in (("dev", dev), ("test", test)) if size is not None}
     with user_errors():
         result = convert(
             source,
@@ -60,6 +75,9 @@ def convert_cli(
             label_map=names,
             drop=drop or [],
             labels_out=labels_out,
+            sizes=sizes,
+            seed=seed,
+            force=force,
         )
         report(result, scheme)
         if labels_out is not None:
@@ -81,6 +99,21 @@ def parse_map(pairs: List[str]) -> Dict[str, str]:
     return names
 
 
+def parse_size(name: str, text: str) -> Size:
+    """Return a share of the sentences, or their number.
+
+    RAISES (typer.BadParameter): the text is neither a share between 0 and 1 nor a number of 1 and more.
+    """
+    try:
+        size: Size = int(text) if text.isascii() and text.isdigit() else float(text)
+    except ValueError:
+        size = 0
+    if not (size >= 1 if isinstance(size, int) else 0 < size < 1):
+        problem = f"'{text}' is neither a share between 0 and 1 nor a number of sentences"
+        raise typer.BadParameter(problem, param_hint=f"--{name}")
+    return size
+
+
 def report(result: Conversion, scheme: Scheme) -> None:
     """Print what was written, mended and noted.
 
@@ -99,10 +132,24 @@ def report(result: Conversion, scheme: Scheme) -> None:
             "no annotation" if source.raw else f"{file.entities.total():,} entities of {len(file.entities)} types"
         )
         msg.good(f"{file.output}: {counts}, {entities} ({source.path.name}: {kind})")
+        if file.fit.misfits:
+            msg.warn(f"{file.output.name}: {file.fit.note()}")
+    for source in {id(file.source): file.source for file in result.files}.values():
         for what, count in source.faults.repairs.items():
             msg.warn(f"{source.path.name}: repaired {count:,}: {what}")
         for what, count in source.faults.notes.items():
             msg.info(f"{source.path.name}: {count:,} {what}")
+    if result.drawn:
+        print_parts(result)
+    for note in result.notes:
+        msg.info(note)
+    for split in result.missing:
+        use = {"dev": "train and calibrate select on", "test": "evaluate scores on"}[split]
+        option = f"--{split} 0.2"
+        msg.warn(
+            f"No {split} set, which {use}. {option} takes a fifth of train for it (in the project: "
+            f'--vars.convert_options " {option}").'
+        )
     for path in result.removed:
         msg.warn(f"{path}: taken away, it was of another corpus")
     if result.unread:
@@ -113,3 +160,15 @@ def report(result: Conversion, scheme: Scheme) -> None:
         unknown = ", ".join(result.changes.unknown())
         seen = ", ".join(sorted(result.changes.seen)) or "none"
         msg.warn(f"--map or --drop names labels that no file holds: {unknown}. Labels found: {seen}")
+
+
+def print_parts(result: Conversion) -> None:
+    """Print the entities of each type in each part, and which part lacks a type."""
+    parts = {file.output.stem: file.entities for file in result.files}
+    rows = [(label, *(f"{entities[label]:,}" for entities in parts.values())) for label in result.labels]
+    aligns: List[Literal["r", "c", "l"]] = ["r" if i else "l" for i in range(1 + len(parts))]
+    print(table(rows, header=("type", *parts), divider=True, aligns=aligns))
+    for name, entities in parts.items():
+        lacking = [label for label in result.labels if not entities[label]]
+        if lacking:
+            msg.warn(f"{name} has no entity of the types {', '.join(lacking)}: there are too few of them")

@@ -21,13 +21,28 @@ def evaluate_cli(
     batch_size: Annotated[
         Optional[int], typer.Option(min=1, help="Sentences in a batch; the pipeline's own if not given")
     ] = None,
+    from_text: Annotated[
+        bool, typer.Option("--from-text", help="Also score what nlp(text) finds in the running text, by characters")
+    ] = False,
 ) -> None:
-    """Score a pipeline on annotated sentences: strict and lenient F1, by type, words per second."""
+    """Score a pipeline on annotated sentences: strict and lenient F1, by type, words per second.
+
+    The pipeline gets the gold tokens. With --from-text it also gets the running text, as an app gives it, and its own
+    tokenizer cuts it.
+    """
     from ..evaluation.evaluate import evaluate_files
     from ..evaluation.tables import score_table
 
     with user_errors():
-        scores = evaluate_files(model, data, output, drop_seen=drop_seen or [], gpu_id=gpu_id, batch_size=batch_size)
+        scores = evaluate_files(
+            model,
+            data,
+            output,
+            drop_seen=drop_seen or [],
+            gpu_id=gpu_id,
+            batch_size=batch_size,
+            from_text=from_text,
+        )
     typer.echo(score_table(scores))
     if output is not None:
         typer.echo(f"Scores written to {output}.")

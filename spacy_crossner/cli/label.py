@@ -1,7 +1,7 @@
 """`label`: text labelled by a pipeline, to train on."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, List, Optional
 
 import typer
 from wasabi import msg
@@ -16,6 +16,10 @@ def label_cli(
     output: Annotated[Path, typer.Option("--output", "-o", help="DocBin to write")],
     threshold: Annotated[float, typer.Option(help="Least score of an entity; others are left open")] = 0.9,
     domain: Annotated[Optional[str], typer.Option(help="Domain of the docs")] = None,
+    exclude: Annotated[
+        Optional[List[Path]],
+        typer.Option("--exclude", "-x", help="Dev or test file whose sentences are left out (repeatable)"),
+    ] = None,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
     """Label text with the entities that a pipeline is certain of, for self-training."""
@@ -23,8 +27,12 @@ def label_cli(
     from ..training.self_training import label_files
 
     with user_errors():
-        found = label_files(load_pipeline(model, gpu_id), text, output, threshold=threshold, domain=domain)
+        found = label_files(
+            load_pipeline(model, gpu_id), text, output, threshold=threshold, domain=domain, exclude=exclude or []
+        )
     msg.good(
         f"{output}: {len(found.docs):,} of {found.read:,} sentences, {found.certain:,} entities; "
         f"{found.uncertain:,} uncertain ones are left open"
     )
+    if exclude:
+        msg.info(f"{found.excluded:,} sentences to exclude left out")

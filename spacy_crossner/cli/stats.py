@@ -68,6 +68,13 @@ def print_stats(result: Stats) -> None:
         if count
     ]
     _print_table("Sentences that also occur in an earlier split", ["set/split", "also in", "sentences"], shared)
+    misfits = [
+        (name, f"{counted.misfits:,} ({counted.misfits / counted.entities:.1%})", "; ".join(counted.misfit_examples))
+        for name, counted in splits.items()
+        if counted.misfits
+    ]
+    title = "Entities that begin or end inside a token of nlp(text), which cannot find them"
+    _print_table(title, ["set/split", "entities", "such as"], misfits)
     mended = [(name, what, f"{count:,}") for name, counted in splits.items() for what, count in counted.repairs.items()]
     _print_table("Other faults, mended for counting", ["set/split", "fault", "times"], mended)
     domains = list(dict.fromkeys(domain for pair in result.overlap for domain in pair))

@@ -8,6 +8,7 @@ from typing import Dict, List, Optional
 from ..data.faults import Faults
 from ..data.files import read_lines
 from ..errors import CrossnerError
+from ..normal_form import name_key
 
 C404 = "[C404] {path}, line {line}: found {found}; expected {expected}."
 C405 = "[C405] {path} holds no name; expected an entity list, `name<TAB>type` or a name alone on each line."
@@ -19,7 +20,7 @@ class EntityList:
     """The names of a list, in its order. A name may stand several times, with other types.
 
     path (Path): the file.
-    names (List[str]): the names, blanks at their ends taken away.
+    names (List[str]): the names in their normal form, see `name_key`.
     types (Optional[List[str]]): the type of each; None for a list of plain names.
     """
 
@@ -51,8 +52,7 @@ def read_entities(path: Path) -> EntityList:
             if not line.strip(" \r"):
                 continue
             name, tab, rest = line.partition("\t")
-            # As the white space of the text: a name may not hold U+0000 either.
-            name = " ".join(name.replace("\0", " ").split())
+            name = name_key(name)
             if not entities.names and tab:
                 entities.types = []
             kind = rest.partition("\t")[0].strip()

@@ -14,7 +14,7 @@ from ..data.convert import blank_pipeline
 from ..data.docbin import read_docbin
 from ..data.reading import open_files
 from ..data.sentences import Sentence, read_doc
-from .raw import fold_case, normalise
+from ..normal_form import sentence_key
 from .sentences import split_sentences
 from .words import Indices
 
@@ -23,27 +23,19 @@ SHORTEST_WITHIN = 20
 MOST_BYTES = 4
 
 
-def join_keys(text: bytes) -> bytes:
-    """Return what is compared of sentences: their characters without case and white space, a line each.
-
-    text (bytes): lines joined by LF, their white space normalised and their case folded.
-    """
-    return text.translate(None, b" ")
-
-
 class Excluded:
     """Sentences to be left out, with what they stand in.
 
-    They are compared without case and white space, so that it does not matter how a sentence was cut into tokens.
-    One of `SHORTEST_WITHIN` characters or more (without blanks) is found wherever it stands, within a longer sentence
-    or over several; a shorter one where it is a whole sentence or a whole line.
+    They are compared by their normal forms, see `normal_form`: it does not matter how a sentence was typed or cut into
+    tokens. A sentence of `SHORTEST_WITHIN` characters or more (without blanks) is found wherever it stands, within a
+    longer sentence or over several; a shorter one where it is a whole sentence or a whole line.
 
     sentences (Iterable[str]): the sentences. Of a longer text its sentences are left out each, too.
     """
 
     def __init__(self, sentences: Iterable[str]) -> None:
         keys = {
-            join_keys(fold_case(normalise(part.encode("utf-8", "replace")).replace(b"\n", b" ")))
+            sentence_key(part).encode("utf-8")
             for sentence in sentences
             for part in (sentence, *split_sentences(sentence))
         }
@@ -54,7 +46,7 @@ class Excluded:
     def find(self, text: bytes, lines: Indices) -> NDArray[np.bool_]:
         """Say which sentences of a text are to be left out.
 
-        text (bytes): what `join_keys` gives for the sentences.
+        text (bytes): what `sentence_keys` gives for the sentences.
         lines (Indices): the line that each one is from, ascending.
         RETURNS (NDArray[np.bool_]): True for each sentence that holds an excluded one, or a part of it.
         """
@@ -77,8 +69,8 @@ class Excluded:
 
         texts (Sequence[str]): sentences or paragraphs.
         """
-        lines = [fold_case(normalise(text.encode("utf-8", "replace")).replace(b"\n", b" ")) for text in texts]
-        return [i for i, line in enumerate(lines) if self.find(join_keys(line), np.zeros(1, dtype=np.int64)).any()]
+        keys = [sentence_key(text).encode("utf-8") for text in texts]
+        return [i for i, key in enumerate(keys) if self.find(key, np.zeros(1, dtype=np.int64)).any()]
 
 
 def _short_lines(sizes: Indices, lines: Indices) -> Iterator[Tuple[int, int]]:

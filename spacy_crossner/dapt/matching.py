@@ -8,8 +8,8 @@ from ahocorasick_rs import BytesAhoCorasick, MatchKind
 from numpy.typing import NDArray
 
 from ..errors import CrossnerError
+from ..normal_form import name_keys
 from .entities import EntityList
-from .raw import fold_case
 from .words import FACTORS, HALF, Indices, Vocabulary, find_tokens
 
 C407 = "[C407] {path} has no type '{type}'; it has {known}."
@@ -30,7 +30,9 @@ class EntityMatcher:
     as long as they go, and symbols, single characters of any other kind, see `words.py`. So no name begins or ends
     within a word, and white space between tokens does not matter: "CIFAR - 10" is found in "CIFAR-10". Of names that
     overlap the one that begins first is found, and of those that begin together the one with the most tokens; the
-    next begins after its end. Each mention counts, repeated ones too.
+    next begins after its end. Each mention counts, repeated ones too. Names and text are compared by their normal
+    forms, see `normal_form.name_key`: how letters are composed, soft hyphens, forms of quotation marks and of dashes do
+    not matter.
 
     The words of the list are numbered, text and names are written with codes of equal length for these numbers, and an
     Aho-Corasick automaton looks for the codes of the names. It is smaller than one over letters, by far for a list of
@@ -50,8 +52,7 @@ class EntityMatcher:
                 listed = ", ".join(known) or "names without types"
                 raise CrossnerError(C407.format(path=entities.path, type=kind, known=listed))
         self.ignore_case = ignore_case
-        text = "\n".join(entities.names).encode("utf-8")
-        text = fold_case(text) if ignore_case else text
+        text = name_keys("\n".join(entities.names).encode("utf-8"), ignore_case=ignore_case)
         starts, ends = find_tokens(text)
         line_ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8)[starts] == LINE_END)
         in_name = np.ones(len(starts), dtype=bool)
@@ -84,9 +85,10 @@ class EntityMatcher:
     def count(self, text: bytes) -> Tuple[Indices, Indices]:
         """Count the mentions in each line.
 
-        text (bytes): lines joined by LF, their white space normalised; already folded where case is ignored.
+        text (bytes): lines joined by LF, their white space normalised.
         RETURNS (Tuple[Indices, Indices]): for each line the mentions, and those of types special to the domain.
         """
+        text = name_keys(text, ignore_case=self.ignore_case)
         line_ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == LINE_END)
         starts, ends = find_tokens(text)
         numbers = self.vocabulary.look_up(text, starts, ends)

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ..data.files import reason
 from ..errors import CrossnerError
+from ..normal_form import sentence_key
 
 C400 = "[C400] {path}: found {found}; expected a text file, plain or gzipped (.gz), that can be read."
 C401 = "[C401] {path}, line {line}: found the byte 0x{byte:02x}, which is not UTF-8; `iconv -t UTF-8` converts a file."
@@ -77,12 +78,12 @@ def check_files(paths: Sequence[Path]) -> None:
 
 
 def line_place(line: str) -> float:
-    """Return a number in [0, 1) that depends on a line alone, evenly spread over lines.
+    """Return a number in [0, 1) that depends on the normal form of a line alone, evenly spread over lines.
 
     By it a share of a text can be held out with all repetitions of its lines, which corpora of the integrated level
     have, and the same lines whatever else is in the text.
     """
-    return int.from_bytes(hashlib.blake2b(line.encode(), digest_size=6).digest(), "big") / (1 << 48)
+    return int.from_bytes(hashlib.blake2b(sentence_key(line).encode(), digest_size=6).digest(), "big") / (1 << 48)
 
 
 def _unpacked(path: Path, stored: BinaryIO) -> ContextManager[BinaryIO]:
@@ -139,14 +140,3 @@ def _has_wide_blanks(text: bytes) -> bool:
     first, second, third = (content[leads + i].astype(np.uint32) for i in range(3))
     two = first << 8 | second
     return bool((np.isin(two, TWO_BYTES) | np.isin(two << 8 | third, THREE_BYTES)).any())
-
-
-def fold_case(text: bytes) -> bytes:
-    """Return text without case, by Unicode's full case folding."""
-    if text.isascii():
-        return text.lower()
-    # Much English text has letters outside ASCII in some lines, and few of them.
-    lines = text.split(b"\n")
-    return b"\n".join(
-        [line.lower() if line.isascii() else line.decode("utf-8").casefold().encode("utf-8") for line in lines]
-    )

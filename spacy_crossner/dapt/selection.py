@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CrossnerError
+from ..normal_form import sentence_keys
 from .duplicates import DuplicateFilter
-from .excluded import Excluded, join_keys
+from .excluded import Excluded
 from .matching import EntityMatcher
-from .raw import fold_case, line_place, read_blocks
+from .raw import line_place, read_blocks
 from .sentences import find_sentence_ends
 from .sizes import Level, LevelSize, SelectionReport
 from .words import Indices
@@ -125,8 +126,7 @@ class Selection:
         report, settings = self.report, self.settings
         text, lines = split_lines(text) if settings.split else (text, None)
         sentences = text.split(b"\n")
-        folded = fold_case(text)
-        joined = join_keys(folded)
+        joined = sentence_keys(text)
         keys = joined.decode("utf-8").split("\n")
         kept = np.ones(len(keys), dtype=bool)
         if self.excluded:
@@ -137,7 +137,7 @@ class Selection:
         report.duplicates += int((kept & ~first).sum())
         levels = {Level.domain: kept & first & self._is_drawn(keys)}
         if self.matcher is not None:
-            mentions, special = self.matcher.count(folded if settings.ignore_case else text)
+            mentions, special = self.matcher.count(text)
             report.mentions += int(mentions[levels[Level.domain]].sum())
             levels[Level.entity] = levels[Level.domain] & (mentions >= settings.min_entities)
             levels[Level.task] = levels[Level.domain] & (special >= settings.min_special)

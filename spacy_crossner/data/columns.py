@@ -44,11 +44,13 @@ class TaggedSentence:
     words (List[str]): the words.
     tags (List[str]): the tags, written `B-PER` whatever their notation.
     lines (List[int]): the number of each row's line.
+    document (int): how many document marks stand before it.
     """
 
     words: List[str] = field(default_factory=list)
     tags: List[str] = field(default_factory=list)
     lines: List[int] = field(default_factory=list)
+    document: int = 0
 
 
 def wrong_columns(text: str, layout: Optional[Layout]) -> str:
@@ -77,6 +79,7 @@ class RowReader:
         self.writer = TagWriter(layout.reading)
         self.sentences = [TaggedSentence()]
         self.has_blank_lines = len(list(itertools.islice(table.groups(), 2))) > 1
+        self.documents = 0
         # The number of the token before, and the mark of the sentence, where there are columns for them.
         self.number = -1
         self.mark = ""
@@ -159,6 +162,7 @@ class RowReader:
             self.mark = cells[layout.sentences]
         if DOCUMENT_MARKER.match(word):
             self._end_sentence()
+            self.documents += 1
         elif not word or is_unseen(word):
             self._report_empty(row, word, tag)
         else:
@@ -167,6 +171,7 @@ class RowReader:
             if layout.separator is Separator.blank and " " not in row.text and "\t" not in row.text:
                 faults.note("lines whose columns no-break or other odd blanks separate")
             self._check_first(row, tag)
+            self.sentences[-1].document = self.documents
             self.sentences[-1].words.append(word)
             self.sentences[-1].tags.append(tag)
             self.sentences[-1].lines.append(row.number)
@@ -219,7 +224,7 @@ def read_tags(sentence: TaggedSentence, scheme: Scheme, faults: Faults) -> Sente
         faults.mend(fault, sentence.lines[position], found, **values)
 
     spans = bio_to_spans(to_bio(sentence.tags, scheme, report))
-    return Sentence(sentence.words, spans, sentence.lines[0])
+    return Sentence(sentence.words, spans, sentence.lines[0], document=sentence.document)
 
 
 def shorten(text: str, width: int = 60) -> str:

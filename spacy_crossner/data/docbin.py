@@ -3,13 +3,15 @@
 from copy import deepcopy
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Iterable, List
+from typing import Iterable, List, Sequence
 
 import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from .faults import NOT_DOCBIN, UNREADABLE, Faults
+from ..domains import get_language
+from ..errors import DataError
+from .faults import NO_SPLIT, NOT_DOCBIN, OTHER_LANGUAGE, UNREADABLE, Faults
 from .files import reason, write_files
 
 # Different user data that are remembered at once while a DocBin is read.
@@ -45,11 +47,33 @@ def read_docbin(path: Path, vocab: Vocab) -> List[Doc]:
     try:
         packed = faults.path.read_bytes()
     except OSError as error:
-        raise faults.error(UNREADABLE, None, reason(error)) from error
+        raise unreadable(faults.path, error) from error
     try:
         return _unpack_docs(DocBin().from_bytes(packed), vocab)
     except Exception as error:  # a foreign file fails in zlib, in msgpack, at a missing key, at an array's shape ...
         raise faults.error(NOT_DOCBIN, None, "a file that is no DocBin, or a damaged one") from error
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """Return the error of a DocBin that cannot be read; for a missing dev or test set it says how to get one."""
+    if isinstance(error, FileNotFoundError) and path.name in ("dev.spacy", "test.spacy"):
+        return Faults(path).error(NO_SPLIT, None, "no such file", split=path.stem)
+    return Faults(path).error(UNREADABLE, None, reason(error))
+
+
+def check_language(docs: Sequence[Doc], path: Path, lang: str) -> None:
+    """Raise if docs were made with the tokenizer of another language than that of a pipeline.
+
+    docs (Sequence[Doc]): the docs. Those without the mark of a language pass.
+    path (Path): their file.
+    lang (str): the pipeline's language.
+    RAISES (DataError): a doc is of another language.
+    """
+    others = sorted({get_language(doc) or lang for doc in docs} - {lang})
+    if others:
+        raise Faults(Path(path)).error(
+            OTHER_LANGUAGE, None, f"text converted as '{others[0]}'", lang=lang, other=others[0]
+        )
 
 
 def _unpack_docs(packed: DocBin, vocab: Vocab) -> List[Doc]:

@@ -167,6 +167,21 @@ BROKEN_ENTITY = Fault(
 TAG_WITHOUT_WORD = Fault("C128", "a word for the tag, or the tag O")
 TAG_OF_RANGE = Fault("C129", "the tags of entities on the tokens with a number of their own")
 TWO_TAGS = Fault("C130", "one column of tags beside those of chunks; cut the other one out, as `cut -f` does")
+NO_SPLIT = Fault(
+    "C161",
+    "a {split} set (`spacy crossner convert ... --{split} 0.2` takes a fifth of train for it, in the project "
+    '--vars.convert_options " --dev 0.2 --test 0.2")',
+)
+NOT_OURS = Fault(
+    "C162",
+    "no splits but those that `convert` wrote, as it wrote them. Give another folder, let `convert` draw the splits "
+    "(--dev 0.2 --test 0.2), or say --force to replace these, and to delete those that the text does not have",
+)
+OTHER_LANGUAGE = Fault(
+    "C160",
+    "text of the pipeline's language, '{lang}'. Set that of the pipeline, --nlp.lang {other} (in the project "
+    "--vars.lang {other}), or convert the text again with --lang {lang}",
+)
 
 
 class Faults:

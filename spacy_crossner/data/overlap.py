@@ -4,18 +4,21 @@ from collections import Counter
 from itertools import combinations
 from typing import AbstractSet, Dict, Iterable, Mapping, Set, Tuple
 
+from ..normal_form import name_key
+
 VOCABULARY_SIZE = 5000
 
 
 def count_words(words: Iterable[str], stop_words: AbstractSet[str]) -> "Counter[str]":
     """Count words for a vocabulary.
 
-    words (Iterable[str]): the tokens. What holds no letter is no word; the others count in lower case.
-    stop_words (AbstractSet[str]): words left out, in lower case.
+    words (Iterable[str]): the tokens. What holds no letter is no word; the others count by their normal forms, case
+        ignored.
+    stop_words (AbstractSet[str]): words left out, by their normal forms.
     RETURNS (Counter[str]): how often each word occurs.
     """
-    lowered = (word.lower() for word in words if any(map(str.isalpha, word)))
-    return Counter(word for word in lowered if word not in stop_words)
+    keys = (name_key(word, ignore_case=True) for word in words if any(map(str.isalpha, word)))
+    return Counter(key for key in keys if key not in stop_words)
 
 
 def top_words(counts: Mapping[str, int], size: int = VOCABULARY_SIZE) -> Set[str]:

@@ -1,5 +1,6 @@
 """Text files in any of the formats, read as sentences."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -8,14 +9,15 @@ from typing import Iterable, Iterator, List, Optional, Sequence
 from .alignment import Text, Tokenize, check_repairs
 from .brat import TEXT_SUFFIX, is_brat, read_brat
 from .characters import is_blank_line
-from .column_files import ColumnFile, read_files, share_notation
+from .column_files import ColumnFile, check_tags, choose_scheme, read_files, share_notation
 from .columns import TaggedSentence, read_tags, wrong_columns
 from .faults import COLUMNS, EMPTY_FILE, EMPTY_LABEL, NO_PREFIXES, NOTHING_LEFT, UNKNOWN_TAG, Faults
 from .files import Line, read_lines
 from .json_forms.items import Context, Item, TagItem
 from .jsonl import read_items, read_sentences
 from .markup import read_markup
-from .schemes import Scheme, detect_scheme
+from .notations import Notation, TagWriter, find_notation, read_counts
+from .schemes import Scheme
 from .sentences import Sentence
 
 # Repairs that take an entity away. They may not take the last.
@@ -144,13 +146,22 @@ def open_files(
 
 
 def _share_json_scheme(sources: Sequence[Source], scheme: Scheme) -> None:
-    """Have all JSON files that belong together read by one scheme of tags, told from all of them if not asked for."""
-    if scheme is Scheme.auto:
-        items = [item for source in sources for item in source.items if isinstance(item, TagItem)]
-        scheme = detect_scheme(item.rows.tags for item in items)
+    """Have the tags in JSON files that belong together read by one notation and scheme, told from all of them."""
+    items = [item for source in sources for item in source.items if isinstance(item, TagItem)]
+    if items:
+        tags = Counter(tag for item in items for tag in item.rows.tags)
+        reading = find_notation(tags)
+        if scheme is Scheme.io and not (reading.notation is Notation.prefix and reading.entities):
+            reading = read_counts(tags, Notation.label)
+        write = TagWriter(reading)
+        for item in items:
+            item.rows.tags = [write(tag) for tag in item.rows.tags]
+        if scheme is Scheme.auto:
+            scheme = choose_scheme([[item.rows for item in items]], [reading.notation])
     for source in sources:
         if source.items:
             source.scheme = scheme
+            check_tags([item.rows for item in source.items if isinstance(item, TagItem)], scheme, source.faults)
 
 
 def _open_file(faults: Faults, format: Format, raw: Optional[bool], scheme: Scheme) -> Source:

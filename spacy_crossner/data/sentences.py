@@ -6,7 +6,7 @@ from typing import List, Optional, Tuple
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
-from ..domains import set_domain
+from ..domains import set_domain, set_language
 from ..tags import TagSpan
 
 
@@ -20,6 +20,7 @@ class Sentence:
     spaces (Optional[List[bool]]): whether a blank follows each token; None where that is not known.
     unannotated (Tuple[int, ...]): tokens outside of the entities of which nobody has said what they are, in a
         sentence with annotation.
+    document (int): the number of its document in the file; 0 where the file has no document marks.
     """
 
     words: List[str]
@@ -27,6 +28,7 @@ class Sentence:
     line: int
     spaces: Optional[List[bool]] = None
     unannotated: Tuple[int, ...] = ()
+    document: int = 0
 
 
 def make_doc(vocab: Vocab, sentence: Sentence, domain: Optional[str]) -> Doc:
@@ -36,7 +38,7 @@ def make_doc(vocab: Vocab, sentence: Sentence, domain: Optional[str]) -> Doc:
     annotation the entities are never set, so that `get_aligned_ner` gives None for every token, as it does for the
     unannotated tokens of other sentences.
 
-    vocab (Vocab): the vocabulary.
+    vocab (Vocab): the vocabulary, whose language the doc is marked with.
     sentence (Sentence): the sentence.
     domain (Optional[str]): the domain mark.
     RETURNS (Doc): the doc.
@@ -46,6 +48,7 @@ def make_doc(vocab: Vocab, sentence: Sentence, domain: Optional[str]) -> Doc:
         ents = [Span(doc, start, end, label=label) for start, end, label in sentence.spans]
         doc.set_ents(ents, missing=[doc[i : i + 1] for i in sentence.unannotated])
     set_domain(doc, domain)
+    set_language(doc, vocab.lang)
     return doc
 
 

@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..domains import without_annotation
+from ..normal_form import sentence_key
 from .docbin import pack_docs, read_docbin
 from .faults import SIZES, Faults
 from .files import write_files
@@ -24,7 +25,7 @@ class Split:
     parts (Dict[str, Path]): the file of each part.
     sizes (Dict[str, int]): its number of docs.
     unused (int): docs in no part.
-    shared (int): texts that stand in more than one part, as they were in the set more than once.
+    shared (int): texts that stand in more than one part, by their normal forms, as the set has them more than once.
     """
 
     parts: Dict[str, Path]
@@ -77,5 +78,5 @@ def _fit_sizes(sizes: Mapping[str, Optional[int]], total: int, faults: Faults) -
 
 def _count_shared(parts: Mapping[str, List[Doc]]) -> int:
     """Return the number of texts that stand in more than one part."""
-    texts = [{tuple(token.text for token in doc) for doc in part} for part in parts.values()]
+    texts = [{sentence_key(doc.text) for doc in part} for part in parts.values()]
     return sum(map(len, texts)) - len(set().union(*texts))

@@ -2,28 +2,30 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Sequence, Set, Tuple
 
 from spacy.language import Language
 
-from ..domains import get_domain
+from ..domains import get_domain, get_language
+from ..normal_form import name_key, sentence_key
+from .alignment import Tokenize
 from .brat import is_brat
 from .convert import SPLITS, blank_pipeline
 from .docbin import read_docbin
 from .faults import ILLEGAL_INSIDE, NO_SPLITS, UNREADABLE, Faults
 from .overlap import VOCABULARY_SIZE, count_words, vocabulary_overlap
 from .reading import open_files
+from .running import TokenFit
 from .sentences import Sentence, read_doc
 
 DOCBIN_SUFFIX = ".spacy"
 
 SUFFIXES = (".txt", ".jsonl", DOCBIN_SUFFIX)
 
-Words = Tuple[str, ...]
-
-# A sentence and the domain that it counts for.
-Marked = Tuple[Sentence, str]
+# A sentence, the domain that it counts for, and its language.
+Marked = Tuple[Sentence, str, str]
 
 
 @dataclass
@@ -39,11 +41,13 @@ class SplitStats:
     unlabelled (int): sentences without annotation.
     unannotated (int): tokens without annotation in sentences that have some.
     illegal (int): tags in a text file that continue nothing, each counted as the beginning of an entity.
-    duplicates (int): sentences whose words stood in the file before.
+    duplicates (int): sentences that stood in the file before, by their normal forms.
     per_type (Dict[str, int]): entities by label, the most frequent first.
     repairs (Dict[str, int]): every other fault that was mended to read the file.
     shared (Dict[str, int]): sentences that also occur in another split of the folder, by that split.
     shared_any (int): sentences that also occur in any split before this one (for test: in train or dev).
+    misfits (int): entities that begin or end inside a token of the language's tokenizer, see `TokenFit`.
+    misfit_examples (List[str]): some of them.
     """
 
     sentences: int = 0
@@ -60,6 +64,8 @@ class SplitStats:
     repairs: Dict[str, int] = field(default_factory=dict)
     shared: Dict[str, int] = field(default_factory=dict)
     shared_any: int = 0
+    misfits: int = 0
+    misfit_examples: List[str] = field(default_factory=list)
 
 
 @dataclass
@@ -86,7 +92,7 @@ def stats(paths: Sequence[Path], *, lang: str = "en", vocabulary_size: int = VOC
     paths (Sequence[Path]): DocBins, text files in any format (plain text too, as sentences without annotation),
         folders of them, or folders of such folders. Files of one folder are splits of one set. JSON lists (`.json`) in
         folders count where they have the name of a split; a folder of brat's files is one split.
-    lang (str): the language, for the tokenizer of running text and for the stop words.
+    lang (str): the language, for the tokenizer and for the stop words; DocBins are of the language of their marks.
     vocabulary_size (int): the number of words in the vocabulary of a domain.
     RETURNS (Stats): the counts; domains are told by the marks in DocBins and by the names of sets elsewhere.
     RAISES (DataError): a file cannot be read at all, or a folder holds none.
@@ -96,39 +102,58 @@ def stats(paths: Sequence[Path], *, lang: str = "en", vocabulary_size: int = VOC
     words: Dict[str, Counter[str]] = {}
     for name, files in find_sets(paths).items():
         sets[name] = {}
-        earlier: Dict[str, Set[Words]] = {}
+        earlier: Dict[str, Set[str]] = {}
         for split, (sentences, repairs) in _read_set(name, files, nlp).items():
-            counted = _count_split([sentence for sentence, _ in sentences])
+            texts = [sentence_key(" ".join(sentence.words)) for sentence, _, _ in sentences]
+            counted = _count_split([sentence for sentence, _, _ in sentences], texts)
             counted.illegal = repairs.pop(str(ILLEGAL_INSIDE.repair), 0)
             counted.repairs = dict(repairs)
-            texts = [tuple(sentence.words) for sentence, _ in sentences]
             counted.shared = {other: sum(text in known for text in texts) for other, known in earlier.items()}
             seen_before = set().union(*earlier.values())
             counted.shared_any = sum(text in seen_before for text in texts)
             earlier[split] = set(texts)
             sets[name][split] = counted
-            for sentence, domain in sentences:
-                words.setdefault(domain, Counter()).update(count_words(sentence.words, nlp.Defaults.stop_words))
+            fit = TokenFit()
+            for sentence, domain, language in sentences:
+                fit.add(sentence.words, sentence.spaces, sentence.spans or [], _tokenizer(language))
+                words.setdefault(domain, Counter()).update(count_words(sentence.words, _stop_words(language)))
+            counted.misfits, counted.misfit_examples = fit.misfits, fit.examples
     return Stats(sets, vocabulary_overlap(words, vocabulary_size))
 
 
+@lru_cache
+def _tokenizer(lang: str) -> Tokenize:
+    """Return the tokenizer of a language."""
+    return blank_pipeline(lang).tokenizer
+
+
+@lru_cache
+def _stop_words(lang: str) -> FrozenSet[str]:
+    """Return the normal forms of a language's stop words."""
+    return frozenset(name_key(word, ignore_case=True) for word in blank_pipeline(lang).Defaults.stop_words)
+
+
 def _read_set(name: str, files: Mapping[str, Path], nlp: Language) -> Dict[str, Tuple[List[Marked], Counter[str]]]:
-    """Read the splits of a set: for each its sentences with their domains, and what was mended."""
+    """Read the splits of a set: for each its sentences with their domains and languages, and what was mended."""
+    lang = str(nlp.lang)
     read: Dict[str, Tuple[List[Marked], Counter[str]]] = {}
     texts = [path for path in files.values() if path.suffix != DOCBIN_SUFFIX]
     sources = {source.path: source for source in open_files(texts, raw=None, repair=True)}
     for split, path in files.items():
         if path in sources:
             source = sources[path]
-            read[split] = ([(sentence, name) for sentence in source.read(nlp.tokenizer)], source.faults.repairs)
+            read[split] = ([(sentence, name, lang) for sentence in source.read(nlp.tokenizer)], source.faults.repairs)
         else:
             docs = enumerate(read_docbin(path, nlp.vocab), 1)
-            read[split] = ([(read_doc(doc, number), get_domain(doc) or name) for number, doc in docs], Counter())
+            marked = [
+                (read_doc(doc, number), get_domain(doc) or name, get_language(doc) or lang) for number, doc in docs
+            ]
+            read[split] = (marked, Counter())
     return read
 
 
-def _count_split(sentences: Sequence[Sentence]) -> SplitStats:
-    """Count the sentences of a split and what they hold."""
+def _count_split(sentences: Sequence[Sentence], texts: Sequence[str]) -> SplitStats:
+    """Count the sentences of a split, given with their normal forms, and what they hold."""
     spans = [span for sentence in sentences for span in sentence.spans or []]
     lengths = [len(sentence.words) for sentence in sentences]
     return SplitStats(
@@ -140,7 +165,7 @@ def _count_split(sentences: Sequence[Sentence]) -> SplitStats:
         without_entity=sum(sentence.spans == [] and not sentence.unannotated for sentence in sentences),
         unlabelled=sum(sentence.spans is None for sentence in sentences),
         unannotated=sum(len(sentence.unannotated) for sentence in sentences),
-        duplicates=len(sentences) - len({tuple(sentence.words) for sentence in sentences}),
+        duplicates=len(sentences) - len(set(texts)),
         per_type=dict(Counter(label for _, _, label in spans).most_common()),
     )
 

@@ -1,10 +1,8 @@
 """Run a pipeline over annotated sentences and score it: strict, lenient, and words per second."""
 
-import hashlib
 import json
 import time
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -12,20 +10,21 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from .. import __version__
 from ..data.docbin import read_docbin
-from ..data.faults import UNREADABLE, Fault, Faults
-from ..data.files import reason, write_files
-from ..domains import without_annotation
+from ..data.faults import Fault, Faults
+from ..data.files import write_files
+from ..data.running import TokenFit
+from ..domains import get_language, without_annotation
 from ..errors import CrossnerError
+from ..normal_form import sentence_key
 from ..scores import get_score
 from ..tags import OUTSIDE, TAGS_KEY, bio_to_spans, spans_to_bio
 from .calibration import Judged, calibration, threshold_curve
 from .experts import experts_kept, gate_accuracy
+from .from_text import measure_fit, predict_from_text, text_scores
 from .metrics import RULE, conlleval_scores, count_illegal, strict_scores, untyped_scores
 from .mistakes import count_entities
-
-PACKAGES = ("spacy", "spacy-crossner", "spacy-transformers", "torch", "transformers")
+from .provenance import sha256_of, versions
 
 NO_ANNOTATION = Fault("C201", "entities or a gold 'no entity' on it; text without annotation cannot be scored")
 C202 = "[C202] {source}: no sentence to score: the file holds {found}, {dropped} of them dropped as seen in training."
@@ -44,6 +43,7 @@ def evaluate(
     drop_seen: Iterable[Doc] = (),
     batch_size: Optional[int] = None,
     source: str = "data",
+    from_text: bool = False,
 ) -> Dict[str, Any]:
     """Score a pipeline on annotated docs, with the gold tokens and domain marks as its input.
 
@@ -52,19 +52,22 @@ def evaluate(
 
     nlp (Language): the pipeline.
     gold (Sequence[Doc]): the annotated docs, a sentence each.
-    drop_seen (Iterable[Doc]): gold docs with the same words as one of these are left out.
+    drop_seen (Iterable[Doc]): gold docs with the text of one of these, by its normal form, are left out.
     batch_size (Optional[int]): docs in a batch; `nlp.batch_size` if not given.
     source (str): the name of the data in error messages.
+    from_text (bool): also score what the pipeline finds in the running text, see `text_scores`.
     RETURNS (Dict[str, Any]): can be written as JSON. `strict` with `p`, `r`, `f` and `per_type`; `conlleval` and
         `untyped` with `p`, `r`, `f`, all in [0, 1]; `calibration`, the expected calibration error and the reliability
         table of the entities' scores, and `thresholds`, the strict figures when entities with a lower score are
         dropped, both None where an entity has no score; `gate`, the accuracy of a mixture's gate, see `gate_accuracy`;
-        `illegal_tags`, the predicted I- tags that nothing opens; the numbers of `sentences`, `words`, `entities`,
+        `token_fit`, the `entities` and those of them, `misfits`, that begin or end inside a token of `nlp(text)`, with
+        `share` and `examples`; `from_text`, see `text_scores`, or None; `illegal_tags`, the predicted I- tags that
+        nothing opens; `notes`, what the user should know of; the numbers of `sentences`, `words`, `entities`,
         `predicted_entities` and `dropped_seen` sentences; `per_sentence`, how many entities are right, found and gold
         in each; `seconds` of prediction after one batch for warming up; `words_per_second`; `batch_size`.
     RAISES (CrossnerError): a sentence has no annotation, none is left, or the pipeline changes the tokens.
     """
-    return score(predict(nlp, gold, drop_seen=drop_seen, batch_size=batch_size, source=source))
+    return score(predict(nlp, gold, drop_seen=drop_seen, batch_size=batch_size, source=source, from_text=from_text))
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,9 @@ class Predicted:
     dropped_seen (int): docs that were left out, as they were seen in training.
     seconds (float): time of the prediction, after one batch for warming up.
     batch_size (int): docs in a batch.
+    fit (TokenFit): how the gold entities fit the pipeline's own tokens.
+    from_text (Optional[List[Doc]]): what it found in the running text of the docs, if that was asked for.
+    notes (List[str]): what the user should know of.
     """
 
     gold: List[Doc]
@@ -83,6 +89,9 @@ class Predicted:
     dropped_seen: int
     seconds: float
     batch_size: int
+    fit: TokenFit
+    from_text: Optional[List[Doc]] = None
+    notes: List[str] = field(default_factory=list)
 
 
 def predict(
@@ -92,6 +101,7 @@ def predict(
     drop_seen: Iterable[Doc] = (),
     batch_size: Optional[int] = None,
     source: str = "data",
+    from_text: bool = False,
 ) -> Predicted:
     """Run a pipeline on annotated docs; see `evaluate`."""
     for number, doc in enumerate(gold, 1):
@@ -104,7 +114,11 @@ def predict(
     batch_size = batch_size or nlp.batch_size
     with experts_kept(nlp):
         docs, seconds = _timed_predictions(nlp, kept, batch_size)
-    return Predicted(kept, docs, len(gold) - len(kept), seconds, batch_size)
+    in_text = predict_from_text(nlp, kept, batch_size) if from_text else None
+    dropped, fit = len(gold) - len(kept), measure_fit(nlp, kept)
+    others = {get_language(doc) for doc in kept} - {None, nlp.lang}
+    notes = [f"The text was converted as '{other}', the pipeline's language is '{nlp.lang}'." for other in others]
+    return Predicted(kept, docs, dropped, seconds, batch_size, fit, in_text, notes)
 
 
 def score(found: Predicted) -> Dict[str, Any]:
@@ -125,6 +139,9 @@ def score(found: Predicted) -> Dict[str, Any]:
         "calibration": calibration(*judged) if judged else None,
         "thresholds": threshold_curve(*judged, n_gold=entities) if judged else None,
         "gate": gate_accuracy(kept, predicted),
+        "token_fit": found.fit.to_json(),
+        "from_text": text_scores(kept, found.from_text) if found.from_text is not None else None,
+        "notes": [*found.notes, *([found.fit.note()] if found.fit.misfits else [])],
         "rule": RULE,
         "illegal_tags": sum(count_illegal(tags) for tags in predicted_tags),
         "sentences": len(kept),
@@ -147,6 +164,7 @@ def evaluate_files(
     drop_seen: Sequence[Path] = (),
     gpu_id: int = -1,
     batch_size: Optional[int] = None,
+    from_text: bool = False,
 ) -> Dict[str, Any]:
     """Load a pipeline, score it on a DocBin and write the scores.
 
@@ -156,11 +174,12 @@ def evaluate_files(
     drop_seen (Sequence[Path]): DocBins whose sentences are left out of `data`.
     gpu_id (int): the GPU, -1 for the CPU.
     batch_size (Optional[int]): docs in a batch; the pipeline's own if not given.
+    from_text (bool): also score what the pipeline finds in the running text.
     RETURNS (Dict[str, Any]): the scores of `evaluate`, and what was scored with what: `model`, `data` with its
         `sha256`, `drop_seen`, `device`, `versions`.
     RAISES (CrossnerError): the pipeline, the data or the GPU is not there, or as `evaluate` and `read_docbin` say.
     """
-    scores, _ = score_files(model, data, drop_seen=drop_seen, gpu_id=gpu_id, batch_size=batch_size)
+    scores, _ = score_files(model, data, drop_seen=drop_seen, gpu_id=gpu_id, batch_size=batch_size, from_text=from_text)
     if output is not None:
         write_files({Path(output): (json.dumps(scores, indent=2, ensure_ascii=False) + "\n").encode("utf8")})
     return scores
@@ -173,20 +192,21 @@ def score_files(
     drop_seen: Sequence[Path] = (),
     gpu_id: int = -1,
     batch_size: Optional[int] = None,
+    from_text: bool = False,
 ) -> Tuple[Dict[str, Any], Predicted]:
     """Load a pipeline and score it on a DocBin; return the scores of `evaluate_files`, and what was scored."""
     data = Path(data)
-    digest = _sha256(data)
+    digest = sha256_of(data)
     nlp = load_pipeline(model, gpu_id)
     gold = read_docbin(data, nlp.vocab)
     seen = [doc for path in drop_seen for doc in read_docbin(Path(path), nlp.vocab)]
-    found = predict(nlp, gold, drop_seen=seen, batch_size=batch_size, source=str(data))
+    found = predict(nlp, gold, drop_seen=seen, batch_size=batch_size, source=str(data), from_text=from_text)
     scores = {
         "model": {"path": str(model), **{key: nlp.meta[key] for key in ("lang", "name", "version")}},
         "data": {"path": str(data), "sha256": digest},
         "drop_seen": [str(path) for path in drop_seen],
         "device": "cpu" if gpu_id < 0 else f"gpu:{gpu_id}",
-        "versions": _versions(),
+        "versions": versions(),
         **score(found),
     }
     return scores, found
@@ -209,8 +229,8 @@ def load_pipeline(model: str, gpu_id: int = -1) -> Language:
 
 
 def _unseen(gold: Sequence[Doc], seen: Iterable[Doc]) -> List[Doc]:
-    known = {_words(doc) for doc in seen}
-    return [doc for doc in gold if _words(doc) not in known]
+    known = {sentence_key(doc.text) for doc in seen}
+    return [doc for doc in gold if sentence_key(doc.text) not in known]
 
 
 def _words(doc: Doc) -> Tuple[str, ...]:
@@ -271,22 +291,3 @@ def _judged(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Optional[Judged]:
 
 def _ents_to_tags(doc: Doc) -> List[str]:
     return spans_to_bio([(span.start, span.end, span.label_) for span in doc.ents], len(doc))
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise Faults(path).error(UNREADABLE, None, reason(error)) from error
-
-
-def _versions() -> Dict[str, Optional[str]]:
-    versions: Dict[str, Optional[str]] = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            # Run from a source tree, our own package is not installed.
-            versions[name] = __version__ if name == "spacy-crossner" else None
-    return versions

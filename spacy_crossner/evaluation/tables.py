@@ -7,6 +7,7 @@ from wasabi import table
 from .metrics import RULE
 
 FIGURES = ("P", "R", "F1", "entities")
+FROM_TEXT = "from text"
 
 
 def score_table(scores: Mapping[str, Any]) -> str:
@@ -21,6 +22,8 @@ def score_table(scores: Mapping[str, Any]) -> str:
         _row("lenient", scores["conlleval"], scores["entities"]),
         _row("untyped", scores["untyped"], scores["entities"]),
     ]
+    if scores.get("from_text"):
+        overall.insert(1, _row(FROM_TEXT, scores["from_text"], scores["from_text"]["entities"]))
     types = [_row(label, row, row["support"]) for label, row in per_type.items()]
     # The label column is as wide in both tables, so that the figures stand under one another.
     width = max(len(row[0]) for row in [*overall, *types, ["by type, strict"]])
@@ -28,6 +31,9 @@ def score_table(scores: Mapping[str, Any]) -> str:
     if types:
         lines.append(_table(types, "by type, strict", width))
     lines.append(RULE.replace("; ", ";\n") + ".")
+    if scores.get("from_text"):
+        lines.append(_from_text(scores["from_text"]))
+    lines += scores.get("notes", [])
     if scores["illegal_tags"]:
         lines.append(f"{scores['illegal_tags']} predicted I- tags that nothing opens.")
     if scores["calibration"]:
@@ -44,6 +50,12 @@ def _table(rows: List[List[str]], title: str, width: int) -> str:
     return table(
         rows, header=(title, *FIGURES), divider=True, widths=(width, 6, 6, 6, 8), aligns=("l", "r", "r", "r", "r")
     )
+
+
+def _from_text(scores: Mapping[str, Any]) -> str:
+    text = f"{FROM_TEXT}: strict, by characters, what nlp(text) finds in the running text with its own tokens"
+    guessed = f" (of {scores['guessed']:,} sentences in columns put together from tokens)" if scores["guessed"] else ""
+    return f"{text}{guessed}."
 
 
 def _reliability(calibration: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ..domains import get_domain
+from ..normal_form import name_key
 from .bridge import HeadModel, build_head_model
 from .torch.param_gen import GeneratedTagger
 
@@ -74,8 +75,8 @@ class DomainTable:
 
 
 def normal_form(word: str) -> str:
-    """Return the form of a word in which language models know it: all digits are 0."""
-    return DIGIT.sub("0", word)
+    """Return the form of a word in which language models know it: one spelling, and all digits are 0."""
+    return DIGIT.sub("0", name_key(word) or word)
 
 
 def build_param_gen_model(

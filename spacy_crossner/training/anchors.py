@@ -19,6 +19,7 @@ from ..data.docbin import pack_docs, read_docbin
 from ..data.files import write_files
 from ..domains import set_domain, without_annotation
 from ..errors import CrossnerError, Errors
+from ..normal_form import name_key
 from .augmenters import with_mentions
 
 # The domain of adaptive sentences.
@@ -51,11 +52,11 @@ class AdaptiveData:
 
 
 def collect_mentions(docs: Sequence[Doc]) -> Mentions:
-    """Return the entities of docs by type, one of each text, in the order in which they come."""
+    """Return the entities of docs by type, one of each name by its normal form, in the order in which they come."""
     found: Dict[str, Dict[str, Span]] = {}
     for doc in docs:
         for ent in doc.ents:
-            found.setdefault(ent.label_, {}).setdefault(ent.text, ent)
+            found.setdefault(ent.label_, {}).setdefault(name_key(ent.text), ent)
     return {label: list(spans.values()) for label, spans in found.items()}
 
 
@@ -63,11 +64,14 @@ def draw_anchors(doc: Doc, partners: Mentions, times: int, rng: random.Random) -
     """Yield anchors of a sentence: an entity of it and a partner, no two the same, drawn at random.
 
     doc (Doc): the sentence.
-    partners (Mentions): the entities of the other domain. One with the same text is no partner.
+    partners (Mentions): the entities of the other domain. One with the same name is no partner.
     times (int): how many, or as many as there are.
     rng (random.Random): draws.
     """
-    pools = [(ent, [new for new in partners.get(ent.label_, []) if new.text != ent.text]) for ent in doc.ents]
+    pools = [
+        (ent, [new for new in partners.get(ent.label_, []) if name_key(new.text) != name_key(ent.text)])
+        for ent in doc.ents
+    ]
     pools = [(ent, list(pool)) for ent, pool in pools if pool]
     for _ in range(times):
         if not pools:

@@ -5,7 +5,7 @@ from typing import Dict, List, Sequence
 
 from spacy.tokens import Doc, Span
 
-from ..domains import get_domain, set_domain
+from ..domains import get_domain, get_language, set_domain, set_language
 
 
 def replace_mentions(docs: Sequence[Doc], rate: float, rng: random.Random) -> List[Doc]:
@@ -52,4 +52,5 @@ def with_mentions(doc: Doc, drawn: Dict[int, Span]) -> Doc:
         i = end
     made = Doc(doc.vocab, words=words, spaces=None if doc.has_unknown_spaces else spaces, ents=tags)
     set_domain(made, get_domain(doc))
+    set_language(made, get_language(doc))
     return made

@@ -3,16 +3,16 @@
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple, TypeVar, cast
+from typing import Any, Dict, Iterator, List, Tuple, TypeVar
 
-import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
 from ..dapt.raw import read_text_lines
-from ..data.docbin import read_docbin
+from ..data.convert import blank_pipeline
+from ..data.docbin import check_language, read_docbin
 from ..domains import get_domain, set_domain, without_annotation
 from ..errors import CrossnerError, Errors
 from ..models.param_gen import normal_form
@@ -39,8 +39,14 @@ def corpus_domains(domains: Dict[str, Dict[str, Any]]) -> List[str]:
 
     domains (Dict[str, Dict]): the blocks of a `DomainReader`.
     """
-    examples = DomainReader(whole_blocks(domains))(spacy.blank("en"))
-    return list(dict.fromkeys(cast(str, get_domain(example.reference)) for example in examples))
+    found: List[str] = []
+    for name, block in DomainReader(whole_blocks(domains)).domains.items():
+        path, given = Path(block["path"]), block.get("domain")
+        if given or path.suffix != ".spacy":
+            found.append(given or name)
+        else:
+            found += [get_domain(doc) or name for doc in read_docbin(path, Vocab())]
+    return list(dict.fromkeys(found))
 
 
 def corpus_words(
@@ -55,7 +61,7 @@ def corpus_words(
     RETURNS (List[Tuple[str, int]]): words as `normal_form` gives them, and their occurrences.
     """
     counts: Counter[str] = Counter()
-    for example in DomainReader(whole_blocks(domains))(spacy.blank(lang)):
+    for example in DomainReader(whole_blocks(domains))(blank_pipeline(lang)):
         counts.update(normal_form(token.text) for token in example.reference)
     return [(word, count) for word, count in counts.most_common(most) if count >= least]
 
@@ -84,7 +90,8 @@ class DomainReader:
     shuffle (bool): mix the docs of all domains anew in each pass, which spaCy does not do at `max_epochs = -1`.
     seed (int): seed of the shuffle.
     limit (int): docs of each domain at most; 0 for all.
-    RAISES (CrossnerError): no block has a path, or a block has a wrong setting.
+    RAISES (CrossnerError): no block has a path, or a block has a wrong setting; when called, a DocBin is of another
+        language than the pipeline.
     """
 
     def __init__(
@@ -125,6 +132,7 @@ class DomainReader:
             docs = [nlp.make_doc(line) for line in self._draw(read_text_lines(path)[: self.limit or None], size)]
         else:
             docs = self._draw(read_docbin(path, nlp.vocab)[: self.limit or None], size)
+            check_language(docs, path, str(nlp.lang))
             if unlabelled:
                 docs = [without_annotation(doc, nlp.vocab) for doc in docs]
         for doc in docs:

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Iterator, List, Optional
+from typing import Iterable, Iterator, List, Optional, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
+from ..dapt.excluded import read_excluded
 from ..dapt.raw import read_text_lines
 from ..data.docbin import read_docbin, write_docbin
-from ..domains import get_domain, set_domain, without_annotation
+from ..domains import get_domain, get_language, set_domain, set_language, without_annotation
 from ..errors import CrossnerError, Errors
 from ..scores import get_score
 
@@ -22,12 +23,14 @@ class Labelled:
     read (int): sentences there were.
     certain (int): entities of the kept ones.
     uncertain (int): entities of the kept ones below the threshold: their tokens have no annotation.
+    excluded (int): sentences left out, as they hold one of a dev or test set.
     """
 
     docs: List[Doc]
     read: int
     certain: int = 0
     uncertain: int = 0
+    excluded: int = 0
 
 
 def read_texts(path: Path, nlp: Language) -> List[Doc]:
@@ -64,7 +67,13 @@ def label_docs(nlp: Language, docs: Iterable[Doc], threshold: float) -> Iterator
 
 
 def label_files(
-    nlp: Language, text: Path, output: Path, *, threshold: float = 0.9, domain: Optional[str] = None
+    nlp: Language,
+    text: Path,
+    output: Path,
+    *,
+    threshold: float = 0.9,
+    domain: Optional[str] = None,
+    exclude: Sequence[Path] = (),
 ) -> Labelled:
     """Write text as a pipeline labels it, as a DocBin to train on.
 
@@ -75,14 +84,20 @@ def label_files(
     output (Path): the DocBin to write.
     threshold (float): see `label_docs`.
     domain (Optional[str]): domain of the docs; what they are marked with if not given.
+    exclude (Sequence[Path]): dev and test files; what holds a sentence of theirs is left out, see `Excluded`.
     RAISES (CrossnerError): a file cannot be read or written, nothing is left, or see `label_docs`.
     """
     docs = read_texts(Path(text), nlp)
     found = Labelled([], len(docs))
+    if exclude:
+        left_out = set(read_excluded([Path(path) for path in exclude]).holding([doc.text for doc in docs]))
+        docs = [doc for i, doc in enumerate(docs) if i not in left_out]
+        found.excluded = len(left_out)
     for before, doc in zip(docs, label_docs(nlp, docs, threshold), strict=True):
         if not doc.ents:
             continue
         set_domain(doc, domain or get_domain(before))
+        set_language(doc, get_language(before) or nlp.lang)
         found.docs.append(doc)
         found.certain += len(doc.ents)
         # `ent_iob` is 0 where nothing is said.

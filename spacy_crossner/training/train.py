@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Optional
 
-import spacy
 from spacy import util
 from spacy.cli._util import setup_gpu
 from spacy.language import DEFAULT_CONFIG
@@ -24,6 +23,7 @@ from spacy.util import registry
 from thinc.api import Config, ConfigValidationError
 from wasabi import msg
 
+from ..data.convert import blank_pipeline
 from ..errors import CrossnerError, Errors
 from .checkpoint import BEST, Checkpoints, link_or_copy, new_folder
 from .fingerprint import take_fingerprint
@@ -171,7 +171,7 @@ def count_batches(config: Config) -> int:
 def resolve_corpus(config: Config, name: str) -> Iterable[Example]:
     """Return the examples of one pass over the `train_corpus` or `dev_corpus` of a complete config."""
     (corpus,) = util.resolve_dot_names(config, [config["training"][name]])
-    return corpus(spacy.blank(config["nlp"]["lang"]))
+    return corpus(blank_pipeline(config["nlp"]["lang"]))
 
 
 @contextmanager

@@ -6,12 +6,12 @@ from typing import Iterator, Mapping, Sequence
 
 import floret
 import numpy as np
-import spacy
 from spacy.training.initialize import convert_vectors
-from spacy.util import get_lang_class, make_tempdir
+from spacy.util import make_tempdir
 from spacy.vocab import Vocab
 
-from ..data.docbin import read_docbin
+from ..data.convert import blank_pipeline
+from ..data.docbin import check_language, read_docbin
 from ..data.faults import UNREADABLE, Faults
 from ..data.files import read_lines, reason
 from ..errors import CrossnerError, Errors
@@ -53,12 +53,13 @@ def train_vectors(
     epochs (int): passes over the text.
     threads (int): with one the result is the same each time, with more it differs.
     RETURNS (int): tokens of the text.
-    RAISES (CrossnerError): a file cannot be read, no word is frequent enough, or a setting makes no sense.
+    RAISES (CrossnerError): a file cannot be read or is of another language, no word is frequent enough, or a setting
+        makes no sense.
     """
     sizes = (width, buckets, min_ngram, min_count, epochs, threads)
     if architecture not in ARCHITECTURES or min(sizes) < 1 or max_ngram < min_ngram:
         raise CrossnerError(Errors.C032.format(known=" or ".join(ARCHITECTURES)))
-    nlp = spacy.blank(lang)
+    nlp = blank_pipeline(lang)
     with make_tempdir() as folder:
         corpus, table = folder / "corpus.txt", folder / "vectors.floret"
         counts: Counter[str] = Counter()
@@ -118,12 +119,14 @@ def tokenize(texts: Sequence[Path], lang: str) -> Iterator[Sequence[str]]:
 
     RAISES (DataError): a file cannot be read or is not UTF-8.
     """
-    nlp = get_lang_class(lang)()
+    nlp = blank_pipeline(lang)
     for path in texts:
         if path.is_dir():
             raise Faults(path).error(UNREADABLE, None, "a folder")
         if path.suffix == ".spacy":
-            docs = iter(read_docbin(path, nlp.vocab))
+            read = read_docbin(path, nlp.vocab)
+            check_language(read, path, lang)
+            docs = iter(read)
         else:
             docs = (nlp.tokenizer(line) for _, line in read_lines(Faults(path)))
         for doc in docs:

@@ -119,3 +119,59 @@ def test_an_error_in_a_list_names_its_record(tmp_path):
     assert code == 1
     assert "[C142]" in output
     assert "record 2: found 'label': ['x'], labels of the text" in output
+
+
+def test_one_file_becomes_three_sets(tmp_path):
+    text = "".join(f"[Ada](PER) met {'[Rome](LOC)' if i < 2 else 'nobody'} {i}\n" for i in range(10))
+    (tmp_path / "mine.txt").write_text(text, encoding="utf8")
+    code, output = run(tmp_path / "mine.txt", tmp_path / "out", "-d", "ai", "--dev", "0.2", "--test", 3, "--seed", 7)
+    assert code == 0, output
+    for name, sentences, entities in (("train", 5, 6), ("dev", 2, 2), ("test", 3, 4)):
+        assert f"{name}.spacy: {sentences} sentences" in output
+        assert f"{entities} entities of" in output
+        assert len(read_docbin(tmp_path / "out" / f"{name}.spacy", Vocab())) == sentences
+    assert "type train dev test" in output
+    assert "LOC 1 0 1" in output
+    assert "PER 5 2 3" in output
+    assert "dev has no entity of the types LOC: there are too few of them" in output
+    assert "No dev set" not in output
+
+
+def test_a_missing_set_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "train.txt").write_text("[Ada](PER) came\n", encoding="utf8")
+    code, output = run(tmp_path / "in", tmp_path / "out", "-d", "ai")
+    assert code == 0
+    assert "No dev set, which train and calibrate select on. --dev 0.2 takes a fifth of train for it" in output
+    assert '--vars.convert_options " --test 0.2"' in output
+
+
+def test_splits_of_a_person_need_force(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "in" / "train.txt").write_text("[Ada](PER) came\n", encoding="utf8")
+    (tmp_path / "out" / "dev.spacy").write_bytes(b"mine")
+    code, output = run(tmp_path / "in", tmp_path / "out", "-d", "ai")
+    assert code == 1
+    assert "[C162]" in output
+    assert (tmp_path / "out" / "dev.spacy").read_bytes() == b"mine"
+    code, output = run(tmp_path / "in", tmp_path / "out", "-d", "ai", "--force")
+    assert code == 0
+    assert "dev.spacy: taken away" in output
+
+
+@pytest.mark.parametrize("size", ["0", "1.5", "-3", "1.0", "half", "nan", "²"])
+def test_wrong_sizes(columns, tmp_path, size):
+    code, output = run(columns, tmp_path / "out", "-d", "news", "--dev", size)
+    assert code == 2
+    assert f"'{size}' is neither a share between 0 and 1 nor a number of sentences" in output
+
+
+def test_entities_out_of_reach_are_told(tmp_path):
+    tokens = [{"text": "Wahl", "start": 0, "end": 4, "ws": False}, {"text": "2030", "start": 4, "end": 8}]
+    record = {"text": "Wahl2030", "tokens": tokens, "spans": [{"start": 0, "end": 4, "label": "X"}]}
+    (tmp_path / "x.jsonl").write_text(json.dumps(record), encoding="utf8")
+    code, output = run(tmp_path / "x.jsonl", tmp_path / "x.spacy", "-d", "news")
+    assert code == 0
+    assert "x.spacy: 1 of 1 entities (100.0%) begin or end inside a token of nlp(text)" in output
+    assert "'Wahl' in the tokens 'Wahl2030'" in output

@@ -1,5 +1,6 @@
 import gzip
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_crossner.dapt.excluded import SHORTEST_WITHIN, Excluded, join_keys, read_excluded
-from spacy_crossner.dapt.raw import fold_case, normalise
+from spacy_crossner.dapt.excluded import SHORTEST_WITHIN, Excluded, read_excluded
+from spacy_crossner.dapt.raw import normalise
 from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.errors import CrossnerError
+from spacy_crossner.normal_form import sentence_keys
 
 LONG = "The net of Ada Lovelace was never built ."
 
@@ -19,7 +21,7 @@ LONG = "The net of Ada Lovelace was never built ."
 def find(excluded, lines):
     """Return the sentences, given by line, that are left out."""
     sentences = [(number, sentence) for number, line in enumerate(lines) for sentence in line]
-    text = join_keys(fold_case(normalise("\n".join(sentence for _, sentence in sentences).encode())))
+    text = sentence_keys(normalise("\n".join(sentence for _, sentence in sentences).encode()))
     flags = excluded.find(text, np.array([number for number, _ in sentences]))
     return [sentence for (_, sentence), flag in zip(sentences, flags, strict=True) if flag]
 
@@ -115,3 +117,36 @@ def test_a_missing_file(tmp_path):
         read_excluded([tmp_path / "none.txt"])
     with pytest.raises(CrossnerError, match=r"none.spacy: found"):
         read_excluded([tmp_path / "none.spacy"])
+
+
+SHORT = "Zürich’s „Größe“ – 5 %."
+SPELLINGS = [
+    SHORT,
+    unicodedata.normalize("NFD", SHORT),
+    SHORT.replace(" ", "\u00a0"),
+    SHORT.replace(" ", "\u2009\u202f"),
+    SHORT.replace("Größe", "Grö\u00adße"),
+    SHORT.replace("Größe", "\u2060Gr\u200böße"),
+    SHORT.replace("„", '"').replace("“", '"').replace("’", "'"),
+    SHORT.replace("„", "«").replace("“", "»"),
+    SHORT.replace("„", "`` ").replace("“", " ''"),
+    SHORT.replace("–", "—"),
+    SHORT.replace("–", "--"),
+    SHORT.upper(),
+    "Zürich ’s „ Größe “ – 5 % .",
+]
+
+
+@pytest.mark.parametrize("of_test", SPELLINGS)
+@pytest.mark.parametrize("words", ["", "Nur die Leute hier wissen es nicht, und wir"])
+def test_no_spelling_of_a_sentence_is_left(of_test, words):
+    # Within a longer sentence, too, where it is long enough.
+    of_test = f"{words} {of_test}"
+    spellings = [f"{words} {spelling}".strip() for spelling in SPELLINGS]
+    excluded = Excluded([of_test])
+    lines = [[spelling] for spelling in spellings] + (
+        [[f"A: {spelling} Ja."] for spelling in spellings] if words else []
+    )
+    others = [["Zürichs Größe – 5 %."], ["Zürich’s Größe – 6 %."]]
+    assert find(excluded, lines + others) == [line[0] for line in lines]
+    assert excluded.holding([line[0] for line in lines + others]) == list(range(len(lines)))

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spacy_crossner.dapt import raw
-from spacy_crossner.dapt.raw import fold_case, normalise, read_blocks
+from spacy_crossner.dapt.raw import normalise, read_blocks
 from spacy_crossner.errors import CrossnerError
 
 BLANKS = "".join(chr(point) for point in range(0x3001) if chr(point).isspace() and chr(point) != "\n")
@@ -29,13 +29,6 @@ def test_white_space_is_that_of_split(text):
 @pytest.mark.parametrize("blank", BLANKS)
 def test_each_kind_of_white_space(blank):
     assert normalise(f"{blank}é{blank}{blank}b{blank}\nc".encode()) == "é b\nc".encode()
-
-
-@settings(deadline=None, max_examples=60)
-@given(TEXT)
-def test_case_folding_is_that_of_python(text):
-    text = "\n".join(slow_lines(text))
-    assert fold_case(text.encode()).decode() == text.casefold()
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)

@@ -378,3 +378,42 @@ def test_the_same_files_each_time(files, tmp_path):
         select(raw, tmp_path / name, entities=entities)
     assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()
     assert (tmp_path / "a.txt.json").read_bytes() == (tmp_path / "b.txt.json").read_bytes()
+
+
+def test_no_spelling_of_a_test_sentence_is_left_and_their_number_is_said(tmp_path):
+    raw, test = tmp_path / "raw.txt", tmp_path / "test.txt"
+    test.write_text("Café B-place\n“ O\nOslo I-place\n” O\nopened O\n. O\n", encoding="utf8")
+    spellings = [
+        "Café “Oslo” opened.",
+        "Cafe\u0301 “Oslo” opened.",
+        "Café\u00a0“Oslo”\u2003opened.",
+        "Café “Os\u00adlo” ope\u200bned.",
+        'Café "Oslo" opened.',
+        "CAFÉ ``Oslo'' opened .",
+    ]
+    # Each on a line, and all in one line.
+    raw.write_text("\n".join([*spellings, "It rained. " + " ".join(spellings) + " It snowed."]), encoding="utf8")
+    report = select(raw, tmp_path / "out.txt", level="domain", exclude=[test])
+    assert read(tmp_path / "out.txt") == ["It rained.", "It snowed."]
+    assert (report.sentences_read, report.excluded, report.duplicates) == (14, 12, 0)
+    # Without exclusion they are one sentence.
+    report = select(raw, tmp_path / "out.txt", level="domain")
+    assert read(tmp_path / "out.txt") == [spellings[0], "It rained.", "It snowed."]
+    assert report.duplicates == 11
+
+
+@pytest.mark.parametrize("listed", ["Zürich", "Zu\u0308rich"])
+def test_names_are_found_whatever_their_spelling(tmp_path, listed):
+    raw, names = tmp_path / "raw.txt", tmp_path / "names.txt"
+    lines = [
+        "In Zürich gibt es das.",
+        "In Zu\u0308rich auch.",
+        "In Zü\u00adrich nicht.",
+        "In Zurich, ja.",
+        "Zürichs See.",
+    ]
+    raw.write_text("\n".join(lines), encoding="utf8")
+    names.write_text(f"{listed}\n", encoding="utf8")
+    report = select(raw, tmp_path / "out.txt", level="entity", entities=names, min_entities=1)
+    assert read(tmp_path / "out.txt") == lines[:3]
+    assert report.mentions == 3

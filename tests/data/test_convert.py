@@ -10,7 +10,7 @@ from spacy_crossner.data.faults import ILLEGAL_INSIDE
 from spacy_crossner.data.reading import Format
 from spacy_crossner.data.schemes import Scheme
 from spacy_crossner.data.stats import stats
-from spacy_crossner.domains import get_domain
+from spacy_crossner.domains import get_domain, get_language
 from spacy_crossner.errors import CrossnerError, DataError
 
 COLUMNS = "Ada\tB-PER\nmet\tO\nBob\tB-PER\n\nIn\tO\nNew\tB-LOC\nYork\tI-LOC\nMay\tB-DATE\n"
@@ -85,7 +85,12 @@ def test_folder_and_labels(tmp_path):
     (source / "other.txt").write_text("broken", encoding="utf8")
     labels = output / "labels.json"
     result = convert(source, output, "ai", drop=["DATE"], labels_out=labels)
-    assert sorted(path.name for path in output.iterdir()) == ["dev.spacy", "labels.json", "train.spacy"]
+    assert sorted(path.name for path in output.iterdir()) == [
+        "SHA256SUMS",
+        "dev.spacy",
+        "labels.json",
+        "train.spacy",
+    ]
     assert [file.output.name for file in result.files] == ["train.spacy", "dev.spacy"]
     assert entities(output / "dev.spacy") == [[("New York", "LOC")]]
     assert spacy.registry.readers.get("spacy.read_labels.v1")(labels) == ["LOC", "PER"]
@@ -117,6 +122,7 @@ def test_language(tmp_path):
     convert(tmp_path / "x.txt", tmp_path / "x.spacy", "ai", lang="de")
     (doc,) = read_docbin(tmp_path / "x.spacy", Vocab())
     assert [token.text for token in doc] == [token.text for token in spacy.blank("de")("z.B. geht's")]
+    assert get_language(doc) == "de"
     with pytest.raises(CrossnerError, match="'nope'"):
         convert(tmp_path / "x.txt", tmp_path / "x.spacy", "ai", lang="nope")
 
@@ -183,7 +189,7 @@ def test_a_split_of_an_earlier_corpus_does_not_stay(folder):
     convert(source, output, "news")
     (source / "dev.txt").rename(source / "valid.txt")
     result = convert(source, output, "news")
-    assert sorted(path.name for path in output.iterdir()) == ["train.spacy"]
+    assert sorted(path.name for path in output.iterdir()) == ["SHA256SUMS", "train.spacy"]
     assert [path.name for path in result.removed] == ["dev.spacy"]
     assert result.unread == ["valid.txt"]
 
@@ -258,3 +264,20 @@ def test_text_in_json_without_labels_is_read_on_demand_alone(tmp_path):
     assert not any(doc.has_annotation("ENT_IOB") for doc in read_docbin(tmp_path / "x.spacy", Vocab()))
     (counted,) = stats([tmp_path / "x.jsonl"]).sets[tmp_path.name].values()
     assert (counted.sentences, counted.unlabelled, counted.without_entity) == (2, 2, 0)
+
+
+def test_entities_that_no_token_fits_are_counted(tmp_path):
+    # "Oslo2030" is one token of running text, "z.B." of German alone.
+    text = "Oslo\tB-LOC\n2030\tO\n.\tO\n\nin\tO\nOslo2030\tB-LOC\n\nz.B.\tB-X\nja\tO\n"
+    (tmp_path / "x.txt").write_text(text.replace("2030\tO", "-2030\tO"), encoding="utf8")
+    (file,) = convert(tmp_path / "x.txt", tmp_path / "x.spacy", "ai", lang="de").files
+    assert (file.fit.entities, file.fit.misfits) == (3, 0)
+    (file,) = convert(tmp_path / "x.txt", tmp_path / "x.spacy", "ai", drop=["LOC"]).files
+    assert (file.fit.entities, file.fit.misfits) == (1, 0)
+    record = {"text": "die Wahl2030", "tokens": [], "spans": [{"start": 4, "end": 8, "label": "X"}]}
+    for start, end in ((0, 3), (4, 8), (8, 12)):
+        record["tokens"].append({"text": record["text"][start:end], "start": start, "end": end})
+    (tmp_path / "x.jsonl").write_text(json.dumps(record), encoding="utf8")
+    (file,) = convert(tmp_path / "x.jsonl", tmp_path / "x.spacy", "ai").files
+    assert (file.fit.entities, file.fit.misfits) == (1, 1)
+    assert file.fit.examples == ["'Wahl' in the tokens 'Wahl2030'"]

@@ -6,10 +6,10 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_crossner.data.docbin import read_docbin, write_docbin
+from spacy_crossner.data.docbin import check_language, read_docbin, write_docbin
 from spacy_crossner.data.files import write_files
 from spacy_crossner.data.sentences import Sentence, make_doc, read_doc
-from spacy_crossner.domains import get_domain, without_annotation
+from spacy_crossner.domains import get_domain, set_language, without_annotation
 from spacy_crossner.errors import DataError
 
 LABELLED = Sentence(["Ada", "met", "Bob"], [(0, 1, "geo-loc"), (1, 2, "geo-loc")], 1)
@@ -122,3 +122,22 @@ def test_files_have_usual_permissions(tmp_path):
     write_files({tmp_path / "x": b"new"})
     plain, written = (stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("plain", "x"))
     assert written == plain
+
+
+@pytest.mark.parametrize("name", ["dev", "test"])
+def test_a_missing_set_says_how_to_get_one(tmp_path, name):
+    with pytest.raises(
+        DataError, match=rf"C161.*{name}.spacy: found no such file; expected a {name} set .*--{name} 0.2"
+    ):
+        read_docbin(tmp_path / f"{name}.spacy", Vocab())
+
+
+def test_docs_of_another_language(tmp_path):
+    docs = [Doc(Vocab(), words=["x"]) for _ in range(3)]
+    set_language(docs[1], "de")
+    check_language(docs, tmp_path / "x.spacy", "de")
+    check_language(docs[:1], tmp_path / "x.spacy", "en")
+    with pytest.raises(
+        DataError, match=r"C160.*x.spacy: found text converted as 'de'; .*'en'\. .*--nlp.lang de.*--lang en"
+    ):
+        check_language(docs, tmp_path / "x.spacy", "en")

@@ -40,3 +40,8 @@ def test_overlap_is_symmetric_and_bounded(first, second, size):
     assert there == back
     assert 0 <= there <= 100
     assert vocabulary_overlap({"x": first, "y": first}, size)["x", "y"] == (100 if first else 0)
+
+
+def test_one_word_whatever_its_spelling():
+    words = ["Größe", "Gro\u0308ße", "GRÖSSE", "Grö\u00adße", "don’t"]
+    assert count_words(words, {"don't"}) == {"grösse": 4}

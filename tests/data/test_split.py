@@ -100,3 +100,9 @@ def test_a_source_that_is_no_docbin(tmp_path):
     (tmp_path / "all.spacy").write_text("Ada O\n", encoding="utf8")
     with pytest.raises(DataError, match="C117"):
         split(tmp_path / "all.spacy", tmp_path / "out", {"train": 1})
+
+
+def test_other_spellings_of_a_text_are_repetitions(tmp_path):
+    texts = [["Zürich", "ruft."], ["Zu\u0308rich", "ruft", "."], ["ZÜRICH", "ruft", "."], ["Bern"]]
+    write_docbin([Doc(Vocab(), words=words) for words in texts], tmp_path / "all.spacy")
+    assert split(tmp_path / "all.spacy", tmp_path, {"w": 1, "x": 1, "y": 1, "z": 1}).shared == 2

@@ -230,3 +230,14 @@ def test_calibration_needs_a_score_on_every_entity(nlp):
     scores = evaluate(nlp, docs)
     assert scores["calibration"]["ece"] == pytest.approx((0.1 + 0.4) / 2)
     assert [row["f"] for row in scores["thresholds"] if row["threshold"] in (0.4, 0.5)] == [pytest.approx(2 / 3), 1.0]
+
+
+def test_drop_seen_finds_other_spellings(nlp):
+    seen = [Doc(nlp.vocab, words=["Zu\u0308rich", "ruft", "."], ents=["O"] * 3)]
+    gold = [
+        Doc(nlp.vocab, words=["Zürich", "ruft."], ents=["O"] * 2),
+        Doc(nlp.vocab, words=["ZÜRICH", "ruft", "\u00ad."], ents=["O"] * 3),
+        Doc(nlp.vocab, words=["Zürich", "rief", "."], ents=["O"] * 3),
+    ]
+    scores = evaluate(nlp, gold, drop_seen=seen)
+    assert (scores["sentences"], scores["dropped_seen"]) == (1, 2)

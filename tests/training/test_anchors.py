@@ -111,3 +111,11 @@ def test_as_an_augmenter_of_spacy(tmp_path):
     assert found[1].predicted.text == found[1].reference.text
     assert not found[1].predicted.ents
     assert len(list(create_anchor_augmenter(tmp_path / "target.spacy", rate=0.0)(nlp, example))) == 1
+
+
+def test_another_spelling_of_a_name_is_no_partner():
+    source = [make_doc("in Zürich|B-LOC now")]
+    target = [make_doc("in Zu\u0308rich|B-LOC now"), make_doc("from Bern|B-LOC")]
+    assert [ent.text for ent in collect_mentions([*source, *target])["LOC"]] == ["Zürich", "Bern"]
+    anchors = list(draw_anchors(source[0], collect_mentions(target), 5, random.Random(0)))
+    assert [(old.text, new.text) for old, new in anchors] == [("Zürich", "Bern")]

@@ -220,3 +220,23 @@ def test_a_component_gets_the_domains_of_its_new_data(source, annotated_docs):
     assert len(get_module(ner.model).encoder.domains) == 2
     with pytest.raises(CrossnerError, match=r"C058.*'ner'.*CRFEntityRecognizer"):
         create_add_domains("ner", ["law"])(source)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "Café “Oslo” opened for us.",
+        "Cafe\u0301 “Oslo” opened for us.",
+        "Café\u00a0“Oslo” ope\u00adned for us.",
+        'CAFÉ "Oslo" opened for us .',
+        "We know: café ``Oslo'' opened for us. It was late.",
+    ],
+)
+def test_no_spelling_of_a_test_sentence_reaches_a_language_model(tmp_path, spelling):
+    nlp = spacy.blank("en")
+    words = ["Café", "“", "Oslo", "”", "opened", "for", "us", "."]
+    write_docbin([Doc(nlp.vocab, words=words)], tmp_path / "test.spacy")
+    (tmp_path / "raw.txt").write_text(f"It rained.\n{spelling}\n", encoding="utf8")
+    domains = {"raw": {"path": str(tmp_path / "raw.txt"), "role": "unlabelled"}}
+    with pytest.raises(CrossnerError, match=r"C050.*1 text"):
+        create_keep_out(domains, {"test": tmp_path / "test.spacy"})(nlp)

@@ -231,3 +231,9 @@ def test_words_are_those_of_the_languages_tokenizer(tmp_path):
     domains = {"text": {"path": str(tmp_path / "text.txt"), "role": "unlabelled"}}
     assert ("北", 1) in corpus_words(domains, least=1, lang="zh")
     assert ("北", 1) not in corpus_words(domains, least=1)
+
+
+def test_a_word_of_a_language_model_has_one_spelling(tmp_path):
+    (tmp_path / "text.txt").write_text("Zürich Zu\u0308rich Zü\u00adrich – —\n", encoding="utf8")
+    domains = {"text": {"path": str(tmp_path / "text.txt"), "role": "unlabelled"}}
+    assert corpus_words(domains, least=1) == [("Zürich", 3), ("-", 2)]

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import read_docbin, write_docbin
-from spacy_crossner.domains import get_domain, set_domain
+from spacy_crossner.domains import get_domain, get_language, set_domain
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.scores import set_score
 from spacy_crossner.training.self_training import label_docs, label_files
@@ -86,3 +86,12 @@ def test_the_command(annotated_docs, learn_by_heart, tmp_path):
     assert len(found) > 5
     assert all({(ent.text, ent.label_) for ent in doc.ents} <= gold[doc.text.strip()] for doc in found)
     assert "of 20 sentences" in result.output.replace("\n", " ")
+
+
+def test_sentences_of_the_test_set_are_left_out_whatever_their_spelling(nlp, tmp_path):
+    lines = ["Ada left Oslo today.", "Nobody came.", "ADA left\u00a0Oslo to\u00adday .", "In Oslo Ada slept."]
+    (tmp_path / "raw.txt").write_text("\n".join(lines), encoding="utf8")
+    write_docbin([Doc(nlp.vocab, words=["Ada", "left", "Oslo", "today", "."])], tmp_path / "test.spacy")
+    found = label_files(nlp, tmp_path / "raw.txt", tmp_path / "out.spacy", exclude=[tmp_path / "test.spacy"])
+    assert (found.read, found.excluded, [doc.text for doc in found.docs]) == (4, 2, ["In Oslo Ada slept."])
+    assert [get_language(doc) for doc in read_docbin(tmp_path / "out.spacy", nlp.vocab)] == ["en"]

@@ -1,7 +1,9 @@
 import json
 
 import pytest
+from spacy.lang.en import English
 
+from spacy_crossner.data.reading import open_files
 from spacy_crossner.data.schemes import Scheme
 from spacy_crossner.data.stats import stats
 from spacy_crossner.errors import DataError
@@ -128,3 +130,29 @@ def test_training_data_of_spacy_2(read, wrap):
 def test_broken_training_data_of_spacy_2(read, broken):
     with pytest.raises(DataError, match=r"C116.*\"paragraphs\""):
         read([{"id": 0, "paragraphs": broken}])
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ["B-PER", "I-PER", "O"],
+        ["B_PER", "I_PER", "O"],
+        ["PER-B", "PER-I", "O"],
+        ["b-per", "i-per", "o"],
+        ["S-x", "O", "O"],
+    ],
+)
+def test_tags_are_read_in_every_notation(tmp_path, tags):
+    path = tmp_path / "x.jsonl"
+    record = {"tokens": ["Ada", "Lovelace", "left"], "ner_tags": tags}
+    path.write_text(json.dumps(record) + "\n", encoding="utf8")
+    (source,) = open_files([path])
+    ((start, end, label),) = next(iter(source.read(English().tokenizer))).spans
+    assert (start, end, label.upper()) == ((0, 1, "X") if tags[0] == "S-x" else (0, 2, "PER"))
+
+
+def test_labels_alone_are_read_on_demand(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text(json.dumps({"tokens": ["Ada", "left"], "ner_tags": ["person", "O"]}) + "\n", encoding="utf8")
+    (source,) = open_files([path], scheme=Scheme.io)
+    assert next(iter(source.read(English().tokenizer))).spans == [(0, 1, "person")]

@@ -1,0 +1,95 @@
+"""Scores as an app sees them: of what `nlp(text)` finds in running text, by characters.
+
+The tokens are those of the pipeline's own tokenizer. An entity that begins or ends inside one of them cannot be found,
+and counts as missed; scores on gold tokens do not show that.
+"""
+
+from collections import Counter
+from typing import Any, Dict, List, Sequence, Set, Tuple
+
+from spacy.language import Language
+from spacy.scorer import PRFScore
+from spacy.tokens import Doc
+
+from ..data.running import TokenFit, running_text_of
+from ..domains import get_domain, set_domain
+
+# Start and end (exclusive) in characters, and label.
+CharEntity = Tuple[int, int, str]
+
+
+def predict_from_text(nlp: Language, gold: Sequence[Doc], batch_size: int) -> List[Doc]:
+    """Return what a pipeline makes of the running text of docs, with their domain marks.
+
+    nlp (Language): the pipeline.
+    gold (Sequence[Doc]): the docs; where their blanks are not known, see `data.running`.
+    batch_size (int): docs in a batch.
+    """
+    docs = [nlp.make_doc(running_text_of(doc)[0]) for doc in gold]
+    for expected, doc in zip(gold, docs, strict=True):
+        set_domain(doc, get_domain(expected))
+    return list(nlp.pipe(docs, batch_size=batch_size))
+
+
+def measure_fit(nlp: Language, gold: Sequence[Doc]) -> TokenFit:
+    """Count the gold entities that no token boundary of a pipeline's tokenizer fits."""
+    fit = TokenFit()
+    for doc in gold:
+        spaces = None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in doc]
+        spans = [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+        fit.add([token.text for token in doc], spaces, spans, nlp.tokenizer)
+    return fit
+
+
+def text_scores(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Dict[str, Any]:
+    """Score predictions on running text: an entity is right if its characters and its label are.
+
+    A predicted entity that touches a token without annotation is left out, as in the scores on gold tokens.
+
+    gold (Sequence[Doc]): the annotated docs.
+    predicted (Sequence[Doc]): what `predict_from_text` returns for them.
+    RETURNS (Dict[str, Any]): `p`, `r`, `f` in [0, 1], `per_type` with these and the `support`, the most frequent type
+        first; the numbers of `entities` and `predicted_entities`, and of `guessed`, sentences whose blanks were not
+        known.
+    """
+    total, by_label = PRFScore(), dict[str, PRFScore]()
+    support: Counter[str] = Counter()
+    n_predicted = 0
+    for doc, found in zip(gold, predicted, strict=True):
+        _, offsets = running_text_of(doc)
+        expected = {(offsets[ent.start][0], offsets[ent.end - 1][1], ent.label_) for ent in doc.ents}
+        open_tokens = [offsets[token.i] for token in doc if not token.ent_iob]
+        entities = {
+            (ent.start_char, ent.end_char, ent.label_)
+            for ent in found.ents
+            if not any(start < ent.end_char and end > ent.start_char for start, end in open_tokens)
+        }
+        total.score_set(entities, expected)
+        for label in {label for _, _, label in entities | expected}:
+            score = by_label.setdefault(label, PRFScore())
+            score.score_set(_of_label(entities, label), _of_label(expected, label))
+        support.update(label for _, _, label in expected)
+        n_predicted += len(entities)
+    labels = sorted(by_label, key=lambda label: (-support[label], label))
+    return {
+        **_figures(total),
+        "per_type": {label: {**_figures(by_label[label]), "support": support[label]} for label in labels},
+        "entities": support.total(),
+        "predicted_entities": n_predicted,
+        "guessed": sum(doc.has_unknown_spaces for doc in gold),
+    }
+
+
+def _of_label(entities: Set[CharEntity], label: str) -> Set[CharEntity]:
+    return {entity for entity in entities if entity[2] == label}
+
+
+def _figures(score: PRFScore) -> Dict[str, float]:
+    # spaCy adds a tiny number to each divisor.
+    found, gold = score.tp + score.fp, score.tp + score.fn
+    both = found + gold
+    return {
+        "p": score.tp / found if found else 0.0,
+        "r": score.tp / gold if gold else 0.0,
+        "f": 2 * score.tp / both if both else 0.0,
+    }
