@@ -93,6 +93,7 @@ class RowReader:
         for row in self.table.rows:
             if not row.cells:
                 self._end_sentence()
+                self.documents += DOCUMENT_MARKER.match(row.text) is not None
                 if is_blank_line(row.text) and row.text.strip(" \t"):
                     self.faults.note("lines of odd blanks and zero-width characters read as blank lines")
             elif row.is_hashed and self._is_comment(row):

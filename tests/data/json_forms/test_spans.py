@@ -142,4 +142,6 @@ def test_the_words_of_a_span_have_to_be_where_it_is(read):
 def test_labels_are_cleaned(read):
     spans = [{"start": 0, "end": 3, "label": " P\u200bER\u00a0"}, {"start": 9, "end": 13, "label": "LOC "}]
     assert read([{"text": TEXT, "spans": spans}]) == ENTITIES
-    assert read.faults.notes == {"labels with blanks or with characters that cannot be seen, cleaned": 1}
+    assert read.faults.notes == {
+        "labels cleaned of zero-width characters, of no-break and other odd blanks, or put in NFC": 1
+    }

@@ -71,7 +71,9 @@ def test_names_of_another_column_are_not_taken(read):
 
 def test_tags_are_cleaned(read):
     assert read([{"tokens": WORDS, "tags": ["B-PER\u00a0", "O", "B-\u200bLOC", "I-LOC"]}]) == ENTITIES
-    assert read.faults.notes == {"labels with blanks or with characters that cannot be seen, cleaned": 1}
+    assert read.faults.notes == {
+        "labels cleaned of zero-width characters, of no-break and other odd blanks, or put in NFC": 1
+    }
 
 
 def test_ignored_tokens_are_without_annotation(read):
