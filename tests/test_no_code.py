@@ -170,8 +170,10 @@ PIPELINES = {
 }
 
 
-@pytest.mark.parametrize("kind", PIPELINES)
-@pytest.mark.parametrize("way", ["load", "package"])
+@pytest.mark.parametrize(
+    ("way", "kind"),
+    [*(("load", kind) for kind in PIPELINES), ("package", "tokenizer class of its own"), ("package", "pickle")],
+)
 def test_a_pipeline_with_code_is_refused(saved, tmp_path, monkeypatch, marker, kind, way):
     monkeypatch.setenv("EVIL", str(marker))
     change, message = PIPELINES[kind]
