@@ -106,8 +106,8 @@ class Lexicon:
 
     def __init__(self, tuned: bool) -> None:
         self.tuned = tuned
-        # Vectors and what was found in them: one value, as several threads may look up words and replace it.
-        self.cached: Tuple[Optional[Vectors], Dict[int, NDArray[Any]]] = (None, {})
+        # Vectors, and what was taken of them: one value, as another thread may put another in its place.
+        self.known: Tuple[Optional[Vectors], Dict[int, NDArray[Any]]] = (None, {})
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "Lexicon":
         """Return an empty one: a copy of a model is used with the vocabulary of the model, or with another."""
@@ -118,10 +118,10 @@ class Lexicon:
 
         A word that a table of whole words does not have has the vector 0, and no rows.
         """
-        vectors, known = self.cached
+        vectors, known = self.known
         if vocab.vectors is not vectors or len(known) > MOST_WORDS:
             known = {}
-            self.cached = vocab.vectors, known
+            self.known = (vocab.vectors, known)
         new = [key for key in keys if key not in known]
         if new:
             find = table_rows if self.tuned else word_vectors

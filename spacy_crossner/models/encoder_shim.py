@@ -54,7 +54,7 @@ class SafetensorsShim(ModuleShim, HFShim):
         super().__init__(objects, mixed_precision=mixed_precision, grad_scaler_config=grad_scaler)
         self.max_pieces = max_pieces
         self._tokenizer: Optional[PieceTokenizer] = None
-        # Two for one tokenizer would have two locks.
+        # One thread makes it: that changes the tokenizer, which others must not use meanwhile.
         self._making = Lock()
 
     @property
@@ -104,12 +104,10 @@ class SafetensorsShim(ModuleShim, HFShim):
             }
             return srsly.msgpack_dumps(with_format(settings))
         config = objects.transformer.config
-        with self.tokenizer.lock:
-            files = tokenizer_to_files(objects.tokenizer)
         saved = {
             "config": without_code(config.to_dict()),
             "attention": config._attn_implementation,
-            "tokenizer": files,
+            "tokenizer": tokenizer_to_files(objects.tokenizer),
             "use_fast": objects.tokenizer.is_fast,
             "weights": module_to_bytes(objects.transformer),
         }

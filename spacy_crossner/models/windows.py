@@ -10,7 +10,6 @@ from thinc.types import Ragged
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from ..errors import CrossnerError, Errors, Warnings
-from ..threads import Lock
 
 # Words whose number of pieces is kept.
 CACHE_SIZE = 2**16
@@ -29,8 +28,10 @@ class PieceTokenizer:
         # Pieces of text, beside the special tokens.
         self.room = max(maximum - tokenizer.num_special_tokens_to_add(), 1)
         self._counts: Dict[str, int] = {}
-        # How a call cuts and pads is state of a fast tokenizer, which a call of another thread would change.
-        self.lock = Lock()
+        if tokenizer.is_fast:
+            # Once, not in the first call of several threads, which cannot change a tokenizer at the same time.
+            tokenizer.backend_tokenizer.no_truncation()
+            tokenizer.backend_tokenizer.no_padding()
 
     def count(self, docs: Sequence[Union[Doc, Span]]) -> List[List[int]]:
         """Count the word pieces of each token of docs or spans.
@@ -39,15 +40,14 @@ class PieceTokenizer:
         less. What must not be exceeded is therefore measured on whole windows, see `tokenize_windows`.
         """
         texts = [_spaced_words(doc) for doc in docs]
+        # Another thread may begin anew meanwhile: what this one has found stays in its own table.
         if len(self._counts) > CACHE_SIZE:
-            # Another one, as other threads may still read this one.
             self._counts = {}
         counts = self._counts
         new = list({text for words in texts for text in words if text not in counts})
         if new:
             # Not verbose: it would warn of long texts, which are no input yet.
-            with self.lock:
-                ids = self.tokenizer(new, add_special_tokens=False, verbose=False)["input_ids"]
+            ids = self.tokenizer(new, add_special_tokens=False, verbose=False)["input_ids"]
             counts.update((text, len(row)) for text, row in zip(new, ids, strict=True))
         return [[counts[text] for text in words] for words in texts]
 
@@ -63,8 +63,7 @@ class PieceTokenizer:
         tokenizer = self.tokenizer
         is_fast = tokenizer.is_fast
         # Not verbose: it would warn of texts that are too long.
-        with self.lock:
-            found = tokenizer(texts, return_attention_mask=False, return_offsets_mapping=is_fast, verbose=False)
+        found = tokenizer(texts, return_attention_mask=False, return_offsets_mapping=is_fast, verbose=False)
         lengths = [len(row) for row in found["input_ids"]]
         for row, length in enumerate(lengths):
             if length > self.maximum:
@@ -86,8 +85,7 @@ class PieceTokenizer:
 
     def _kept(self, text: str, ids: List[int]) -> List[int]:
         """Return which pieces of a text are kept that has too many: special ones, and the first ones of the text."""
-        with self.lock:
-            (plain,) = self.tokenizer([text], add_special_tokens=False, verbose=False)["input_ids"]
+        (plain,) = self.tokenizer([text], add_special_tokens=False, verbose=False)["input_ids"]
         n_before = next((i for i in range(len(ids)) if ids[i : i + len(plain)] == plain), 0)
         n_special = len(ids) - len(plain)
         return [*range(n_before + self.maximum - n_special), *range(n_before + len(plain), len(ids))]

@@ -11,6 +11,7 @@ from thinc.api import fix_random_seed
 
 from spacy_crossner.domains import without_annotation
 from spacy_crossner.errors import CrossnerError
+from spacy_crossner.models import bilstm as bilstm_module
 from spacy_crossner.models.bilstm import (
     Lexicon,
     build_bilstm_tok2vec,
@@ -58,7 +59,26 @@ def test_the_lexicon_follows_the_vocabulary(nlp):
     other = spacy.blank("en")
     other.vocab.set_vector("Ada", np.ones(6, dtype="float32"))
     np.testing.assert_array_equal(lexicon.look_up(other.vocab, [key])[0], np.ones(6))
-    assert copy.deepcopy(lexicon).cached == (None, {})
+    assert copy.deepcopy(lexicon).known == (None, {})
+
+
+def test_a_look_up_is_not_disturbed_by_another_in_its_midst(nlp, monkeypatch):
+    # As from another thread, with another vocabulary.
+    lexicon = Lexicon(tuned=False)
+    key, other_key = (nlp.vocab.strings.add(word) for word in ("Ada", "met"))
+    other = spacy.blank("en")
+    other.vocab.set_vector("Ada", np.ones(6, dtype="float32"))
+    expected = Lexicon(tuned=False).look_up(nlp.vocab, [key, other_key])
+    lexicon.look_up(nlp.vocab, [other_key])
+
+    def disturbed(vocab, keys):
+        if vocab is nlp.vocab:
+            lexicon.look_up(other.vocab, [key])
+        return word_vectors(vocab, keys)
+
+    monkeypatch.setattr(bilstm_module, "word_vectors", disturbed)
+    found = lexicon.look_up(nlp.vocab, [key, other_key])
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_an_encoded_doc_does_not_depend_on_its_batch(nlp):

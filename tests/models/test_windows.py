@@ -492,6 +492,24 @@ def test_the_words_kept_are_bounded(tiny_encoder, monkeypatch):
         assert len(pieces._counts) <= 100 + 90
 
 
+def test_counting_is_not_disturbed_by_other_counting_in_its_midst(tiny_encoder, monkeypatch):
+    # As from another thread, at the time when the words that are kept are too many.
+    monkeypatch.setattr(windows_module, "CACHE_SIZE", 10)
+    tokenizer = CountingTokenizer(AutoTokenizer.from_pretrained(tiny_encoder))
+    pieces = PieceTokenizer(tokenizer, 64)
+    pieces.count([make_doc(["ada"])])
+    plain = tokenizer.tokenizer
+
+    def disturbed(texts, **settings):
+        tokenizer.tokenizer = plain
+        for start in (0, 50):
+            pieces.count([make_doc([str(i) for i in range(start, start + 50)])])
+        return plain(texts, **settings)
+
+    tokenizer.tokenizer = disturbed
+    assert pieces.count([make_doc(["ada", "x"])]) == [[1, 1]]
+
+
 def make_pipeline(folder, get_spans=None):
     """Return the encoder and a tagger that listens to it."""
     nlp = spacy.blank("en")
