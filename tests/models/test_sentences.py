@@ -9,13 +9,14 @@ import srsly
 import torch
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy_transformers.data_classes import TransformerData
 from thinc.api import SGD, fix_random_seed
 
 from spacy_crossner.domains import set_domain, without_annotation
 from spacy_crossner.losses import LossTerm
 from spacy_crossner.losses.mmd import SentenceMMD
 from spacy_crossner.models.bridge import get_module
-from spacy_crossner.models.sentences import begin_with_sentences
+from spacy_crossner.models.sentences import begin_with_sentences, with_first_piece
 
 LISTENER = {"@architectures": "spacy-transformers.TransformerListener.v1", "pooling": {"@layers": "reduce_mean.v1"}}
 
@@ -94,6 +95,16 @@ def test_vectors_and_gradients_are_those_of_torch(pipeline):
     assert set(expected) == set(found)
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_the_first_piece_of_a_window_is_not_padding():
+    # As spacy-transformers' own encoder gives it with a tokenizer that pads on the left.
+    data = TransformerData.zeros(3, 4)
+    data.model_output["last_hidden_state"] = np.zeros((2, 5, 4), dtype="f")
+    data.wordpieces.attention_mask = np.array([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]], dtype="f")
+    align = with_first_piece(data).align
+    assert align.lengths.tolist() == [1, 1, 1, 2]
+    assert align.data.reshape(-1).tolist() == [0, 1, 2, 2, 5]
 
 
 def test_of_other_encoders_it_is_the_mean_of_the_tokens(annotated_docs):
