@@ -76,7 +76,12 @@ def read_files(files: Sequence[ColumnFile], scheme: Scheme) -> Tuple[List[List[T
     RETURNS (Tuple[List[List[TaggedSentence]], Scheme]): the sentences of each file, and the scheme.
     RAISES (DataError): a row cannot be read, or the tags are of another scheme.
     """
-    read = [RowReader(file.table, file.layout, file.faults).read() if file.layout else [] for file in files]
+    read: List[List[TaggedSentence]] = []
+    for file in files:
+        read.append(RowReader(file.table, file.layout, file.faults).read() if file.layout else [])
+        # A large file once in memory is enough.
+        file.lines = ()
+        file.table.rows.clear()
     labels_alone = [file for file in files if file.layout and file.layout.notation is Notation.label]
     if labels_alone and scheme not in (Scheme.auto, Scheme.io):
         found = f"labels alone as tags, where --scheme {scheme} needs more"

@@ -53,6 +53,12 @@ class TaggedSentence:
     document: int = 0
 
 
+def ends_in_tag(text: str) -> bool:
+    """Say whether a line has columns of which the last is a tag as most files write it."""
+    columns = split_columns(text)
+    return len(columns) > 1 and is_tag(columns[-1])
+
+
 def wrong_columns(text: str, layout: Optional[Layout]) -> str:
     """Say for a message what a line has in place of columns."""
     count = len(split_columns(text))

@@ -10,7 +10,7 @@ from .alignment import Text, Tokenize, check_repairs
 from .brat import TEXT_SUFFIX, is_brat, read_brat
 from .characters import is_blank_line
 from .column_files import ColumnFile, check_tags, choose_scheme, read_files, share_notation
-from .columns import TaggedSentence, read_tags, wrong_columns
+from .columns import TaggedSentence, ends_in_tag, read_tags, wrong_columns
 from .faults import COLUMNS, EMPTY_FILE, EMPTY_LABEL, NO_PREFIXES, NOTHING_LEFT, UNKNOWN_TAG, Faults
 from .files import Line, read_lines
 from .json_forms.items import Context, Item, TagItem
@@ -140,7 +140,7 @@ def open_files(
     read = [source for source in sources if source.format is Format.conll]
     rows, scheme_of_columns = read_files([source.columns for source in read if source.columns], scheme)
     for source, sentences in zip(read, rows, strict=True):
-        source.rows, source.scheme = sentences, scheme_of_columns
+        source.lines, source.rows, source.scheme = (), sentences, scheme_of_columns
     _share_json_scheme(sources, scheme)
     return sources
 
@@ -204,4 +204,5 @@ def _settle_format(file: ColumnFile, format: Format, raw: Optional[bool]) -> Opt
         return None
     if file.has_labels_alone():
         raise file.faults.error(NO_PREFIXES, content[0][0], "what may be labels alone in the place of tags")
-    raise file.faults.error(COLUMNS, content[0][0], wrong_columns(content[0][1], None))
+    number, text = next((line for line in content if not ends_in_tag(line[1])), content[0])
+    raise file.faults.error(COLUMNS, number, wrong_columns(text, None))

@@ -135,6 +135,13 @@ def test_a_hash_with_a_slip_is_no_comment(tmp_path, text, line):
         read(tmp_path, text)
 
 
+def test_the_line_named_is_one_without_a_tag(tmp_path):
+    with pytest.raises(DataError, match=r"C104.*line 2: found 1 column, 'left'"):
+        read(tmp_path, "Ada\tB-PER\nleft\nthe\nhouse\n")
+    with pytest.raises(DataError, match=r"C104.*line 2: found 2 columns, 'left\\tVBD', of which the last is no tag"):
+        read(tmp_path, "Ada\tB-PER\nleft\tVBD\nthe\tDT\nhouse\tNN\n")
+
+
 def test_another_column_of_tags_is_noted(tmp_path):
     (sentence,), source = read(tmp_path, "Ada NNP O B-PER\nleft VBD O O\nOslo NNP B-LOC B-LOC\nin IN O O\nMay NN O O\n")
     assert sentence.spans == [(0, 1, "PER"), (2, 3, "LOC")]
