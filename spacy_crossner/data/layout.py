@@ -113,15 +113,15 @@ def _try_separators(lines: Sequence[Line], notation: Optional[Notation]) -> Tupl
         table = read_table(lines, separator)
         layout = _find_columns(table, notation)
         found.append((table, layout))
-        if layout and 2 * (layout.reading.entities + layout.reading.outside) > len(table.filled()):
+        if layout and (table.header or 2 * (layout.reading.entities + layout.reading.outside) > len(table.filled())):
             return found[-1]
     return found[0]
 
 
-def _find_columns(table: Table, notation: Optional[Notation]) -> Optional[Layout]:
-    """Return the layout of a table."""
+def _find_columns(table: Table, notation: Optional[Notation], width: Optional[int] = None) -> Optional[Layout]:
+    """Return the layout of a table, told from the rows of one width: by default that of most."""
     rows = table.filled()
-    width = _find_width(rows)
+    width = width or _find_width(rows, table.header)
     if width is None:
         return None
     # The first cells of Label Studio's rows with a label in two words are those of the others.
@@ -133,6 +133,10 @@ def _find_columns(table: Table, notation: Optional[Notation]) -> Optional[Layout
     if not tags:
         return None
     tag = tags[-1]
+    shorter = any(len(row.cells) == tag + 1 for row in rows)
+    if shorter and tag + 1 < width and table.separator is Separator.blank and not readings[tag].outside:
+        # What stands behind the tags of entities alone is the rest of their labels.
+        return _find_columns(table, notation, tag + 1)
     groups = [[row.cells for row in group if is_whole(row.cells) == width] for group in table.groups()]
     word, numbers, sentences = _word_column(tag, width, [group for group in groups if group], table.header)
     if word is None:
@@ -142,8 +146,10 @@ def _find_columns(table: Table, notation: Optional[Notation]) -> Optional[Layout
     return Layout(table.separator, width, word, tag, readings[tag], numbers, sentences, rival, others)
 
 
-def _find_width(rows: Sequence[Row]) -> Optional[int]:
-    """Return the number of cells that most rows have, of those with two or more."""
+def _find_width(rows: Sequence[Row], header: Sequence[str]) -> Optional[int]:
+    """Return the number of cells of the header, or that most rows have, of those with two or more."""
+    if header and any(len(row.cells) == len(header) for row in rows):
+        return len(header)
     if 2 * sum(row.cells[1:3] == LABEL_STUDIO and len(row.cells) > 3 for row in rows) > len(rows):
         return 4
     widths = Counter(len(row.cells) for row in rows if len(row.cells) > 1)

@@ -204,5 +204,6 @@ def _settle_format(file: ColumnFile, format: Format, raw: Optional[bool]) -> Opt
         return None
     if file.has_labels_alone():
         raise file.faults.error(NO_PREFIXES, content[0][0], "what may be labels alone in the place of tags")
-    number, text = next((line for line in content if not ends_in_tag(line[1])), content[0])
+    untagged = [line for line in content if not ends_in_tag(line[1])] or content
+    number, text = next((line for line in untagged if not line[1].startswith("#")), untagged[0])
     raise file.faults.error(COLUMNS, number, wrong_columns(text, None))

@@ -173,8 +173,9 @@ def test_labels_of_label_studio_may_hold_blanks(tmp_path):
     assert sentence.words == ["The", "iPhone", "15", "Max", "sold"]
     assert sentence.spans == [(1, 4, "Product Name")]
     assert source.faults.notes == {}
-    (sentence,), _ = read(tmp_path, "iPhone B-Product Name\n15 I-Product Name\nwas O\nsold O\nhere O\n")
-    assert (sentence.words[:2], sentence.spans) == (["iPhone", "15"], [(0, 2, "Product Name")])
+    for rest in ("", "was O\nsold O\nhere O\n"):
+        (sentence,), _ = read(tmp_path, "iPhone B-Product Name\n15 I-Product Name\nnow O\n" + rest)
+        assert (sentence.words[:3], sentence.spans) == (["iPhone", "15", "now"], [(0, 2, "Product Name")])
 
 
 def test_ranges_of_conllu(tmp_path):
@@ -194,6 +195,8 @@ def test_ranges_of_conllu(tmp_path):
         ("Ada\tB-PER\nNew\tYork\tB-LOC\nleft\tO\n", "C104", "line 2: found 3 columns"),
         ("Ada\tB-PER\nleft\nOslo\tB-LOC\n", "C104", "line 2: found 1 column, 'left', where most lines have 2"),
         ("0 Ada B-PER\n1 left O\nOslo B-LOC\n3 . O\n", "C104", "line 3: found 2 columns"),
+        ("word,tag\n,,O\nAda,B-PER\n", "C104", "line 2: found ',,O', no row of 2 columns separated by commas"),
+        ("# a\nbc 0 In IN (DATE\nbc 1 May NN *)\n", "C104", "line 2: found 5 columns, 'bc 0 In IN (DATE'"),
         ("Ada NNP\nleft VBD\n", "C104", "line 1: found 2 columns, 'Ada NNP', of which the last is no tag"),
         ("Type A\nType B\nType O\n", "C123", "line 1: found what may be labels alone"),
         ("".join(f"{i} O\n" for i in range(20)), "C104", "line 1"),
