@@ -56,7 +56,7 @@ def test_splits(tmp_path, form):
     for split in ("train", "test"):
         write(*((tmp_path / "in" / split, "one") if form == "folders" else (tmp_path / "in", split)))
     result = convert(tmp_path / "in", tmp_path / "out", "news")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["test.spacy", "train.spacy"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["SHA256SUMS", "test.spacy", "train.spacy"]
     assert entities(tmp_path / "out" / "train.spacy") == entities(tmp_path / "out" / "test.spacy") == SENTENCES
     assert result.unread == []
     text, packed = stats([tmp_path / "in"]).sets["in"], stats([tmp_path / "out"]).sets["out"]
