@@ -9,6 +9,7 @@ from wasabi import msg
 from ..data.convert import Conversion, convert
 from ..data.reading import Format
 from ..data.schemes import Scheme
+from ..locks import only_writer
 from ._app import app, user_errors
 
 
@@ -42,7 +43,7 @@ def convert_cli(
     --map and --drop take labels by their names in the file. Nothing is written where something is wrong.
     """
     names = parse_map(label_map or [])
-    with user_errors():
+    with user_errors(), only_writer(output):
         result = convert(
             source,
             output,

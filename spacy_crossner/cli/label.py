@@ -6,6 +6,7 @@ from typing import Annotated, Optional
 import typer
 from wasabi import msg
 
+from ..locks import only_writer
 from ._app import app, user_errors
 
 
@@ -22,7 +23,7 @@ def label_cli(
     from ..evaluation.evaluate import load_pipeline
     from ..training.self_training import label_files
 
-    with user_errors():
+    with user_errors(), only_writer(output):
         found = label_files(load_pipeline(model, gpu_id), text, output, threshold=threshold, domain=domain)
     msg.good(
         f"{output}: {len(found.docs):,} of {found.read:,} sentences, {found.certain:,} entities; "

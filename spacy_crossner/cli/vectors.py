@@ -41,4 +41,5 @@ def vectors_cli(
             epochs=epochs,
             threads=threads,
         )
-        msg.good(f"{output}: vectors of width {width} from {n_tokens:,} tokens")
+        if n_tokens is not None:
+            msg.good(f"{output}: vectors of width {width} from {n_tokens:,} tokens")

@@ -16,11 +16,11 @@ import srsly
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from ..data.faults import UNREADABLE, Faults
-from ..data.files import read_lines, reason
+from ..data.faults import Faults
+from ..data.files import read_lines
 from ..errors import CrossnerError
+from ..fingerprints import text_digest
 from ..training.checkpoint import new_folder
-from ..training.fingerprint import file_digest
 from .masking import Bools, Ints
 from .raw import line_place
 
@@ -203,17 +203,6 @@ def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
     # Each call sets them anew.
     content.update(truncation=None, padding=None)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def text_digest(path: Path) -> str:
-    """Return the SHA-256 of a text file.
-
-    RAISES (DataError): it cannot be read.
-    """
-    try:
-        return file_digest(path)
-    except OSError as error:
-        raise Faults(path).error(UNREADABLE, None, reason(error)) from error
 
 
 def _lines(texts: Sequence[Path]) -> Iterator[str]:

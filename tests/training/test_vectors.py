@@ -48,7 +48,7 @@ def test_words_of_text_and_of_docbins(tmp_path):
     plain.write_text("Ada met Grace.\n\n", encoding="utf8")
     packed.write_bytes(gzip.compress("Don't  go\u00a0now\n".encode()))
     write_docbin([Doc(spacy.blank("en").vocab, words=["New\u00a0York", "is", "far", " "])], docs)
-    found = list(tokenize([plain, packed, docs], "en"))
+    found = list(tokenize([plain, packed, docs], spacy.blank("en")))
     assert found == [["Ada", "met", "Grace", "."], ["Do", "n't", "go", "now"], ["NewYork", "is", "far"]]
 
 
