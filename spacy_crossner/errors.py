@@ -191,6 +191,9 @@ class Errors:
         "tries it again."
     )
     C072 = "[C072] Cannot write {output}: {problem}. The last checkpoint that was complete is kept."
+    C073 = "[C073] {path}: found {found}; expected a project as `python -m spacy project document` reads it, in YAML."
+    C074 = "[C074] The config {config} cannot be used: {problem}"
+    C075 = "[C075] The config {config} has [{section}] {key}, which nothing reads; there are {known}."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

@@ -28,6 +28,9 @@ def fetch_assets(project_dir: Path) -> None:
     project_dir (Path): the folder of project.yml.
     RAISES (CrossnerError): the network or a server does not answer.
     """
+    from ..comparison.project import check_project
+
+    check_project(project_dir)
     try:
         project_assets(project_dir, extra=True)
     except (OSError, httpx.HTTPError) as error:

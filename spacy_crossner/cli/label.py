@@ -15,12 +15,14 @@ def label_cli(
     model: Annotated[str, typer.Argument(help="Folder of a pipeline, or name of an installed one")],
     text: Annotated[Path, typer.Argument(help="Text, plain or .gz, a sentence a line; or a DocBin (.spacy)")],
     output: Annotated[Path, typer.Option("--output", "-o", help="DocBin to write")],
-    threshold: Annotated[float, typer.Option(help="Least score of an entity; others are left open")] = 0.9,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Least score of an entity; others are left open")
+    ] = 0.9,
     domain: Annotated[Optional[str], typer.Option(help="Domain of the docs")] = None,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
     """Label text with the entities that a pipeline is certain of, for self-training."""
-    from ..evaluation.evaluate import load_pipeline
+    from ..loading import load_pipeline
     from ..training.self_training import label_files
 
     with user_errors(), only_writer(output):

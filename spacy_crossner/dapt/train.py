@@ -16,6 +16,7 @@ from wasabi import msg
 
 from ..errors import CrossnerError
 from ..fingerprints import RECORD, Fingerprint, write_record
+from ..loading import named_encoder
 from ..locks import only_writer
 from ..models.encoder import find_encoder
 from ..training.checkpoint import new_folder
@@ -134,8 +135,9 @@ def adapt_encoder(
             return DaptReport(output, nothing, [], 0, 0, 0.0, 0.0, accelerator.is_main_process, is_kept=True)
         # An output layer that cannot begin as the identity begins at random.
         torch.manual_seed(settings.seed)
-        tokenizer = load_tokenizer(encoder)
-        model, has_new_head = load_masked_model(encoder)
+        with named_encoder(encoder):
+            tokenizer = load_tokenizer(encoder)
+            model, has_new_head = load_masked_model(encoder)
         # The commit of an encoder from the hub is known once it is loaded.
         fingerprint = {**fingerprint, "the encoder": fingerprint["the encoder"] or take()["the encoder"]}
         most, special = count_positions(model), tokenizer.num_special_tokens_to_add()

@@ -3,15 +3,13 @@
 import math
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, Optional
+from typing import Any, Dict, Iterable, Optional
 
 import spacy
-from safetensors import SafetensorError
 from spacy import util
 from spacy.cli._util import setup_gpu
-from spacy.language import DEFAULT_CONFIG
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import (
@@ -22,14 +20,14 @@ from spacy.training.loop import (
     update_meta,
 )
 from spacy.util import registry
-from thinc.api import Config, ConfigValidationError
+from thinc.api import Config
 from wasabi import msg
 
-from ..data.files import reason
 from ..errors import CrossnerError, Errors
 from ..fingerprints import RECORD, Fingerprint, is_up_to_date, take_fingerprint, write_record
 from ..locks import only_writer
 from .checkpoint import BEST, Checkpoints, link_or_copy, new_folder
+from .configs import check_config, complete_config, named_errors, named_sources
 from .divergence import Diverged, forget_divergence, note_divergence, refuse_divergence
 from .parameters import first_not_finite
 from .stage import Stage
@@ -68,13 +66,14 @@ def train(
         writes the folder, or training has diverged.
     """
     overrides = dict(overrides or {})
-    if evaluations < 1 or (epochs is not None and epochs <= 0):
+    if evaluations < 1 or min_steps < 0 or (epochs is not None and not 0 < epochs < math.inf):
         raise CrossnerError(Errors.C013.format(epochs=epochs, evaluations=evaluations))
     if not config_path.is_file():
         raise CrossnerError(Errors.C009.format(path=config_path))
     length = {} if epochs is None else {"epochs": epochs, "min_steps": min_steps, "evaluations": evaluations}
-    with only_writer(output), named_errors(output):
+    with only_writer(output), named_errors(config_path, output):
         config = complete_config(config_path, overrides)
+        check_config(config_path, config)
         fingerprint = take_fingerprint(config, output, use_gpu, **length)
         if resume and is_up_to_date(output, fingerprint):
             return
@@ -100,8 +99,10 @@ def train_stage(
 ) -> None:
     """Initialize a pipeline, find its checkpoint if it has one, and train it; see `train`."""
     setup_gpu(use_gpu)
+    is_new = not output.exists()
     msg.divider("Initializing pipeline")
-    nlp = init_nlp(util.load_config(config_path, overrides=overrides), use_gpu=use_gpu)
+    with named_sources(config_path, complete_config(config_path, overrides)):
+        nlp = init_nlp(util.load_config(config_path, overrides=overrides), use_gpu=use_gpu)
     # The commit of an encoder from the hub is known once it is loaded; whatever was there before has been looked at.
     fingerprint = {**take_fingerprint(complete_config(config_path, overrides), output, use_gpu), **fingerprint}
     # `nlp.resume_training` of the saved pipeline makes the optimizer from this block alone: no variables in it.
@@ -129,6 +130,12 @@ def train_stage(
         clean_output_dir(output)
     try:
         run_stage(stage, output, None if problem else checkpoints)
+    except OSError:
+        if is_new:
+            with suppress(OSError):
+                # If it is empty, as on a full disk.
+                output.rmdir()
+        raise
     except Diverged as error:
         saved_step = stage.results[-1][1] if stage.results else None
         kept = "no pipeline is saved"
@@ -193,11 +200,6 @@ def run_stage(stage: Stage, output: Path, checkpoints: Optional[Checkpoints]) ->
     save(DIR_MODEL_LAST)
 
 
-def complete_config(config_path: Path, overrides: Dict[str, Any]) -> Config:
-    """Return a config with overrides and with spaCy's defaults, interpolated."""
-    return DEFAULT_CONFIG.merge(util.load_config(config_path, overrides=overrides)).interpolate()
-
-
 def count_batches(config: Config) -> int:
     """Return how many batches one pass over the training corpus of a complete config has."""
     batcher = registry.resolve({"batcher": config["training"]["batcher"]})["batcher"]
@@ -208,27 +210,3 @@ def resolve_corpus(config: Config, name: str) -> Iterable[Example]:
     """Return the examples of one pass over the `train_corpus` or `dev_corpus` of a complete config."""
     (corpus,) = util.resolve_dot_names(config, [config["training"][name]])
     return corpus(spacy.blank(config["nlp"]["lang"]))
-
-
-@contextmanager
-def named_errors(output: Path) -> Iterator[None]:
-    """Pass on what spaCy says of a setting or a file as an error that the user can mend.
-
-    output (Path): the folder that is written, for errors that name no file, such as a full disk.
-    """
-    try:
-        yield
-    except CrossnerError:
-        raise
-    except OSError as error:
-        text = str(error) if error.filename else Errors.C072.format(output=output, problem=reason(error))
-        raise CrossnerError(text.strip()) from error
-    except SafetensorError as error:
-        raise CrossnerError(Errors.C072.format(output=output, problem=error)) from error
-    except ConfigValidationError as error:
-        raise CrossnerError(str(error).strip()) from error
-    except ValueError as error:
-        # spaCy's own errors have codes; any other may be a fault of ours and keeps its traceback.
-        if not str(error).startswith("[E") and "GPU" not in str(error):
-            raise
-        raise CrossnerError(str(error)) from error

@@ -1,6 +1,7 @@
 """Sub-word vectors (floret) from raw text, in the form in which spaCy's `[initialize] vectors` takes them."""
 
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Mapping, Optional, Sequence
 
@@ -64,7 +65,7 @@ def train_vectors(
         raise CrossnerError(Errors.C032.format(known=" or ".join(ARCHITECTURES)))
     settings = {"lang": lang, "architecture": architecture, "width": width, "buckets": buckets, "min_ngram": min_ngram}
     settings.update(max_ngram=max_ngram, min_count=min_count, epochs=epochs, threads=threads)
-    with only_writer(output):
+    with only_writer(output), _named_write_errors(output):
         fingerprint = {name: str(value) for name, value in settings.items()}
         fingerprint.update({f"the text {path}": text_digest(path) for path in texts})
         fingerprint.update(version_fingerprint((*PACKAGES, "floret")))
@@ -99,13 +100,19 @@ def train_vectors(
             model.save_floret_vectors(str(table))
             convert_vectors(nlp, table, truncate=0, prune=-1, mode="floret")
         scale_vectors(nlp.vocab, counts)
-        try:
-            with new_folder(output) as temporary:
-                nlp.to_disk(temporary)
-                write_record(temporary, fingerprint, [path.name for path in temporary.iterdir()])
-        except OSError as error:
-            raise CrossnerError(Errors.C034.format(path=output, error=reason(error))) from error
+        with new_folder(output) as temporary:
+            nlp.to_disk(temporary)
+            write_record(temporary, fingerprint, [path.name for path in temporary.iterdir()])
     return counts.total()
+
+
+@contextmanager
+def _named_write_errors(output: Path) -> Iterator[None]:
+    """Pass on what the file system says, also of the temporary files, as an error that the user can mend."""
+    try:
+        yield
+    except OSError as error:
+        raise CrossnerError(Errors.C034.format(path=output, error=reason(error))) from error
 
 
 def scale_vectors(vocab: Vocab, counts: Mapping[str, int]) -> None:
