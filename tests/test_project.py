@@ -158,3 +158,36 @@ def test_what_is_missing_is_said_in_one_sentence(project, variables, message):
     assert done.returncode != 0
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_project_and_its_names_may_hold_blanks_and_any_letter(tmp_path, tiny_encoder):
+    """A project in such a folder, with such variables: from text to scores by the project's own commands."""
+    folder = tmp_path / "my project" / "ä b"
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "project.yml", folder)
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    for name, sample in (("alte Nachrichten", "news"), ("künstliche 智能", "ai")):
+        shutil.copytree(ROOT / "assets" / "sample" / sample, folder / "mein Text" / name)
+    shutil.copy(ROOT / "assets" / "sample" / "ai_raw.txt", folder / "mein Text" / "roh er.txt")
+    shutil.copy(ROOT / "assets" / "sample" / "ai_entities.tsv", folder / "mein Text" / "namen s.tsv")
+    shutil.copytree(tiny_encoder, folder / "klein er encoder")
+    variables = {
+        "corpus": "mein Text",
+        "source": "alte Nachrichten",
+        "domain": "künstliche 智能",
+        "raw": "mein Text/roh er.txt",
+        "entities": "mein Text/namen s.tsv",
+        "encoder": "klein er encoder",
+        "method": "crf",
+        "dapt_options": " --max-steps 2 --head-steps 1 --block-size 32 --batch-size 2",
+        "target_epochs": 0.1,
+        "target_min_steps": 0,
+    }
+    words = [word for name, value in variables.items() for word in (f"--vars.{name}", str(value))]
+    for step in ("convert-source", "convert", "select", "dapt", "train-direct", "calibrate-direct", "evaluate-direct"):
+        command = [sys.executable, "-W", "ignore", "-m", "spacy", "project", "run", step, str(folder), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    scores = json.loads((folder / "metrics" / "crf-künstliche 智能-direct.json").read_text(encoding="utf8"))
+    assert scores["sentences"] == 80
+    assert (folder / "training" / "encoder" / "künstliche 智能" / "config.json").is_file()

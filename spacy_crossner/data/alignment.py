@@ -1,6 +1,8 @@
 """Character spans of a text, fitted to its tokens and checked."""
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Callable, Iterable, List, Optional, Set, Tuple
 
 from spacy.tokens import Doc
@@ -75,11 +77,10 @@ def align_spans(text: Text, spans: Iterable[CharSpan], faults: Faults) -> List[T
 
 def _covered_tokens(text: Text, start: int, end: int) -> List[int]:
     """Return the tokens that a span covers or cuts, without those that are blank."""
-    return [
-        i
-        for i, (first, last) in enumerate(text.offsets)
-        if first < end and last > start and not text.words[i].isspace()
-    ]
+    # Tokens are in order: no walk over all of them for each span.
+    first = bisect_right(text.offsets, start, key=itemgetter(1))
+    last = bisect_left(text.offsets, end, key=itemgetter(0))
+    return [i for i in range(first, last) if not text.words[i].isspace()]
 
 
 def _without_overlap(text: Text, spans: List[TagSpan], faults: Faults) -> List[TagSpan]:

@@ -18,6 +18,7 @@ from .files import write_files
 from .reading import Format, Source, open_files
 from .schemes import Scheme
 from .sentences import Sentence, make_doc
+from .tokenizing import bounded
 
 SPLITS = ("train", "dev", "test")
 
@@ -149,7 +150,9 @@ def convert(
 
 def _make_docs(file: Converted, changes: LabelChanges, nlp: Language, domain: str) -> Iterator[Doc]:
     """Yield the docs of a file and count them, with a progress bar on a terminal."""
-    for sentence in tqdm(file.source.read(nlp.tokenizer), desc=file.source.path.name, disable=None, leave=False):
+    for sentence in tqdm(
+        file.source.read(bounded(nlp.tokenizer)), desc=file.source.path.name, disable=None, leave=False
+    ):
         changes.apply(sentence)
         file.sentences += 1
         file.tokens += len(sentence.words)

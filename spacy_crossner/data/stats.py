@@ -14,6 +14,7 @@ from .faults import ILLEGAL_INSIDE, NO_SPLITS, UNREADABLE, Faults
 from .overlap import VOCABULARY_SIZE, count_words, vocabulary_overlap
 from .reading import open_files
 from .sentences import Sentence, read_doc
+from .tokenizing import bounded
 
 DOCBIN_SUFFIX = ".spacy"
 
@@ -116,7 +117,10 @@ def _read_set(name: str, files: Mapping[str, Path], nlp: Language) -> Dict[str, 
     for split, path in files.items():
         if path in sources:
             source = sources[path]
-            read[split] = ([(sentence, name) for sentence in source.read(nlp.tokenizer)], source.faults.repairs)
+            read[split] = (
+                [(sentence, name) for sentence in source.read(bounded(nlp.tokenizer))],
+                source.faults.repairs,
+            )
         else:
             docs = enumerate(read_docbin(path, nlp.vocab), 1)
             read[split] = ([(read_doc(doc, number), get_domain(doc) or name) for number, doc in docs], Counter())

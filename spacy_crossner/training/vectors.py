@@ -16,6 +16,7 @@ from ..data.convert import blank_pipeline
 from ..data.docbin import read_docbin
 from ..data.faults import UNREADABLE, Faults
 from ..data.files import read_lines, reason
+from ..data.tokenizing import bounded
 from ..errors import CrossnerError, Errors
 from ..fingerprints import PACKAGES, is_up_to_date, text_digest, version_fingerprint, write_record
 from ..locks import only_writer
@@ -137,13 +138,14 @@ def tokenize(texts: Sequence[Path], nlp: Language) -> Iterator[Sequence[str]]:
 
     RAISES (DataError): a file cannot be read or is not UTF-8.
     """
+    tokenizer = bounded(nlp.tokenizer)
     for path in texts:
         if path.is_dir():
             raise Faults(path).error(UNREADABLE, None, "a folder")
         if path.suffix == ".spacy":
             docs = iter(read_docbin(path, nlp.vocab))
         else:
-            docs = (nlp.tokenizer(line) for _, line in read_lines(Faults(path)))
+            docs = (tokenizer(line) for _, line in read_lines(Faults(path)))
         for doc in docs:
             # What parts words in the corpus is no part of one.
             words = ["".join(token.text.split()) for token in doc if not token.is_space]

@@ -126,8 +126,8 @@ def refused(words, folder, *said):
     assert "Traceback" not in output
     for part in said:
         assert part in output, output
-    assert listing(folder) == before
-    return output
+    # A grid goes on past a step that fails, and keeps the logs.
+    assert listing(folder) == before or words[0] == "compare"
 
 
 # How a file or a folder is bad, by the kind of the input.
