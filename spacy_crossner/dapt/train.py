@@ -194,7 +194,7 @@ def adapt_encoder(
             made = [path.name for path in (output / WORK / "encoder").iterdir()]
             (output / RECORD).unlink(missing_ok=True)
             place_files(output / WORK / "encoder", output)
-            write_record(output, fingerprint, [*made, LOG])
+            write_record(output, fingerprint, made)
             checkpoints.remove()
         accelerator.wait_for_everyone()
         if accelerator.is_local_main_process:
