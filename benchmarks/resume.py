@@ -17,6 +17,8 @@ import typer
 from killing import Results, study
 from spacy.util import load_config
 
+from spacy_crossner.fingerprints import RECORD
+
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "assets" / "sample" / "ai"
 TOK2VEC = {"@architectures": "spacy.HashEmbedCNN.v2", "width": 96, "depth": 4, "embed_size": 2000, "window_size": 1}
@@ -41,7 +43,8 @@ def read_results(output: Path, log: Path) -> Results:
     found: Results = {
         path.relative_to(output).as_posix(): srsly.read_json(path) if path.suffix == ".json" else path.read_bytes()
         for path in output.rglob("*")
-        if path.is_file()
+        # What a stage was made of names its log, of which each run has its own.
+        if path.is_file() and path.name != RECORD
     }
     found[log.name] = [{**row, "seconds": 0} for row in srsly.read_jsonl(log)]
     return found

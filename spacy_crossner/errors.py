@@ -170,7 +170,9 @@ class Errors:
         "[C063] The workflow '{setting}' does the same whatever {option} is, which is {value}: its rows would be said "
         "to be what they are not. Give it a command of its own, without that option."
     )
-    C064 = "[C064] Another grid runs in {project}, and both would write the same files. Wait till it is done."
+    C064 = (
+        "[C064] Another grid runs in the folder of {output}, and both would write the same files. Wait till it is done."
+    )
     C065 = (
         "[C065] {failed} of {total} cells have failed. The tables have the others; give the command again for those "
         "that are missing."
@@ -214,6 +216,26 @@ class Errors:
         "[C090] project.yml names the {part} '{value}' of a git asset, which git would not take as one. Nothing was "
         "fetched."
     )
+    C068 = (
+        "[C068] Another process writes {output}. Wait till it is done, or give another --output; after a kill the lock "
+        "is free by itself."
+    )
+    C069 = (
+        "[C069] The file system of {output} has no locks. Start no second process that writes there at the same time."
+    )
+    C070 = (
+        "[C070] Training has diverged: at step {step} {what} is {value}. The same command would come to it again, so "
+        "lower the learning rates (--training.optimizer.encoder_rate, --training.optimizer.head_rate) or the weight of "
+        "the term; {kept}."
+    )
+    C071 = (
+        "[C071] With these settings, data and versions training has diverged before ({output}): {problem} --no-resume "
+        "tries it again."
+    )
+    C072 = "[C072] Cannot write {output}: {problem}. The last checkpoint that was complete is kept."
+    C073 = "[C073] {path}: found {found}; expected a project as `python -m spacy project document` reads it, in YAML."
+    C074 = "[C074] The config {config} cannot be used: {problem}"
+    C075 = "[C075] The config {config} has [{section}] {key}, which nothing reads; there are {known}."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

@@ -22,6 +22,7 @@ from spacy.cli.package import generate_readme, get_meta
 from spacy.schemas import ModelMetaSchema, validate
 
 from .errors import CrossnerError
+from .loading import BROKEN_FILES, describe
 
 C301 = (
     "[C301] '{name}' cannot be the name of a package: {why}. Use a name of ASCII letters, digits and single "
@@ -204,8 +205,8 @@ def _package_meta(model: Path, name: str, version: str) -> Dict[str, Any]:
             raise CrossnerError(C303.format(model=model, why=f"there is no {file} in it"))
     try:
         meta = get_meta(model, srsly.read_json(model / "meta.json"), require_parent=True)
-    except (OSError, ValueError) as error:
-        raise CrossnerError(C303.format(model=model, why=str(error).strip())) from error
+    except BROKEN_FILES as error:
+        raise CrossnerError(C303.format(model=model, why=describe(error))) from error
     meta.update(name=name, version=version)
     faults: List[str] = validate(ModelMetaSchema, meta)
     if not re.fullmatch(r"[A-Za-z]\w*", str(meta["lang"])):

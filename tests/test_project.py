@@ -1,6 +1,7 @@
 """project.yml: its commands exist, and the way from text to a package works with a tiny encoder."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
+from safetensors.torch import load_file, save_file
 from spacy.vocab import Vocab
 from typer.main import get_command
 
@@ -84,13 +86,58 @@ def test_a_grid_of_methods_takes_the_same_steps(project, tiny_encoder):
     assert again.stdout.count("(known)") == 2
 
 
+def test_a_step_sees_what_it_names_beside_its_dependencies(project, tiny_encoder):
+    """An encoder in a variable, and general text for vectors, are no dependencies: they may be no files, or none."""
+    encoder, general = project.folder / "own encoder", project.folder / "general.txt"
+    shutil.copytree(tiny_encoder, encoder)
+    general.write_text("A lamp burns in Oslo .\n" * 9)
+    variables = {"encoder": encoder.name, "method": "crf", "general": general.name}
+    variables["vectors_options"] = " --min-count 1 --width 8 --buckets 100 --epochs 1"
+    project("convert")
+    project("convert-source")
+    for step in ("train-direct", "vectors"):
+        for expected in ("Running command", "nothing changed"):
+            done = project(step, **variables)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert expected in done.stdout
+        assert "is kept" in " ".join(done.stdout.split())
+    weights = load_file(encoder / "model.safetensors")
+    weights["embeddings.LayerNorm.bias"][3] += 1
+    save_file(weights, encoder / "model.safetensors", metadata={"format": "pt"})
+    general.write_text("A lamp burns in Rome .\n" * 9)
+    for step, changed in (("train-direct", "the content of own encoder"), ("vectors", "the text general.txt")):
+        assert f"not as when it was made: {changed}" in " ".join(project(step, **variables).stdout.split())
+
+
+def test_variables_that_are_paths_and_names_may_hold_blanks():
+    """A word of a script with a variable in it is quoted, but for numbers and for variables that hold options."""
+    unquoted = [
+        word
+        for command in PROJECT["commands"]
+        for script in command["script"]
+        for word in re.findall(r"\S*\$\{vars\.\w+\}\S*", script)
+        if not re.fullmatch(r"\".*\"", word)
+    ]
+    names = {name for word in unquoted for name in re.findall(r"vars\.(\w+)", word)}
+    numbers = {name for name in names if isinstance(PROJECT["vars"][name], (int, float))}
+    # What a package is named and numbered holds no blanks.
+    assert names - numbers == {name for name in names if name.endswith("_options")} | {"package", "version"}
+
+
+def test_steps_that_train_decide_for_themselves():
+    trained = {"train", "dapt", "vectors"}
+    for command in PROJECT["commands"]:
+        names = {script.split()[4] for script in command["script"] if " crossner " in script}
+        assert bool(command.get("no_skip")) == bool(names & trained), command["name"]
+
+
 def test_the_way_without_raw_text_differs_in_the_encoder_only():
     """Both ways end in the same place; each keeps its source stage."""
     commands = {command["name"]: command for command in PROJECT["commands"]}
     for step in ("pretrain", "finetune"):
         (script,), (adapted,) = (commands[name]["script"] for name in (step, f"{step}-adapted"))
         stage = "training/${vars.method}/${vars.source}"
-        changed = script.replace("--paths.encoder ${vars.encoder}", "--paths.encoder training/encoder/${vars.domain}")
+        changed = script.replace('"${vars.encoder}"', '"training/encoder/${vars.domain}"')
         assert adapted == changed.replace(stage, f"{stage}-for-${{vars.domain}}")
     assert commands["finetune"]["outputs"] == commands["finetune-adapted"]["outputs"]
     named = {name.removesuffix("-adapted") for name in PROJECT["workflows"]["all"]} - {"select", "dapt"}
@@ -157,3 +204,36 @@ def test_what_is_missing_is_said_in_one_sentence(project, variables, message):
     assert done.returncode != 0
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_project_and_its_names_may_hold_blanks_and_any_letter(tmp_path, tiny_encoder):
+    """A project in such a folder, with such variables: from text to scores by the project's own commands."""
+    folder = tmp_path / "my project" / "ä b"
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "project.yml", folder)
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    for name, sample in (("alte Nachrichten", "news"), ("künstliche 智能", "ai")):
+        shutil.copytree(ROOT / "assets" / "sample" / sample, folder / "mein Text" / name)
+    shutil.copy(ROOT / "assets" / "sample" / "ai_raw.txt", folder / "mein Text" / "roh er.txt")
+    shutil.copy(ROOT / "assets" / "sample" / "ai_entities.tsv", folder / "mein Text" / "namen s.tsv")
+    shutil.copytree(tiny_encoder, folder / "klein er encoder")
+    variables = {
+        "corpus": "mein Text",
+        "source": "alte Nachrichten",
+        "domain": "künstliche 智能",
+        "raw": "mein Text/roh er.txt",
+        "entities": "mein Text/namen s.tsv",
+        "encoder": "klein er encoder",
+        "method": "crf",
+        "dapt_options": " --max-steps 2 --head-steps 1 --block-size 32 --batch-size 2",
+        "target_epochs": 0.1,
+        "target_min_steps": 0,
+    }
+    words = [word for name, value in variables.items() for word in (f"--vars.{name}", str(value))]
+    for step in ("convert-source", "convert", "select", "dapt", "train-direct", "calibrate-direct", "evaluate-direct"):
+        command = [sys.executable, "-W", "ignore", "-m", "spacy", "project", "run", step, str(folder), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    scores = json.loads((folder / "metrics" / "crf-künstliche 智能-direct.json").read_text(encoding="utf8"))
+    assert scores["sentences"] == 80
+    assert (folder / "training" / "encoder" / "künstliche 智能" / "config.json").is_file()

@@ -29,6 +29,9 @@ def fetch_assets(project_dir: Path) -> None:
     project_dir (Path): the folder of project.yml.
     RAISES (CrossnerError): the network or a server does not answer, or an asset would be written elsewhere.
     """
+    from ..comparison.project import check_project
+
+    check_project(project_dir)
     check_assets(project_dir, load_project_config(project_dir).get("assets", []))
     try:
         project_assets(project_dir, extra=True)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from wasabi import msg
 
+from ..locks import only_writer
 from ..training.anchors import augment_files
 from ._app import app, user_errors
 
@@ -22,7 +23,7 @@ def augment_cli(
     seed: Annotated[int, typer.Option(help="Seed of what is drawn")] = 0,
 ) -> None:
     """Make adaptive sentences: an entity gives way to one of the same type from the other domain."""
-    with user_errors():
+    with user_errors(), only_writer(output):
         made = augment_files(
             source,
             target,

@@ -6,6 +6,7 @@ from typing import Annotated, Optional
 import typer
 from wasabi import msg
 
+from ..locks import only_writer
 from ._app import app, user_errors
 
 
@@ -26,7 +27,7 @@ def calibrate_cli(
     """Fit a temperature on dev, so that of entities with a score of 0.8 four in five are right, and a threshold."""
     from ..evaluation.temperature import calibrate_files
 
-    with user_errors():
+    with user_errors(), only_writer(output):
         found = calibrate_files(
             model, data, output, component=component, threshold=threshold, force=force, gpu_id=gpu_id
         )

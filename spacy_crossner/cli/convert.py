@@ -10,6 +10,7 @@ from ..data.convert import Conversion, convert
 from ..data.drawing import Size
 from ..data.reading import Format
 from ..data.schemes import Scheme
+from ..locks import only_writer
 from ._app import app, user_errors
 
 
@@ -62,7 +63,7 @@ def convert_cli(
     """
     names = parse_map(label_map or [])
     sizes = {name: parse_size(name, size) for name, size in (("dev", dev), ("test", test)) if size is not None}
-    with user_errors():
+    with user_errors(), only_writer(output):
         result = convert(
             source,
             output,

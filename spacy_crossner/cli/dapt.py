@@ -99,7 +99,7 @@ def dapt_cli(
             gpu_id=gpu_id,
             resume=resume,
         )
-    if not report.is_main:
+    if report.is_kept or not report.is_main:
         return
     for what, count in report.counts.items():
         typer.echo(f"{count:>12,} {what}")

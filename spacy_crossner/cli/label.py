@@ -6,6 +6,7 @@ from typing import Annotated, List, Optional
 import typer
 from wasabi import msg
 
+from ..locks import only_writer
 from ._app import app, user_errors
 
 
@@ -14,7 +15,9 @@ def label_cli(
     model: Annotated[str, typer.Argument(help="Folder of a pipeline, or name of an installed one")],
     text: Annotated[Path, typer.Argument(help="Text, plain or .gz, a sentence a line; or a DocBin (.spacy)")],
     output: Annotated[Path, typer.Option("--output", "-o", help="DocBin to write")],
-    threshold: Annotated[float, typer.Option(help="Least score of an entity; others are left open")] = 0.9,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Least score of an entity; others are left open")
+    ] = 0.9,
     domain: Annotated[Optional[str], typer.Option(help="Domain of the docs")] = None,
     exclude: Annotated[
         Optional[List[Path]],
@@ -23,10 +26,10 @@ def label_cli(
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
     """Label text with the entities that a pipeline is certain of, for self-training."""
-    from ..evaluation.evaluate import load_pipeline
+    from ..loading import load_pipeline
     from ..training.self_training import label_files
 
-    with user_errors():
+    with user_errors(), only_writer(output):
         found = label_files(
             load_pipeline(model, gpu_id), text, output, threshold=threshold, domain=domain, exclude=exclude or []
         )

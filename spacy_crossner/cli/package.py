@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..locks import only_writer
 from ..packaging import package_pipeline
 from ._app import app, user_errors
 
@@ -18,6 +19,6 @@ def package_cli(
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace a wheel of the same name and version")] = False,
 ) -> None:
     """Package a pipeline under exactly the name given: `pip install` it, then `spacy.load(name)`."""
-    with user_errors():
+    with user_errors(), only_writer(output_dir / name):
         wheel = package_pipeline(model, output_dir, name, version=version, force=force)
     typer.echo(f"Package written. Install it: pip install {wheel}\nThen in Python: spacy.load({name!r})")

@@ -8,6 +8,7 @@ from wasabi import msg
 
 from ..dapt.select import select_corpus, statistics_path
 from ..dapt.sizes import Level, SelectionReport, levels_table
+from ..locks import only_writer
 from ._app import app, user_errors
 
 
@@ -45,7 +46,7 @@ def select_cli(
     domain: all of them. entity: those with two or more mentions of the list. task: those with a mention of a type
     special to the domain. integrated: entity, and then task twice. Repetitions are left out.
     """
-    with user_errors():
+    with user_errors(), only_writer(output):
         report = select_corpus(
             raw,
             output,

@@ -7,6 +7,7 @@ import typer
 from wasabi import msg
 
 from ..data.split import UNLABELLED, split
+from ..locks import only_writer
 from ._app import app, user_errors
 
 REST = "rest"
@@ -24,7 +25,7 @@ def split_cli(
     The part named "unlabelled" loses its annotation. The last part may have the size "rest".
     """
     parsed = parse_sizes(sizes)
-    with user_errors():
+    with user_errors(), only_writer(output):
         result = split(source, output, parsed, seed=seed)
         for name, path in result.parts.items():
             note = " (annotation removed)" if name in UNLABELLED else ""

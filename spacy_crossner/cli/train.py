@@ -19,7 +19,7 @@ def train_cli(
         Optional[float],
         typer.Option(help="Passes over the training corpus; sets the number of steps and the schedule"),
     ] = None,
-    min_steps: Annotated[int, typer.Option(help="With --epochs: no fewer steps than this")] = 0,
+    min_steps: Annotated[int, typer.Option(min=0, help="With --epochs: no fewer steps than this")] = 0,
     evaluations: Annotated[int, typer.Option(min=1, help="With --epochs: how often dev is scored")] = 4,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
     resume: Annotated[

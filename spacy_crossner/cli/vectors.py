@@ -13,7 +13,10 @@ from ._app import app, user_errors
 @app.command("vectors")
 def vectors_cli(
     texts: Annotated[
-        List[Path], typer.Argument(help="Text, plain or .gz, a sentence or a paragraph a line; or .spacy files")
+        List[str],
+        typer.Argument(
+            help="Text, plain or .gz, a sentence or a paragraph a line; or .spacy files. An empty name is passed over"
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder, for --initialize.vectors of a training")],
     lang: Annotated[str, typer.Option(help="Language whose tokenizer parts the words")] = "en",
@@ -29,7 +32,8 @@ def vectors_cli(
     """Train floret vectors on raw text: every word has one, also a word that the text does not have."""
     with user_errors():
         n_tokens = train_vectors(
-            texts,
+            # A variable of a project that is not set leaves an empty one.
+            [Path(text) for text in texts if text],
             output,
             lang=lang,
             architecture=architecture,
@@ -41,4 +45,5 @@ def vectors_cli(
             epochs=epochs,
             threads=threads,
         )
-        msg.good(f"{output}: vectors of width {width} from {n_tokens:,} tokens")
+        if n_tokens is not None:
+            msg.good(f"{output}: vectors of width {width} from {n_tokens:,} tokens")

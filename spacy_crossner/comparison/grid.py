@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
 
 from ..errors import CrossnerError, Errors
+from ..fingerprints import path_digest
 from .cells import OF_CELL, Cell
-from .keys import cell_key, path_digest
+from .keys import cell_key
 from .project import Step, cell_steps, is_below, project_variables
 
 # What of a cell each option says.

@@ -1,41 +1,30 @@
-"""What steps and cells are known by: their commands and all that these read."""
+"""What steps and cells are known by: their commands, all that these read, the versions."""
 
 import hashlib
 import json
 import os
+from functools import lru_cache
 from pathlib import Path
-from typing import Callable, Iterable, List, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Set
 
+from spacy import util
+from thinc.api import Config
 from weasel.util import split_command
 
-from .. import __version__
-from ..training.fingerprint import file_digest
+from ..fingerprints import encoder_digest, named_contents, path_digest, versions
 from .project import METRICS, Step, is_below, is_within, read_project
 
 # Options of our commands that name what they write: it is not read.
 WRITTEN = ("--output", "-o", "--labels-out", "--json", "--plot", "--paths.log")
+CONFIG = ".cfg"
+CONFIGS_KEPT = 256
 
 # SHA-256 of a file or folder but for some paths in it.
-Digest = Callable[[Path, Tuple[str, ...]], str]
-
-
-def path_digest(path: Path, without: Sequence[str] = ()) -> str:
-    """Return the SHA-256 of a file, or of all files of a folder with their names; "" for what is not there.
-
-    path (Path): the file or folder.
-    without (Sequence[str]): files and folders in it that do not count, by their paths from there.
-    """
-    if path.is_file():
-        return file_digest(path)
-    if not path.is_dir():
-        return ""
-    files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
-    listed = [(name, file_digest(file)) for name, file in files.items() if not is_within(name, without)]
-    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+Digest = Callable[[Path, Sequence[Path]], str]
 
 
 def cell_key(project: Path, setting: str, steps: Iterable[Step], digest: Digest = path_digest) -> str:
-    """Return what a finished run is known by: its commands, the files that these begin with, the version.
+    """Return what a finished run is known by: its commands, what these begin with, the versions.
 
     project (Path): the folder of project.yml.
     setting (str): the workflow.
@@ -44,32 +33,32 @@ def cell_key(project: Path, setting: str, steps: Iterable[Step], digest: Digest 
     """
     steps = list(steps)
     made = [output for step in steps for output in step.outputs]
-    read = {path for step in steps for path in (*step.deps, *_named_files(project, step))}
-    content = {
-        "setting": setting,
-        "scripts": [step.script for step in steps],
-        "files": {path: _digest(project, path, made, digest) for path in read if not is_within(path, made)},
-        "version": __version__,
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    read = {path for step in steps for path in (*step.deps, *_named(project, step)) if not is_within(path, made)}
+    return _key(project, read, made, digest, setting=setting, scripts=[step.script for step in steps])
 
 
 def step_key(project: Path, step: Step) -> str:
     """Return what the outputs of a step are known by: its commands and all that it depends on, as it is now."""
-    read = {*step.deps, *_named_files(project, step)}
-    files = {path: _digest(project, path, step.outputs, path_digest) for path in read}
-    content = {"script": step.script, "files": files, "version": __version__}
+    return _key(project, {*step.deps, *_named(project, step)}, step.outputs, path_digest, script=step.script)
+
+
+def _key(project: Path, read: Iterable[str], made: Sequence[str], digest: Digest, **content: Any) -> str:
+    """Return the SHA-256 of commands, and of what they read without what is made in it."""
+    found: Dict[str, str] = {}
+    for path in read:
+        if os.path.exists(project / path):
+            inside = tuple(project / output for output in made if Path(path) in Path(output).parents)
+            found[path] = digest(project / path, inside)
+            if path.endswith(CONFIG):
+                found.update(_named_in_config(project, path))
+        else:
+            found[path] = encoder_digest(path, project)
+    content.update(files=found, versions=versions())
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _digest(project: Path, path: str, made: Iterable[str], digest: Digest) -> str:
-    """Return the digest of what is read, without what is made in it."""
-    inside = [Path(output).relative_to(path).as_posix() for output in made if Path(path) in Path(output).parents]
-    return digest(project / path, tuple(inside))
-
-
-def _named_files(project: Path, step: Step) -> Set[str]:
-    """Return the files and folders that the commands of a step name beside its dependencies: an encoder, more text."""
+def _named(project: Path, step: Step) -> Set[str]:
+    """Return what the commands of a step name beside its dependencies: an encoder, be it no file, and more text."""
     # That a word is the name of a folder of results is chance.
     results = {METRICS.rstrip("/"), *(read_project(project, {}).get("directories") or [])}
     found: Set[str] = set()
@@ -79,13 +68,32 @@ def _named_files(project: Path, step: Step) -> Set[str]:
             words += word.split("=", 1) if word.startswith("-") else [word]
         for before, word in zip(["", *words], words, strict=False):
             path = project / word
+            if before in WRITTEN or not word or word.startswith("-"):
+                continue
             # Not `Path.exists`, for which too long a word is an error.
-            if before in WRITTEN or not word or not os.path.exists(path) or Path(word).as_posix() in results:
+            if not os.path.exists(path):
+                # Made by a step before, or no path at all, such as an encoder in a package or on the hub.
+                if encoder_digest(word, project):
+                    found.add(word)
                 continue
             # Of a folder that holds a dependency the project says itself what is read.
-            if is_below(word, [*step.deps, *step.outputs]):
+            if Path(word).as_posix() in results or is_below(word, [*step.deps, *step.outputs]):
                 continue
             # A folder that holds the project holds all that cells write.
             if path.resolve() not in (project.resolve(), *project.resolve().parents):
                 found.add(word)
     return found
+
+
+def _named_in_config(project: Path, path: str) -> Mapping[str, str]:
+    """Return the digests of what a config names by itself, which the commands may override."""
+    return named_contents(_settings(project / path, path_digest(project / path)), folder=project)
+
+
+@lru_cache(maxsize=CONFIGS_KEPT)
+def _settings(path: Path, digest: str) -> Mapping[str, Any]:
+    """Return the settings of a config by dotted name; none of one that cannot be read, which its step will say."""
+    try:
+        return dict(util.dict_to_dot(Config().from_disk(path).interpolate()))
+    except (ValueError, OSError):
+        return {}

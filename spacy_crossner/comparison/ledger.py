@@ -1,21 +1,20 @@
 """What is known of the runs of a grid, in a folder that one grid at a time writes to."""
 
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, List, Optional
 
 import srsly
 
-from ..data.faults import NOT_WRITABLE, UNREADABLE, Faults
+from ..data.faults import UNREADABLE, Faults
 from ..data.files import reason, write_files
-from ..errors import CrossnerError, Errors
+from ..errors import CrossnerError
+from ..fingerprints import path_digest
 from .cells import Cell
-from .keys import path_digest
 from .project import Step
 
-RUNS, STAGES, LOCK = "runs.jsonl", "stages.json", ".compare.lock"
+RUNS, STAGES = "runs.jsonl", "stages.json"
 CELL = [part.name for part in fields(Cell)]
 # What a line has, and what a note has of a stage.
 LINE = {"key", "test", "dev_f", "counts", "stages", *CELL}
@@ -113,33 +112,3 @@ def read_runs(path: Path) -> Dict[str, Dict[str, Any]]:
             found.pop(run["key"], None)
             found[run["key"]] = {"variant": "", **run}
     return found
-
-
-@contextmanager
-def only_grid(project: Path) -> Iterator[None]:
-    """Keep a second grid out of a folder while one runs, as cells write the same files; not on Windows.
-
-    project (Path): the folder of a project, or that of a ledger.
-    RAISES (CrossnerError): another one runs there.
-    RAISES (DataError): the folder cannot be written to.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    path = project / LOCK
-    try:
-        project.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError as error:
-        raise Faults(path).error(NOT_WRITABLE, None, reason(error)) from error
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CrossnerError(Errors.C064.format(project=project)) from error
-        except OSError:
-            # A file system without locks.
-            pass
-        yield

@@ -5,9 +5,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Tuple, cast
 
+import srsly
+from weasel.schemas import ProjectConfigSchema, validate
 from weasel.util import split_command
 from weasel.util.config import load_project_config
 
+from ..data.files import reason
 from ..errors import CrossnerError, Errors
 from .cells import Cell
 
@@ -86,13 +89,33 @@ def read_project(project: Path, variables: Mapping[str, Any]) -> Dict[str, Any]:
     RAISES (CrossnerError): with a value the file or a command of it cannot be read.
     """
     path = project / PROJECT_FILE
-    # What is not there is for spaCy to say.
-    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    check_project(project)
+    changed = path.stat().st_mtime_ns
     try:
         return _read_project(project.absolute(), changed, tuple(sorted(variables.items())))
     except (TypeError, ValueError) as error:
         values = ", ".join(f"{name}={value}" for name, value in variables.items())
         raise CrossnerError(Errors.C067.format(path=path, values=values, problem=error)) from error
+
+
+def check_project(project: Path) -> None:
+    """Raise if there is no project.yml that has the form of one.
+
+    project (Path): its folder.
+    RAISES (CrossnerError): it is not there, no YAML, or something else.
+    """
+    path = project / PROJECT_FILE
+    try:
+        found = srsly.read_yaml(path)
+    except OSError as error:
+        raise CrossnerError(Errors.C073.format(path=path, found=reason(error))) from error
+    except ValueError as error:
+        raise CrossnerError(Errors.C073.format(path=path, found=" ".join(str(error).split()))) from error
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise CrossnerError(Errors.C073.format(path=path, found=f"{str(found)[:30]!r}, no mapping of names"))
+    problems = validate(ProjectConfigSchema, found)
+    if problems:
+        raise CrossnerError(Errors.C073.format(path=path, found="; ".join(problems)))
 
 
 def is_within(path: str, others: Iterable[str]) -> bool:

@@ -10,15 +10,18 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 import srsly
 
 from ..errors import CrossnerError, Errors
+from ..locks import only_writer
 from .cells import Cell
 from .estimate import estimate_cells
 from .grid import Plan, plan_grid
 from .keys import step_key
-from .ledger import Ledger, only_grid, read_runs
+from .ledger import Ledger, read_runs
 from .project import Step, project_variables
 from .step import run_step
 
 LOGS = "logs"
+# Stands for all that a grid writes in the folder of a project, or of results.
+LOCKED = "compare"
 
 
 @dataclass
@@ -67,7 +70,7 @@ def run_grid(
     plans = plan_grid(project, cells, variables)
     with ExitStack() as stack:
         for folder in dict.fromkeys((project.resolve(), output.resolve())):
-            stack.enter_context(only_grid(folder))
+            stack.enter_context(only_writer(folder / LOCKED, Errors.C064))
         ledger = Ledger(output)
         for path in known:
             found = read_runs(path)

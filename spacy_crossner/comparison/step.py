@@ -32,31 +32,36 @@ def run_step(project: Path, step: Step, logs: Path) -> Tuple[float, float]:
     log = logs / f"{step.name}.log"
     try:
         logs.mkdir(parents=True, exist_ok=True)
-        opened = log.open("wb")
+        with log.open("wb") as handle:
+            for line in step.script:
+                most = max(most, _run_line(project, step, line, handle))
     except OSError as error:
         raise Faults(log).error(NOT_WRITABLE, None, reason(error)) from error
-    with opened as handle:
-        for line in step.script:
-            words = split_command(line)
-            if words[0] in ("python", "python3"):
-                words[0] = sys.executable
-            handle.write(f"{line}\n".encode())
-            handle.flush()
-            try:
-                code, megabytes = _run(words, project, handle)
-            except OSError as error:
-                problem = f"{words[0]}: {error.strerror or error}"
-                raise CrossnerError(Errors.C056.format(step=step.name, cell=line, problem=problem)) from error
-            most = max(most, megabytes)
-            if code:
-                said = log.read_text(encoding="utf8", errors="replace").splitlines()[-3:]
-                problem = f"exit {code}; {log} ends with: {' '.join(said)}"
-                raise CrossnerError(Errors.C056.format(step=step.name, cell=line, problem=problem))
     missing = [path for path in step.outputs if not (project / path).exists()]
     if missing:
         problem = f"it left no {missing[0]}"
         raise CrossnerError(Errors.C056.format(step=step.name, cell=" ".join(step.script), problem=problem))
     return time.perf_counter() - begun, most
+
+
+def _run_line(project: Path, step: Step, line: str, handle: BinaryIO) -> float:
+    """Run a command of a step; return the peak memory of its process in megabytes."""
+    words = split_command(line)
+    if words[0] in ("python", "python3"):
+        words[0] = sys.executable
+    handle.write(f"{line}\n".encode())
+    handle.flush()
+    try:
+        code, megabytes = _run(words, project, handle)
+    except OSError as error:
+        problem = f"{words[0]}: {error.strerror or error}"
+        raise CrossnerError(Errors.C056.format(step=step.name, cell=line, problem=problem)) from error
+    if code:
+        log = Path(handle.name)
+        said = log.read_text(encoding="utf8", errors="replace").splitlines()[-3:]
+        problem = f"exit {code}; {log} ends with: {' '.join(said)}"
+        raise CrossnerError(Errors.C056.format(step=step.name, cell=line, problem=problem))
+    return megabytes
 
 
 def _run(words: List[str], folder: Path, output: BinaryIO) -> Tuple[int, float]:

@@ -11,17 +11,12 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor, nn
 
-from ..errors import CrossnerError
+from ..training.divergence import Diverged
 from .blocks import BlockOrder, Blocks
 from .checkpoint import SavedState
 from .masking import MaskCollator, MaskedBlocks
 from .mlm_head import MaskedLanguageModel
 from .settings import DaptSettings, linear_rate
-
-C431 = (
-    "[C431] The loss is no number any more at step {step}: training has diverged. Lower the rate, {rate}, or that of "
-    "the head."
-)
 
 
 class Adaptation:
@@ -69,6 +64,8 @@ class Adaptation:
         # Of the steps since the last row of the log.
         self.loss = torch.zeros((), device=accelerator.device)
         self.steps_in_loss = 0
+        # After which step the loss was first no finite number: kept on the device, as looking would wait for it.
+        self.first_bad = torch.full((), -1, device=accelerator.device)
         self.wrapped: nn.Module = self.model
         self.optimizer: Any = None
 
@@ -144,22 +141,38 @@ class Adaptation:
         self.optimizer.step()
         self.step += 1
         self.steps_in_loss += 1
+        is_bad = ~torch.isfinite(self.loss) & (self.first_bad < 0)
+        self.first_bad = torch.where(is_bad, self.step, self.first_bad)
 
     def mean_loss(self) -> float:
         """Return the mean loss of the steps since the last call; each process has to call it.
 
-        RAISES (CrossnerError): training has diverged.
+        RAISES (Diverged): it is no finite number.
         """
         loss = self.accelerator.reduce(self.loss, "mean").item() / max(1, self.steps_in_loss)
         self.loss.zero_()
         self.steps_in_loss = 0
         if not math.isfinite(loss):
-            raise CrossnerError(C431.format(step=self.step, rate=self.settings.rate))
+            steps = [step for step in self.accelerator.gather(self.first_bad.reshape(1)).tolist() if step > 0]
+            raise Diverged(min(steps, default=self.step), "the loss of the masked language model", str(loss))
         return loss
+
+    def check_weights(self) -> None:
+        """Raise if the weights, the same in each process, cannot be gone on from.
+
+        RAISES (Diverged): a weight or a moment of the optimizer is no finite number.
+        """
+        for name, weight in self.model.named_parameters():
+            for tensor in (weight, *self.optimizer.state.get(weight, {}).values()):
+                if not torch.isfinite(tensor).all():
+                    raise Diverged(self.step, f"the weight '{name}'", "no finite number")
 
     @torch.no_grad()
     def evaluate(self) -> float:
-        """Return the mean loss on held-out text; each process has to call it."""
+        """Return the mean loss on held-out text; each process has to call it.
+
+        RAISES (Diverged): it is no finite number.
+        """
         n_blocks = len(self.held_out.ids)
         processes, index = self.accelerator.num_processes, self.accelerator.process_index
         start, stop = n_blocks * index // processes, n_blocks * (index + 1) // processes
@@ -171,14 +184,21 @@ class Adaptation:
             if len(part.targets):
                 total += self._loss(self.model, part)
         self.model.train()
-        return self.accelerator.reduce(total).item() / max(1, len(self.held_out.targets))
+        loss = self.accelerator.reduce(total).item() / max(1, len(self.held_out.targets))
+        if not math.isfinite(loss):
+            raise Diverged(self.step, "the loss on held-out text", str(loss))
+        return loss
 
     def _loss(self, model: nn.Module, part: MaskedBlocks) -> Tensor:
         arrays = (part.ids, part.positions, part.targets)
         return model(*(torch.from_numpy(array).to(self.accelerator.device, non_blocking=True) for array in arrays))
 
     def save(self) -> SavedState:
-        """Return what the next step depends on; each process has to call it."""
+        """Return what the next step depends on; each process has to call it.
+
+        RAISES (Diverged): there is nothing to go on from.
+        """
+        self.check_weights()
         weights: Dict[str, Tensor] = dict(self.model.named_parameters())
         moments = {
             f"{name}/{key}": tensor

@@ -7,25 +7,27 @@ between the tokens that the tokenizer begins and ends a text with ([CLS] and [SE
 import hashlib
 import json
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import srsly
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from ..data.faults import UNREADABLE, Faults
-from ..data.files import read_lines, reason
+from ..data.faults import Faults
+from ..data.files import read_lines
 from ..errors import CrossnerError
+from ..fingerprints import text_digest
 from ..training.checkpoint import new_folder
-from ..training.fingerprint import file_digest
 from .masking import Bools, Ints
 from .raw import line_place
 
 IDS, STARTS, MANIFEST = "ids.bin", "starts.bin", "stream.json"
 LINES_AT_ONCE = 1000
+# A tokenizer takes 250 bytes a character: what is tokenized at once, and a line, are bounded by their characters, too.
+CHARACTERS_AT_ONCE = 1_000_000
+LONGEST_LINE = 100_000
 
 C423 = "[C423] {paths}: no text in it. A corpus has a sentence or a paragraph a line."
 
@@ -140,7 +142,8 @@ def write_stream(
 ) -> Stream:
     """Tokenise texts into a folder; what is there already, of the same texts and tokenizer, is used as it is.
 
-    texts (Sequence[Path]): text files, plain or gzipped, a sentence or a paragraph a line.
+    texts (Sequence[Path]): text files, plain or gzipped, a sentence or a paragraph a line. A line of more than 100,000
+        characters is taken as several, cut at blanks.
     tokenizer (PreTrainedTokenizerBase): a fast tokenizer.
     folder (Path): the folder, complete or not at all.
     part (Tuple[float, float]): the lines to take, by `line_place`, from the one to before the other.
@@ -157,7 +160,7 @@ def write_stream(
     with new_folder(folder) as temporary:
         with (temporary / IDS).open("wb") as ids_file, (temporary / STARTS).open("wb") as starts_file:
             lines = iter(tqdm(_lines(texts), desc="tokenise", unit=" lines", disable=None if progress else True))
-            while batch := list(islice(lines, LINES_AT_ONCE)):
+            for batch in _batches(lines):
                 n_read += len(batch)
                 if part != (0.0, 1.0):
                     batch = [line for line in batch if part[0] <= line_place(line) < part[1]]
@@ -205,22 +208,38 @@ def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def text_digest(path: Path) -> str:
-    """Return the SHA-256 of a text file.
-
-    RAISES (DataError): it cannot be read.
-    """
-    try:
-        return file_digest(path)
-    except OSError as error:
-        raise Faults(path).error(UNREADABLE, None, reason(error)) from error
-
-
 def _lines(texts: Sequence[Path]) -> Iterator[str]:
     for path in texts:
         for _, line in read_lines(Faults(path)):
-            if line.strip():
-                yield line.strip()
+            yield from _pieces(line.strip())
+
+
+def _pieces(line: str) -> Iterator[str]:
+    """Yield a line, in pieces if it is too long; nothing of an empty one."""
+    start = 0
+    while start < len(line):
+        end = start + LONGEST_LINE
+        if end < len(line):
+            blank = line.rfind(" ", start + 1, end)
+            end = blank if blank > 0 else end
+        piece = line[start:end].strip()
+        if piece:
+            yield piece
+        start = end
+
+
+def _batches(lines: Iterable[str]) -> Iterator[List[str]]:
+    """Yield lines as many as are tokenized at once."""
+    batch: List[str] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if len(batch) == LINES_AT_ONCE or size >= CHARACTERS_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _read_manifest(path: Path) -> Dict[str, Any]:

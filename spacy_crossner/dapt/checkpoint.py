@@ -4,26 +4,19 @@ All that is random in a step is drawn from the seed and the step's number. So th
 schedule and in every random sequence at once; what remains to be kept are the weights and the optimizer's moments.
 """
 
-import hashlib
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
-import numpy as np
 import srsly
 import torch
-import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from .. import __version__
+from ..fingerprints import Fingerprint, encoder_digest, file_digest, text_digest, version_fingerprint
 from ..training.checkpoint import MANIFEST, Checkpoints, new_folder
-from ..training.fingerprint import file_digest
 from ..training.state import OPTIMIZER, STATE, WEIGHTS
-from .blocks import tokenizer_digest
-from .corpus import DaptCorpus
 from .masking import Masking
 from .settings import DaptSettings
 
@@ -53,10 +46,10 @@ class DaptCheckpoints:
     """The checkpoints of a run: the last two, so that there is one to go on from if the last is damaged.
 
     folder (Path): their folder.
-    fingerprint (Dict[str, str]): what the run depends on, by name.
+    fingerprint (Fingerprint): what the run depends on, by name.
     """
 
-    def __init__(self, folder: Path, fingerprint: Dict[str, str]) -> None:
+    def __init__(self, folder: Path, fingerprint: Fingerprint) -> None:
         self.folder = folder
         self.checkpoints = Checkpoints(folder, fingerprint)
 
@@ -88,48 +81,37 @@ class DaptCheckpoints:
         self.checkpoints.remove()
 
 
-def take_fingerprint(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    corpus: DaptCorpus,
+def dapt_fingerprint(
+    encoder: str,
+    texts: Sequence[Path],
+    held_out_text: Optional[Path],
     *,
     masking: Masking,
     settings: DaptSettings,
     device: torch.device,
     processes: int,
-) -> Dict[str, str]:
+) -> Fingerprint:
     """Return all that the weights in the end depend on, by name.
 
-    model (PreTrainedModel): the model before its first step.
-    tokenizer (PreTrainedTokenizerBase): its tokenizer.
-    corpus (DaptCorpus): the text.
+    encoder (str): see `find_encoder`.
+    texts (Sequence[Path]): the texts to train on.
+    held_out_text (Optional[Path]): the text to look at; None for a share of the others.
     masking (Masking): what is masked.
     settings (DaptSettings): how it is trained.
     device (torch.device): what it is trained on; which of several GPUs makes no difference.
     processes (int): number of processes.
+    RAISES (CrossnerError): a text cannot be read.
     """
     found = {f"masking.{name}": str(value) for name, value in asdict(masking).items()}
     found.update({name: str(value) for name, value in asdict(settings).items() if name not in NOT_IN_FINGERPRINT})
-    found["the text"] = corpus.train_stream.digest
-    found["the held-out text"] = corpus.held_out_stream.digest
-    found["the encoder's weights"] = weights_digest(model)
-    found["the encoder's tokenizer"] = tokenizer_digest(tokenizer)
-    found["the version of spacy-crossner"] = __version__
-    found["the version of torch"] = str(torch.__version__)
-    found["the version of transformers"] = transformers.__version__
+    found["the text"] = " ".join(text_digest(path) for path in texts)
+    found["the held-out text"] = text_digest(held_out_text) if held_out_text else "a share"
+    found["the encoder"] = encoder_digest(encoder)
+    found.update(version_fingerprint())
     found["the device"] = device.type
     found["the precision"] = str(settings.dtype(device))
     found["the number of processes"] = str(processes)
     return found
-
-
-def weights_digest(model: PreTrainedModel) -> str:
-    """Return the SHA-256 of a model's weights and of their names."""
-    total = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        total.update(f"{name} {tuple(parameter.shape)}\n".encode())
-        total.update(np.ascontiguousarray(parameter.detach().cpu().numpy()).data)
-    return total.hexdigest()
 
 
 def _copy(tensor: Tensor) -> Tensor:

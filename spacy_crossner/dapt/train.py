@@ -2,35 +2,37 @@
 
 import os
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from timeit import default_timer as timer
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from safetensors import SafetensorError
 from tqdm import tqdm
 from wasabi import msg
 
-from ..data.files import reason
 from ..errors import CrossnerError
+from ..fingerprints import RECORD, Fingerprint, write_record
+from ..locks import only_writer
 from ..models.encoder_folder import find_encoder
 from ..models.opening import check_vocabulary
-from ..training.checkpoint import new_folder, remove_folder
+from ..training.checkpoint import new_folder
+from ..training.divergence import Diverged, forget_divergence, note_divergence
 from .adaptation import Adaptation, perplexity
 from .blocks import BlockOrder
 from .card import make_card
-from .checkpoint import DaptCheckpoints, take_fingerprint
+from .checkpoint import DaptCheckpoints, dapt_fingerprint
 from .corpus import open_corpus
 from .log import LossLog
 from .masking import MaskCollator, Masking
 from .mlm_head import MaskedLanguageModel, count_positions, load_masked_model, load_tokenizer, save_adapted
+from .output import CHECKPOINT, WORK, is_finished, named_write_errors, place_files
 from .settings import DaptSettings
 
-CHECKPOINT, WORK, LOG, CARD, CONFIG = "checkpoint", "work", "log.jsonl", "README.md", "config.json"
+LOG, CARD = "log.jsonl", "README.md"
 # One for all runs, so that they are looked at with the same masks.
 HELD_OUT_SEED = 0
 DEFAULT_MASKING, DEFAULT_SETTINGS = Masking(), DaptSettings()
@@ -39,13 +41,16 @@ C426 = (
     "[C426] Blocks of {size} tokens do not fit the encoder '{name}': it takes {most} at once (0: any number), of which "
     "{special} are special ones."
 )
-C427 = "[C427] Cannot write {output}: {error}. The last checkpoint that was complete is kept."
 C428 = (
     "[C428] `accelerate` is set up for {kind}. This command runs on one process, or on many of which each holds the "
     "whole encoder: choose one of these with `accelerate config`."
 )
 C429 = "[C429] There is no GPU {gpu_id}: PyTorch sees {count}. Say --gpu-id -1 for the CPU."
 C430 = "[C430] A step of {size} blocks cannot be shared out over {processes} process(es) with {parts} part(s) each."
+C431 = (
+    "[C431] Training has diverged: at step {step} {what} is {value}, and the same command would come to it again, so "
+    "lower --rate, {rate}, or --head-rate, {head_rate}; no encoder is written, and the checkpoint before it is kept."
+)
 C433 = "[C433] {output} is the folder of the encoder to adapt; a run could not be resumed. Give another --output."
 
 
@@ -61,6 +66,7 @@ class DaptReport:
     seconds (float): time of this call's steps.
     tokens_per_second (float): speed of this call's steps, over all processes.
     is_main (bool): whether this is the process, of many, that reports.
+    is_kept (bool): whether there was nothing to do: the encoder is there, made of the same; the rest is empty then.
     """
 
     output: Path
@@ -71,6 +77,7 @@ class DaptReport:
     seconds: float
     tokens_per_second: float
     is_main: bool
+    is_kept: bool = False
 
 
 def adapt_encoder(
@@ -96,9 +103,11 @@ def adapt_encoder(
     settings (DaptSettings): how it is trained.
     held_out_text (Optional[Path]): text to look at, in place of a share of the lines.
     gpu_id (Optional[int]): GPU, -1 for the CPU; what `accelerate` finds if not given.
-    resume (bool): go on from a checkpoint, if there is one of the same encoder, text, settings and versions.
+    resume (bool): go on from a checkpoint, if there is one of the same encoder, text, settings and versions, and keep
+        what is finished and was made of the same.
     RETURNS (DaptReport): what was done.
-    RAISES (CrossnerError): an input is missing or makes no sense, or the folder cannot be written.
+    RAISES (CrossnerError): an input is missing or makes no sense, the folder cannot be written or another process
+        writes it, or training has diverged.
     """
     texts = [text] if isinstance(text, Path) else list(text)
     if Path(find_encoder(encoder)).resolve() == output.resolve():
@@ -107,15 +116,33 @@ def adapt_encoder(
     processes = accelerator.num_processes
     if settings.batch_size < processes * settings.accumulate:
         raise CrossnerError(C430.format(size=settings.batch_size, processes=processes, parts=settings.accumulate))
-    # An output layer that cannot begin as the identity begins at random.
-    torch.manual_seed(settings.seed)
-    tokenizer = load_tokenizer(encoder)
-    model, has_new_head = load_masked_model(encoder)
-    check_vocabulary(encoder, tokenizer, model)
-    most, special = count_positions(model), tokenizer.num_special_tokens_to_add()
-    if settings.block_size <= special or 0 < most < settings.block_size:
-        raise CrossnerError(C426.format(size=settings.block_size, name=encoder, most=most, special=special))
-    with named_write_errors(output):
+    with only_writer(output) if accelerator.is_main_process else nullcontext(), named_write_errors(output):
+
+        def take() -> Fingerprint:
+            return dapt_fingerprint(
+                encoder,
+                texts,
+                held_out_text,
+                masking=masking,
+                settings=settings,
+                device=accelerator.device,
+                processes=processes,
+            )
+
+        fingerprint = take()
+        if resume and is_finished(accelerator, output, fingerprint):
+            nothing: Dict[str, int] = {}
+            return DaptReport(output, nothing, [], 0, 0, 0.0, 0.0, accelerator.is_main_process, is_kept=True)
+        # An output layer that cannot begin as the identity begins at random.
+        torch.manual_seed(settings.seed)
+        tokenizer = load_tokenizer(encoder)
+        model, has_new_head = load_masked_model(encoder)
+        check_vocabulary(encoder, tokenizer, model)
+        # The commit of an encoder from the hub is known once it is loaded.
+        fingerprint = {**fingerprint, "the encoder": fingerprint["the encoder"] or take()["the encoder"]}
+        most, special = count_positions(model), tokenizer.num_special_tokens_to_add()
+        if settings.block_size <= special or 0 < most < settings.block_size:
+            raise CrossnerError(C426.format(size=settings.block_size, name=encoder, most=most, special=special))
         corpus = open_corpus(
             accelerator,
             texts,
@@ -126,15 +153,6 @@ def adapt_encoder(
             share=settings.held_out,
         )
         settings = settings.for_blocks(len(corpus.train))
-        fingerprint = take_fingerprint(
-            model,
-            tokenizer,
-            corpus,
-            masking=masking,
-            settings=settings,
-            device=accelerator.device,
-            processes=processes,
-        )
         looking = MaskCollator.from_tokenizer(tokenizer, replace(masking, level="token"), seed=HELD_OUT_SEED)
         adaptation = Adaptation(
             accelerator,
@@ -149,8 +167,23 @@ def adapt_encoder(
         )
         checkpoints = DaptCheckpoints(output / CHECKPOINT, fingerprint)
         log = LossLog(output / LOG, accelerator.is_main_process)
-        resumed_from = go_on(adaptation, checkpoints, log, resume)
-        seconds = run(adaptation, checkpoints, log)
+        if accelerator.is_main_process:
+            forget_divergence(output)
+        try:
+            resumed_from = go_on(adaptation, checkpoints, log, resume)
+            seconds = run(adaptation, checkpoints, log)
+            adaptation.check_weights()
+        except Diverged as error:
+            problem = C431.format(
+                step=error.step,
+                what=error.what,
+                value=error.value,
+                rate=settings.rate,
+                head_rate=settings.head_rate,
+            )
+            if accelerator.is_main_process:
+                note_divergence(output, fingerprint, problem)
+            raise CrossnerError(problem) from error
         if accelerator.is_main_process:
             card = make_card(
                 encoder, texts=texts, counts=corpus.counts, masking=masking, settings=settings, held_out=log.held_out
@@ -158,7 +191,10 @@ def adapt_encoder(
             with new_folder(output / WORK / "encoder") as folder:
                 save_adapted(model, tokenizer, encoder, folder, keep=settings.keep)
                 (folder / CARD).write_text(card, encoding="utf8")
+            made = [path.name for path in (output / WORK / "encoder").iterdir()]
+            (output / RECORD).unlink(missing_ok=True)
             place_files(output / WORK / "encoder", output)
+            write_record(output, fingerprint, made)
             checkpoints.remove()
         accelerator.wait_for_everyone()
         if accelerator.is_local_main_process:
@@ -255,42 +291,3 @@ def run(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: LossLog) -> f
                         checkpoints.write(state)
                 since = timer()
     return seconds + timer() - since
-
-
-def place_files(source: Path, target: Path) -> None:
-    """Put the files of a finished encoder in the place of those that are there.
-
-    What makes the folder an encoder's goes first and comes last, so that at no time it holds parts of two.
-    """
-    (target / CONFIG).unlink(missing_ok=True)
-    for path in sorted(source.iterdir(), key=lambda path: path.name == CONFIG):
-        if path.is_dir():
-            remove_folder(target / path.name, then=path)
-        else:
-            os.replace(path, target / path.name)
-
-
-@contextmanager
-def named_write_errors(output: Path) -> Iterator[None]:
-    """Pass on what the file system says, a full disk for one, as an error that the user can mend.
-
-    After an error nothing is left that a later run could not go on from.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        yield
-    except (OSError, SafetensorError) as error:
-        _clear(output)
-        problem = reason(error) if isinstance(error, OSError) else error
-        raise CrossnerError(C427.format(output=output, error=problem)) from error
-    except CrossnerError:
-        _clear(output)
-        raise
-
-
-def _clear(output: Path) -> None:
-    if not (output / CHECKPOINT).is_dir():
-        shutil.rmtree(output / WORK, ignore_errors=True)
-        with suppress(OSError):
-            # If it is empty.
-            output.rmdir()

@@ -1,6 +1,8 @@
 """Character spans of a text, fitted to its tokens and checked."""
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Callable, Iterable, List, Optional, Set, Tuple
 
 from spacy.tokens import Doc
@@ -112,11 +114,10 @@ def shorten_int(number: int) -> str:
 
 def _covered_tokens(text: Text, start: int, end: int) -> List[int]:
     """Return the tokens that a span covers or cuts, without those that are blank."""
-    return [
-        i
-        for i, (first, last) in enumerate(text.offsets)
-        if first < end and last > start and not text.words[i].isspace()
-    ]
+    # Tokens are in order: no walk over all of them for each span.
+    first = bisect_right(text.offsets, start, key=itemgetter(1))
+    last = bisect_left(text.offsets, end, key=itemgetter(0))
+    return [i for i in range(first, last) if not text.words[i].isspace()]
 
 
 def _well_covered(text: Text, tokens: List[int], start: int, end: int) -> List[int]:

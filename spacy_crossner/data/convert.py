@@ -22,6 +22,7 @@ from .reading import Format, Source, open_files
 from .running import TokenFit
 from .schemes import Scheme
 from .sentences import Sentence, make_doc
+from .tokenizing import bounded
 
 SPLITS = ("train", "dev", "test")
 
@@ -166,7 +167,7 @@ def convert(
     contents: Dict[Path, bytes] = {}
     for opened in open_files(list(paths), format=format, scheme=scheme, raw=raw, repair=repair):
         path = paths[opened.path]
-        read = tqdm(opened.read(nlp.tokenizer), desc=opened.path.name, disable=None, leave=False)
+        read = tqdm(opened.read(bounded(nlp.tokenizer)), desc=opened.path.name, disable=None, leave=False)
         parts: Dict[Path, Iterable[Sentence]] = {path: read}
         if path.stem == REST and sizes:
             sentences = list(read)

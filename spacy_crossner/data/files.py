@@ -3,6 +3,7 @@
 import gzip
 import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Iterator, Mapping, cast
 
@@ -38,6 +39,7 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
     RAISES (DataError): a file cannot be written. Files that were there before are then unchanged.
     """
     temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in contents}
+    made = {folder for path in contents for folder in path.parents if not folder.exists()}
     path = Path()
     try:
         for path, content in contents.items():
@@ -54,3 +56,7 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
             # A parent that is no folder has been reported above; `missing_ok` does not cover it.
             if name.parent.is_dir():
                 name.unlink(missing_ok=True)
+        for folder in sorted(made, reverse=True):
+            with suppress(OSError):
+                # If it is empty.
+                folder.rmdir()

@@ -19,6 +19,7 @@ from .overlap import VOCABULARY_SIZE, count_words, vocabulary_overlap
 from .reading import open_files
 from .running import TokenFit
 from .sentences import Sentence, read_doc
+from .tokenizing import bounded
 
 DOCBIN_SUFFIX = ".spacy"
 
@@ -142,7 +143,8 @@ def _read_set(name: str, files: Mapping[str, Path], nlp: Language) -> Dict[str, 
     for split, path in files.items():
         if path in sources:
             source = sources[path]
-            read[split] = ([(sentence, name, lang) for sentence in source.read(nlp.tokenizer)], source.faults.repairs)
+            sentences = source.read(bounded(nlp.tokenizer))
+            read[split] = ([(sentence, name, lang) for sentence in sentences], source.faults.repairs)
         else:
             docs = enumerate(read_docbin(path, nlp.vocab), 1)
             marked = [

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
-import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -16,6 +15,7 @@ from ..data.files import write_files
 from ..data.running import TokenFit
 from ..domains import get_language, without_annotation
 from ..errors import CrossnerError
+from ..loading import load_pipeline
 from ..normal_form import sentence_key
 from ..scores import get_score
 from ..tags import OUTSIDE, TAGS_KEY, bio_to_spans, spans_to_bio
@@ -28,8 +28,6 @@ from .provenance import sha256_of, versions
 
 NO_ANNOTATION = Fault("C201", "entities or a gold 'no entity' on it; text without annotation cannot be scored")
 C202 = "[C202] {source}: no sentence to score: the file holds {found}, {dropped} of them dropped as seen in training."
-C203 = "[C203] Cannot load the pipeline '{model}': {error}"
-C204 = "[C204] Cannot use GPU {gpu_id}: {error}. Use --gpu-id -1 for the CPU."
 C205 = (
     "[C205] The pipeline changed the tokens of sentence {number} from {gold} to {predicted}. Scores need the gold "
     "tokens: take out components that merge or split tokens."
@@ -210,22 +208,6 @@ def score_files(
         **score(found),
     }
     return scores, found
-
-
-def load_pipeline(model: str, gpu_id: int = -1) -> Language:
-    """Load a pipeline from a folder or an installed package, on a GPU if its number is not negative.
-
-    RAISES (CrossnerError): the pipeline or the GPU is not there.
-    """
-    if gpu_id >= 0:
-        try:
-            spacy.require_gpu(gpu_id)
-        except ValueError as error:
-            raise CrossnerError(C204.format(gpu_id=gpu_id, error=str(error).rstrip("."))) from error
-    try:
-        return spacy.load(model)
-    except (OSError, ValueError) as error:
-        raise CrossnerError(C203.format(model=model, error=error)) from error
 
 
 def _unseen(gold: Sequence[Doc], seen: Iterable[Doc]) -> List[Doc]:

@@ -12,9 +12,9 @@ from ..data.docbin import read_docbin
 from ..data.files import reason
 from ..domains import without_annotation
 from ..errors import CrossnerError
+from ..loading import load_pipeline
 from ..pipeline.base import SequenceNER
 from .calibration import Judged, calibration, fit_temperature, log_loss, threshold_curve
-from .evaluate import load_pipeline
 
 THRESHOLDS = tuple(i / 100 for i in range(100))
 

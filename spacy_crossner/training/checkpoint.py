@@ -6,7 +6,7 @@ A checkpoint is a folder, named after the steps taken, with
     optimizer.safetensors  the moments of the optimizer
     state.msgpack          the rest: random states, place in the data, scores so far, the logger's rows ...
     best                   the best pipeline so far
-    manifest.json          the run's fingerprint, see `fingerprint.py`, and the digest of each file
+    manifest.json          the run's fingerprint, see `fingerprints.py`, and the digest of each file
 
 It is written beside the one before under a temporary name and then renamed, and only then is the older one removed.
 Whatever is killed on the way, a whole one is left. Nothing in it is pickled. `state.py` says how a component with a
@@ -17,13 +17,13 @@ import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional
+from typing import Iterator, List, Optional
 
 import srsly
 from wasabi import msg
 
 from ..errors import Errors
-from .fingerprint import file_digest
+from ..fingerprints import Fingerprint, differences, file_digest, in_words
 from .stage import Stage
 from .state import write_state
 
@@ -34,10 +34,10 @@ class Checkpoints:
     """The checkpoints of a stage.
 
     folder (Path): their folder.
-    fingerprint (Dict[str, str]): what the run depends on, by name.
+    fingerprint (Fingerprint): what the run depends on, by name.
     """
 
-    def __init__(self, folder: Path, fingerprint: Dict[str, str]) -> None:
+    def __init__(self, folder: Path, fingerprint: Fingerprint) -> None:
         self.folder = folder
         self.fingerprint = fingerprint
 
@@ -68,13 +68,12 @@ class Checkpoints:
             try:
                 manifest = srsly.read_json(path / MANIFEST)
                 fingerprint, files = dict(manifest["fingerprint"]), dict(manifest["files"])
-                changed = [name for name in fingerprint if fingerprint[name] != self.fingerprint.get(name)]
-                changed += [name for name in self.fingerprint if name not in fingerprint]
+                changed = differences(fingerprint, self.fingerprint)
                 damaged = [] if changed else [name for name in files if file_digest(path / name) != files[name]]
             except (OSError, ValueError, KeyError, TypeError) as error:
                 changed, damaged = [], [f"{type(error).__name__}: {error}"]
             if changed:
-                names_of_some = ", ".join(changed[:5]) + (" ..." if len(changed) > 5 else "")
+                names_of_some = in_words(changed)
                 msg.info(f"Training starts from the beginning: not as for the checkpoint in {path}: {names_of_some}")
                 return None
             if not damaged:

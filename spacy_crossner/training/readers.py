@@ -13,6 +13,7 @@ from spacy.vocab import Vocab
 from ..dapt.raw import read_text_lines
 from ..data.convert import blank_pipeline
 from ..data.docbin import check_language, read_docbin
+from ..data.tokenizing import bounded
 from ..domains import get_domain, set_domain, without_annotation
 from ..errors import CrossnerError, Errors
 from ..models.param_gen import normal_form
@@ -129,7 +130,8 @@ class DomainReader:
         """Return the docs of a block that take part in a pass."""
         path, unlabelled, size = Path(block["path"]), block.get("role") == "unlabelled", block.get("sample", 0)
         if unlabelled and path.suffix != ".spacy":
-            docs = [nlp.make_doc(line) for line in self._draw(read_text_lines(path)[: self.limit or None], size)]
+            lines = self._draw(read_text_lines(path)[: self.limit or None], size)
+            docs = list(map(bounded(nlp.tokenizer), lines))
         else:
             docs = self._draw(read_docbin(path, nlp.vocab)[: self.limit or None], size)
             check_language(docs, path, str(nlp.lang))

@@ -10,6 +10,7 @@ from spacy.tokens import Doc, Span
 from ..dapt.excluded import read_excluded
 from ..dapt.raw import read_text_lines
 from ..data.docbin import read_docbin, write_docbin
+from ..data.tokenizing import bounded
 from ..domains import get_domain, get_language, set_domain, set_language, without_annotation
 from ..errors import CrossnerError, Errors
 from ..scores import get_score
@@ -37,7 +38,8 @@ def read_texts(path: Path, nlp: Language) -> List[Doc]:
     """Read docs without annotation from a DocBin, or from text, plain or .gz, with a sentence on each line."""
     if path.suffix == ".spacy":
         return [without_annotation(doc, nlp.vocab) for doc in read_docbin(path, nlp.vocab)]
-    return [nlp.make_doc(line) for line in read_text_lines(path)]
+    # Not `nlp.make_doc`, which takes no text of a million characters.
+    return list(map(bounded(nlp.tokenizer), read_text_lines(path)))
 
 
 def label_docs(nlp: Language, docs: Iterable[Doc], threshold: float) -> Iterator[Doc]:

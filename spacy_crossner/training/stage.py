@@ -13,6 +13,8 @@ from spacy.training.loop import create_evaluation_callback, create_train_batches
 from spacy.util import registry, resolve_dot_names
 from thinc.api import fix_random_seed, set_gpu_allocator
 
+from .divergence import Diverged, infinite_loss
+from .parameters import first_not_finite
 from .replay import Batches, Generators
 
 
@@ -66,11 +68,13 @@ class Stage:
 
         YIELDS (Tuple): after each step what loggers are given, and whether its score is the best so far; None where
             it was not scored.
+        RAISES (Diverged): a loss, or a weight before it is scored or left, is no finite number.
         """
         while not self.is_finished:
             step = self.batches.drawn
             found = next(self.batches, None)
             if found is None:
+                self.check_weights()
                 return
             epoch, batch = found
             if self.settings["before_update"]:
@@ -78,6 +82,7 @@ class Stage:
             self._update(batch)
             score, other_scores, is_best = None, None, None
             if step % self.settings["eval_frequency"] == 0:
+                self.check_weights()
                 with self.nlp.use_params(self.optimizer.averages):
                     score, other_scores = self.evaluate()
                 self.results.append((score, step))
@@ -97,6 +102,15 @@ class Stage:
             if is_best is not None:
                 self.losses = {}
 
+    def check_weights(self) -> None:
+        """Raise if the weights that there are after the last step cannot be gone on from.
+
+        RAISES (Diverged): a weight or a moment of the optimizer is no finite number.
+        """
+        name = first_not_finite(self.nlp, self.optimizer)
+        if name is not None:
+            raise Diverged(self.batches.drawn - 1, f"the weight '{name}'", "no finite number")
+
     def _update(self, batch: List[Example]) -> None:
         """Learn from a batch."""
         for part in subdivide_batch(batch, self.settings["accumulate_gradient"]):
@@ -108,6 +122,10 @@ class Stage:
                 exclude=self.frozen,
                 annotates=self.settings["annotating_components"],
             )
+            # Before the weights take it in.
+            wrong = infinite_loss(self.losses)
+            if wrong:
+                raise Diverged(self.batches.drawn - 1, *wrong)
         for name, pipe in self.nlp.pipeline:
             trainable = name not in self.frozen and getattr(pipe, "is_trainable", False)
             if trainable and pipe.model not in (True, False, None):  # type: ignore[attr-defined]

@@ -23,8 +23,8 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ..errors import CrossnerError, Errors
-from ..models.weights import Key, node_weights
 from .optimizers import can_be_saved, optimizer_from_state, optimizer_to_state
+from .parameters import nodes, parameters
 from .stage import Stage
 
 WEIGHTS, OPTIMIZER, STATE = "weights.safetensors", "optimizer.safetensors", "state.msgpack"
@@ -34,7 +34,7 @@ def why_not_saved(stage: Stage) -> Optional[str]:
     """Return why a stage cannot be saved; None if it can be."""
     if not can_be_saved(stage.optimizer):
         return f"the optimizer {type(stage.optimizer).__name__} is neither HeadAdamW nor thinc's Adam, RAdam or SGD"
-    for name, node in _nodes(stage.nlp):
+    for name, node in nodes(stage.nlp):
         for shim in node.shims:
             if not isinstance(shim._model, nn.Module):
                 return f"the weights in layer {name} ({node.name}) are neither thinc's nor torch's"
@@ -44,10 +44,10 @@ def why_not_saved(stage: Stage) -> Optional[str]:
 def write_state(stage: Stage, folder: Path) -> None:
     """Write all that the next step of a stage depends on."""
     nlp = stage.nlp
-    parameters = _parameters(nlp)
-    names = {key: name for name, (key, _) in parameters.items()}
+    own = parameters(nlp)
+    names = {key: name for name, (key, _) in own.items()}
     optimizer, moments = optimizer_to_state(stage.optimizer, names)
-    _write_tensors({name: tensor for name, (_, tensor) in parameters.items()}, folder / WEIGHTS)
+    _write_tensors({name: tensor for name, (_, tensor) in own.items()}, folder / WEIGHTS)
     _write_tensors(moments, folder / OPTIMIZER)
     savers = {name: pipe for name, pipe in nlp.components if hasattr(pipe, "training_state_to_bytes")}
     state = {
@@ -59,7 +59,7 @@ def write_state(stage: Stage, folder: Path) -> None:
         "seconds": stage.seconds,
         "optimizer": optimizer,
         "gradients": _with_gradient(nlp),
-        "attributes": {name: _plain_attributes(node) for name, node in _nodes(nlp)},
+        "attributes": {name: _plain_attributes(node) for name, node in nodes(nlp)},
         "labels": _labels(nlp),
         "strings": sorted(nlp.vocab.strings),
         "performance": nlp.meta.get("performance", {}),
@@ -80,25 +80,21 @@ def read_state(stage: Stage, folder: Path) -> None:
     for name, pipe in nlp.components:
         if name in state["pipes"]:
             pipe.training_state_from_bytes(state["pipes"][name])  # type: ignore[attr-defined]
-    parameters = _parameters(nlp)
+    own = parameters(nlp)
     problems = [f"labels of '{name}'" for name, labels in _labels(nlp).items() if labels != state["labels"].get(name)]
-    problems += [f"'{name}'" for name in sorted(weights.keys() ^ parameters.keys())]
-    problems += [
-        f"shape of '{name}'"
-        for name in weights
-        if name in parameters and weights[name].shape != parameters[name][1].shape
-    ]
+    problems += [f"'{name}'" for name in sorted(weights.keys() ^ own.keys())]
+    problems += [f"shape of '{name}'" for name in weights if name in own and weights[name].shape != own[name][1].shape]
     if problems:
         raise CrossnerError(Errors.C020.format(path=folder, problem=", ".join(problems[:5])))
-    for name, (_, tensor) in parameters.items():
+    for name, (_, tensor) in own.items():
         tensor.copy_(weights[name])
-    for name, node in _nodes(nlp):
+    for name, node in nodes(nlp):
         node.attrs.update(state["attributes"][name])
     _set_gradients(nlp, set(state["gradients"]))
     for string in state["strings"]:
         nlp.vocab.strings.add(string)
     nlp.meta["performance"] = state["performance"]
-    optimizer_from_state(stage.optimizer, (state["optimizer"], moments), parameters, state["drawn"])
+    optimizer_from_state(stage.optimizer, (state["optimizer"], moments), own, state["drawn"])
     if state["logger"] is not None:
         stage.logger.training_state_from_bytes(state["logger"])
     stage.results = [(score, step) for score, step in state["results"]]
@@ -108,36 +104,18 @@ def read_state(stage: Stage, folder: Path) -> None:
     stage.generators.set(state["random"])
 
 
-def _nodes(nlp: Language) -> Iterator[Tuple[str, Model]]:
-    """Yield all layers of all components, each once, with a name that is the same in every process."""
-    seen = set()
-    for name, pipe in nlp.components:
-        model = getattr(pipe, "model", None)
-        for i, node in enumerate(model.walk() if isinstance(model, Model) else []):
-            if id(node) not in seen:
-                seen.add(id(node))
-                yield f"{name}/{i}", node
-
-
-def _parameters(nlp: Language) -> Dict[str, Tuple[Key, Tensor]]:
-    """Return the optimizer's key and the tensor, in its own memory, of all weights and buffers by name."""
-    return {
-        f"{prefix}/{name}": (key, tensor) for prefix, node in _nodes(nlp) for name, key, tensor in node_weights(node)
-    }
-
-
 def _with_gradient(nlp: Language) -> List[str]:
     """Return the names of the weights that have a gradient, which is 0 after a step.
 
     With a gradient of 0 the moments still move a weight; without one it stays.
     """
-    found = [f"{prefix}/{name}" for prefix, node in _nodes(nlp) for name in node.param_names if node.has_grad(name)]
+    found = [f"{prefix}/{name}" for prefix, node in nodes(nlp) for name in node.param_names if node.has_grad(name)]
     return found + [name for name, parameter in _torch_parameters(nlp) if parameter.grad is not None]
 
 
 def _set_gradients(nlp: Language, names: Set[str]) -> None:
     """Give the weights of these names a gradient of 0."""
-    for prefix, node in _nodes(nlp):
+    for prefix, node in nodes(nlp):
         for name in node.param_names:
             if f"{prefix}/{name}" in names:
                 node.set_grad(name, node.ops.xp.zeros_like(node.get_param(name)))
@@ -147,7 +125,7 @@ def _set_gradients(nlp: Language, names: Set[str]) -> None:
 
 
 def _torch_parameters(nlp: Language) -> Iterator[Tuple[str, nn.Parameter]]:
-    for prefix, node in _nodes(nlp):
+    for prefix, node in nodes(nlp):
         for i, shim in enumerate(node.shims):
             for name, parameter in shim._model.named_parameters():
                 yield f"{prefix}/shim{i}/{name}", parameter

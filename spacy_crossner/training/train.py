@@ -3,13 +3,12 @@
 import math
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, Optional
+from typing import Any, Dict, Iterable, Optional
 
 from spacy import util
 from spacy.cli._util import setup_gpu
-from spacy.language import DEFAULT_CONFIG
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import (
@@ -20,13 +19,17 @@ from spacy.training.loop import (
     update_meta,
 )
 from spacy.util import registry
-from thinc.api import Config, ConfigValidationError
+from thinc.api import Config
 from wasabi import msg
 
 from ..data.convert import blank_pipeline
 from ..errors import CrossnerError, Errors
+from ..fingerprints import RECORD, Fingerprint, is_up_to_date, take_fingerprint, write_record
+from ..locks import only_writer
 from .checkpoint import BEST, Checkpoints, link_or_copy, new_folder
-from .fingerprint import take_fingerprint
+from .configs import check_config, complete_config, named_errors, named_sources
+from .divergence import Diverged, forget_divergence, note_divergence, refuse_divergence
+from .parameters import first_not_finite
 from .stage import Stage
 from .state import read_state, why_not_saved
 
@@ -57,40 +60,58 @@ def train(
     evaluations (int): with `epochs`, how often dev is scored, besides the start; the last step is scored.
     use_gpu (int): GPU, -1 for CPU.
     overrides (Optional[Dict]): settings of the config by dotted name.
-    resume (bool): go on from a checkpoint, if there is one of the same config, data and versions.
-    RAISES (CrossnerError): the config or a file that it names is missing, or the length makes no sense.
+    resume (bool): go on from a checkpoint, if there is one of the same config, data and versions, and keep what is
+        finished and was made of the same.
+    RAISES (CrossnerError): the config or a file that it names is missing, the length makes no sense, another process
+        writes the folder, or training has diverged.
     """
     overrides = dict(overrides or {})
-    if evaluations < 1 or (epochs is not None and epochs <= 0):
+    if evaluations < 1 or min_steps < 0 or (epochs is not None and not 0 < epochs < math.inf):
         raise CrossnerError(Errors.C013.format(epochs=epochs, evaluations=evaluations))
     if not config_path.is_file():
         raise CrossnerError(Errors.C009.format(path=config_path))
-    with _named_errors():
+    length = {} if epochs is None else {"epochs": epochs, "min_steps": min_steps, "evaluations": evaluations}
+    with only_writer(output), named_errors(config_path, output):
         config = complete_config(config_path, overrides)
+        check_config(config_path, config)
+        fingerprint = take_fingerprint(config, output, use_gpu, **length)
+        if resume and is_up_to_date(output, fingerprint):
+            return
+        if resume:
+            refuse_divergence(output, fingerprint)
         # Before any work: spaCy would meet a missing dev set only once all is initialized.
         next(iter(resolve_corpus(config, "dev_corpus")), None)
-        batches = count_batches(config) if epochs is not None else 0
-    if epochs is not None:
-        frequency = math.ceil(max(epochs * batches, min_steps) / evaluations)
-        overrides["training.eval_frequency"] = frequency
-        overrides["training.max_steps"] = frequency * evaluations
-    with _named_errors():
-        train_stage(config_path, output, use_gpu=use_gpu, overrides=overrides, resume=resume)
+        if epochs is not None:
+            frequency = math.ceil(max(epochs * count_batches(config), min_steps) / evaluations)
+            overrides["training.eval_frequency"] = frequency
+            overrides["training.max_steps"] = frequency * evaluations
+        train_stage(config_path, output, fingerprint, use_gpu=use_gpu, overrides=overrides, resume=resume)
 
 
-def train_stage(config_path: Path, output: Path, *, use_gpu: int, overrides: Dict[str, Any], resume: bool) -> None:
+def train_stage(
+    config_path: Path,
+    output: Path,
+    fingerprint: Fingerprint,
+    *,
+    use_gpu: int,
+    overrides: Dict[str, Any],
+    resume: bool,
+) -> None:
     """Initialize a pipeline, find its checkpoint if it has one, and train it; see `train`."""
-    if not output.exists():
-        output.mkdir(parents=True)
-        msg.good(f"Created output directory: {output}")
-    msg.info(f"Saving to output directory: {output}")
     setup_gpu(use_gpu)
-    fingerprint = take_fingerprint(complete_config(config_path, overrides), output, use_gpu)
+    is_new = not output.exists()
     msg.divider("Initializing pipeline")
-    nlp = init_nlp(util.load_config(config_path, overrides=overrides), use_gpu=use_gpu)
+    with named_sources(config_path, complete_config(config_path, overrides)):
+        nlp = init_nlp(util.load_config(config_path, overrides=overrides), use_gpu=use_gpu)
+    # The commit of an encoder from the hub is known once it is loaded; whatever was there before has been looked at.
+    fingerprint = {**take_fingerprint(complete_config(config_path, overrides), output, use_gpu), **fingerprint}
     # `nlp.resume_training` of the saved pipeline makes the optimizer from this block alone: no variables in it.
     nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
     msg.good("Initialized pipeline")
+    msg.info(f"Saving to output directory: {output}")
+    output.mkdir(parents=True, exist_ok=True)
+    (output / RECORD).unlink(missing_ok=True)
+    forget_divergence(output)
     msg.divider("Training pipeline")
     stage = Stage(nlp, use_gpu)
     checkpoints = Checkpoints(output / CHECKPOINT, fingerprint)
@@ -107,8 +128,24 @@ def train_stage(config_path: Path, output: Path, *, use_gpu: int, overrides: Dic
     else:
         checkpoints.remove()
         clean_output_dir(output)
-    run_stage(stage, output, None if problem else checkpoints)
+    try:
+        run_stage(stage, output, None if problem else checkpoints)
+    except OSError:
+        if is_new:
+            with suppress(OSError):
+                # If it is empty, as on a full disk.
+                output.rmdir()
+        raise
+    except Diverged as error:
+        saved_step = stage.results[-1][1] if stage.results else None
+        kept = "no pipeline is saved"
+        if saved_step is not None:
+            kept = f"{DIR_MODEL_LAST} in {output} is that of step {saved_step}, {DIR_MODEL_BEST} the best up to there"
+        text = Errors.C070.format(step=error.step, what=error.what, value=error.value, kept=kept)
+        note_divergence(output, fingerprint, text)
+        raise CrossnerError(text) from error
     checkpoints.remove()
+    write_record(output, fingerprint, [DIR_MODEL_BEST, DIR_MODEL_LAST])
     msg.good("Saved pipeline to output directory", output / DIR_MODEL_LAST)
 
 
@@ -149,17 +186,18 @@ def run_stage(stage: Stage, output: Path, checkpoints: Optional[Checkpoints]) ->
             log_step(info)
             if checkpoints:
                 checkpoints.write(stage, output / DIR_MODEL_BEST)
-    except Exception as error:
-        msg.warn(f"Aborting and saving the final best model. Encountered exception: {error!r}")
-        raise
-    finally:
+    except Diverged:
+        # These weights are not to be saved.
         finalize_logger()
-        save(DIR_MODEL_LAST)
-
-
-def complete_config(config_path: Path, overrides: Dict[str, Any]) -> Config:
-    """Return a config with overrides and with spaCy's defaults, interpolated."""
-    return DEFAULT_CONFIG.merge(util.load_config(config_path, overrides=overrides)).interpolate()
+        raise
+    except BaseException as error:
+        msg.warn(f"Aborting and saving the last pipeline. Encountered exception: {error!r}")
+        finalize_logger()
+        if first_not_finite(nlp, stage.optimizer) is None:
+            save(DIR_MODEL_LAST)
+        raise
+    finalize_logger()
+    save(DIR_MODEL_LAST)
 
 
 def count_batches(config: Config) -> int:
@@ -172,19 +210,3 @@ def resolve_corpus(config: Config, name: str) -> Iterable[Example]:
     """Return the examples of one pass over the `train_corpus` or `dev_corpus` of a complete config."""
     (corpus,) = util.resolve_dot_names(config, [config["training"][name]])
     return corpus(blank_pipeline(config["nlp"]["lang"]))
-
-
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    """Pass on what spaCy says of a setting or a file as an error that the user can mend."""
-    try:
-        yield
-    except CrossnerError:
-        raise
-    except (ConfigValidationError, OSError) as error:
-        raise CrossnerError(str(error).strip()) from error
-    except ValueError as error:
-        # spaCy's own errors have codes; any other may be a fault of ours and keeps its traceback.
-        if not str(error).startswith("[E") and "GPU" not in str(error):
-            raise
-        raise CrossnerError(str(error)) from error

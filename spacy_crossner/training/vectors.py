@@ -1,11 +1,13 @@
 """Sub-word vectors (floret) from raw text, in the form in which spaCy's `[initialize] vectors` takes them."""
 
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Mapping, Sequence
+from typing import Iterator, Mapping, Optional, Sequence
 
 import floret
 import numpy as np
+from spacy.language import Language
 from spacy.training.initialize import convert_vectors
 from spacy.util import make_tempdir
 from spacy.vocab import Vocab
@@ -14,7 +16,10 @@ from ..data.convert import blank_pipeline
 from ..data.docbin import check_language, read_docbin
 from ..data.faults import UNREADABLE, Faults
 from ..data.files import read_lines, reason
+from ..data.tokenizing import bounded
 from ..errors import CrossnerError, Errors
+from ..fingerprints import PACKAGES, is_up_to_date, text_digest, version_fingerprint, write_record
+from ..locks import only_writer
 from .checkpoint import new_folder
 
 ARCHITECTURES = ("skipgram", "cbow")
@@ -34,7 +39,7 @@ def train_vectors(
     min_count: int = 5,
     epochs: int = 5,
     threads: int = 1,
-) -> int:
+) -> Optional[int]:
     """Train floret vectors on raw text and save a pipeline that has nothing else.
 
     Every word has a vector, also one that the text does not have: the mean of those of its parts, of which each has
@@ -52,49 +57,63 @@ def train_vectors(
     min_count (int): words that are rarer are not trained on.
     epochs (int): passes over the text.
     threads (int): with one the result is the same each time, with more it differs.
-    RETURNS (int): tokens of the text.
-    RAISES (CrossnerError): a file cannot be read or is of another language, no word is frequent enough, or a setting
-        makes no sense.
+    RETURNS (Optional[int]): tokens of the text; None where the vectors are there, made of the same.
+    RAISES (CrossnerError): a file cannot be read or is of another language, no word is frequent enough, a setting
+        makes no sense, or another process writes the folder.
     """
     sizes = (width, buckets, min_ngram, min_count, epochs, threads)
     if architecture not in ARCHITECTURES or min(sizes) < 1 or max_ngram < min_ngram:
         raise CrossnerError(Errors.C032.format(known=" or ".join(ARCHITECTURES)))
-    nlp = blank_pipeline(lang)
-    with make_tempdir() as folder:
-        corpus, table = folder / "corpus.txt", folder / "vectors.floret"
-        counts: Counter[str] = Counter()
-        with corpus.open("w", encoding="utf8") as file:
-            for words in tokenize(texts, lang):
-                counts.update(words)
-                file.write(" ".join(words) + "\n")
-        try:
-            model = floret.train_unsupervised(
-                str(corpus),
-                model=architecture,
-                mode="floret",
-                hashCount=2,
-                bucket=buckets,
-                dim=width,
-                minn=min_ngram,
-                maxn=max_ngram,
-                minCount=min_count,
-                epoch=epochs,
-                thread=threads,
-                verbose=0,
-            )
-        except (RuntimeError, ValueError) as error:
-            names = ", ".join(map(str, texts))
-            raise CrossnerError(Errors.C033.format(texts=names, count=min_count, problem=error)) from error
-        model.save_floret_vectors(str(table))
-        convert_vectors(nlp, table, truncate=0, prune=-1, mode="floret")
-    scale_vectors(nlp.vocab, counts)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
+    settings = {"lang": lang, "architecture": architecture, "width": width, "buckets": buckets, "min_ngram": min_ngram}
+    settings.update(max_ngram=max_ngram, min_count=min_count, epochs=epochs, threads=threads)
+    with only_writer(output), _named_write_errors(output):
+        fingerprint = {name: str(value) for name, value in settings.items()}
+        fingerprint.update({f"the text {path}": text_digest(path) for path in texts})
+        fingerprint.update(version_fingerprint((*PACKAGES, "floret")))
+        if is_up_to_date(output, fingerprint):
+            return None
+        nlp = blank_pipeline(lang)
+        with make_tempdir() as folder:
+            corpus, table = folder / "corpus.txt", folder / "vectors.floret"
+            counts: Counter[str] = Counter()
+            with corpus.open("w", encoding="utf8") as file:
+                for words in tokenize(texts, nlp):
+                    counts.update(words)
+                    file.write(" ".join(words) + "\n")
+            try:
+                model = floret.train_unsupervised(
+                    str(corpus),
+                    model=architecture,
+                    mode="floret",
+                    hashCount=2,
+                    bucket=buckets,
+                    dim=width,
+                    minn=min_ngram,
+                    maxn=max_ngram,
+                    minCount=min_count,
+                    epoch=epochs,
+                    thread=threads,
+                    verbose=0,
+                )
+            except (RuntimeError, ValueError) as error:
+                names = ", ".join(map(str, texts))
+                raise CrossnerError(Errors.C033.format(texts=names, count=min_count, problem=error)) from error
+            model.save_floret_vectors(str(table))
+            convert_vectors(nlp, table, truncate=0, prune=-1, mode="floret")
+        scale_vectors(nlp.vocab, counts)
         with new_folder(output) as temporary:
             nlp.to_disk(temporary)
+            write_record(temporary, fingerprint, [path.name for path in temporary.iterdir()])
+    return counts.total()
+
+
+@contextmanager
+def _named_write_errors(output: Path) -> Iterator[None]:
+    """Pass on what the file system says, also of the temporary files, as an error that the user can mend."""
+    try:
+        yield
     except OSError as error:
         raise CrossnerError(Errors.C034.format(path=output, error=reason(error))) from error
-    return counts.total()
 
 
 def scale_vectors(vocab: Vocab, counts: Mapping[str, int]) -> None:
@@ -114,21 +133,21 @@ def scale_vectors(vocab: Vocab, counts: Mapping[str, int]) -> None:
         vocab.vectors.data *= np.float32((total / squares) ** 0.5)
 
 
-def tokenize(texts: Sequence[Path], lang: str) -> Iterator[Sequence[str]]:
+def tokenize(texts: Sequence[Path], nlp: Language) -> Iterator[Sequence[str]]:
     """Yield the words of each line of texts as the pipeline will see them.
 
     RAISES (DataError): a file cannot be read or is not UTF-8.
     """
-    nlp = blank_pipeline(lang)
+    tokenizer = bounded(nlp.tokenizer)
     for path in texts:
         if path.is_dir():
             raise Faults(path).error(UNREADABLE, None, "a folder")
         if path.suffix == ".spacy":
             read = read_docbin(path, nlp.vocab)
-            check_language(read, path, lang)
+            check_language(read, path, str(nlp.lang))
             docs = iter(read)
         else:
-            docs = (nlp.tokenizer(line) for _, line in read_lines(Faults(path)))
+            docs = (tokenizer(line) for _, line in read_lines(Faults(path)))
         for doc in docs:
             # What parts words in the corpus is no part of one.
             words = ["".join(token.text.split()) for token in doc if not token.is_space]

@@ -16,11 +16,12 @@ from spacy_crossner.comparison.cells import Cell, make_grid
 from spacy_crossner.comparison.estimate import estimate_cells
 from spacy_crossner.comparison.grid import Plan
 from spacy_crossner.comparison.keys import cell_key, step_key
-from spacy_crossner.comparison.ledger import LOCK, RUNS, Ledger, only_grid
+from spacy_crossner.comparison.ledger import RUNS, Ledger
 from spacy_crossner.comparison.project import Step, cell_steps
-from spacy_crossner.comparison.run import run_grid
+from spacy_crossner.comparison.run import LOCKED, run_grid
 from spacy_crossner.comparison.tables import percent
 from spacy_crossner.errors import CrossnerError
+from spacy_crossner.locks import lock_path, only_writer
 
 STAGE = """
 import pathlib, sys
@@ -439,26 +440,19 @@ def test_domains_share_the_source_stage_of_the_project():
 
 
 def test_one_grid_at_a_time(project):
-    pytest.importorskip("fcntl")
-    with only_grid(project), pytest.raises(CrossnerError, match="C064"):
+    with only_writer(project / LOCKED), pytest.raises(CrossnerError, match="C064"):
         list(run_grid(project, GRID, project / "c"))
     assert counted(project) == []
     assert len(list(run_grid(project, GRID[:1], project / "c"))) == 1
+    assert not lock_path(project / LOCKED).exists()
 
 
 def test_one_grid_at_a_time_in_a_folder_of_results(project, tmp_path_factory):
-    pytest.importorskip("fcntl")
     folder = tmp_path_factory.mktemp("results")
-    with only_grid(folder), pytest.raises(CrossnerError, match="C064"):
+    with only_writer(folder / LOCKED), pytest.raises(CrossnerError, match="C064"):
         list(run_grid(project, GRID, folder))
     # The project's own folder is locked once.
     assert len(list(run_grid(project, GRID[:1], project))) == 1
-
-
-def test_without_locks_a_grid_runs(project, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fcntl", None)
-    assert len(list(run_grid(project, GRID[:1], project / "c"))) == 1
-    assert not (project / LOCK).exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

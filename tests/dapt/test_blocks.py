@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, BertTokenizerFast
 
+from spacy_crossner.dapt import blocks as blocks_module
 from spacy_crossner.dapt.blocks import BlockOrder, Blocks, find_ends, tokenize, write_stream
 from spacy_crossner.dapt.raw import line_place
 from spacy_crossner.errors import CrossnerError
@@ -168,3 +169,24 @@ def test_parts_of_a_text_share_no_line(tokenizer, tmp_path):
     assert len(found[0.0, 0.3]) + len(found[0.3, 1.0]) == len(found[0.0, 1.0]) == 384
     assert not set(found[0.0, 0.3]) & set(found[0.3, 1.0])
     assert min(len(one) for one in found.values()) > 50
+
+
+def test_a_line_of_any_length_is_tokenized_in_pieces(tmp_path, tiny_encoder, monkeypatch):
+    monkeypatch.setattr(blocks_module, "LONGEST_LINE", 40)
+    monkeypatch.setattr(blocks_module, "CHARACTERS_AT_ONCE", 100)
+    sizes = []
+    original = blocks_module.tokenize
+    monkeypatch.setattr(
+        blocks_module, "tokenize", lambda lines, *rest: (sizes.append(list(lines)), original(lines, *rest))[1]
+    )
+    words = [f"w{i}" for i in range(60)] + ["x" * 95, "end"]
+    (tmp_path / "text.txt").write_text(" ".join(words) + "\nshort\n\n")
+    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
+    stream = write_stream([tmp_path / "text.txt"], tokenizer, tmp_path / "out")
+    pieces = [line for batch in sizes for line in batch]
+    assert "".join(pieces).replace(" ", "") == "".join(words) + "short"
+    assert max(map(len, pieces)) <= 40
+    # No word is cut but the one that is longer than a piece.
+    assert set(" ".join(pieces).split()) >= set(words) - {"x" * 95}
+    assert all(sum(map(len, batch)) < 140 for batch in sizes)
+    assert stream.lines == len(pieces)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 import srsly
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForMaskedLM, BertConfig
 
 from spacy_crossner.dapt.adaptation import Adaptation
@@ -306,7 +306,7 @@ def test_another_run_starts_anew_and_says_why(tiny_encoder, still_encoder, text,
     elif change == "held_out_text":
         options, said = {"held_out_text": text}, "the held-out text"
     elif change == "encoder":
-        encoder, said = still_encoder, "the encoder's weights"
+        encoder, said = still_encoder, "the encoder"
         model = AutoModel.from_pretrained(tiny_encoder)
         model.embeddings.word_embeddings.weight.data += 1.0
         model.save_pretrained(still_encoder)
@@ -339,9 +339,9 @@ def test_what_does_not_touch_the_weights_may_change(whole, tiny_encoder, text, t
 
 def test_seeds_have_results_of_their_own(tiny_encoder, text, tmp_path):
     found = []
-    for seed in (0, 0, 1):
-        report = adapt(tiny_encoder, text, tmp_path / "out", seed=seed)
-        found.append((weights_of(tmp_path / "out")["encoder.layer.0.output.dense.weight"], report.held_out[0]))
+    for run, seed in enumerate((0, 0, 1)):
+        report = adapt(tiny_encoder, text, tmp_path / f"out-{run}", seed=seed)
+        found.append((weights_of(tmp_path / f"out-{run}")["encoder.layer.0.output.dense.weight"], report.held_out[0]))
     assert torch.equal(found[0][0], found[1][0])
     assert not torch.equal(found[0][0], found[2][0])
     # They are looked at with the same text and masks.
@@ -513,3 +513,62 @@ def test_precision_is_that_of_the_hardware_unless_set():
     assert DaptSettings(precision="fp32").dtype(device) == torch.float32
     assert DaptSettings(precision="bf16").dtype(device) == torch.bfloat16
     assert DaptSettings().dtype(device) == (torch.bfloat16 if has_bf16(device) else torch.float32)
+
+
+def spoil_weights(monkeypatch, step):
+    """Let a weight be infinite after a step, as a gradient that is no number leaves it."""
+    original = Adaptation.take_step
+
+    def spoil(self, batch):
+        original(self, batch)
+        if self.step == step:
+            with torch.no_grad():
+                next(self.model.parameters()).fill_(math.inf)
+
+    monkeypatch.setattr(Adaptation, "take_step", spoil)
+
+
+@pytest.mark.parametrize(("step", "kept"), [(5, ["2", "4"]), (6, ["2", "4"]), (7, ["4", "6"]), (STEPS, ["10", "12"])])
+def test_diverged_weights_are_never_saved(tiny_encoder, text, tmp_path, monkeypatch, step, kept):
+    adapt(tiny_encoder, text, tmp_path / "out", seed=1)
+    old = weights_of(tmp_path / "out")
+    with monkeypatch.context() as patch:
+        spoil_weights(patch, step)
+        with pytest.raises(CrossnerError, match=r"C431.*at step \d+ .*--rate, 0.001"):
+            adapt(tiny_encoder, text, tmp_path / "out")
+    found = weights_of(tmp_path / "out")
+    assert all(torch.equal(found[name], old[name]) for name in old)
+    folder = tmp_path / "out" / "checkpoint"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(kept)
+    for name in kept:
+        saved = {
+            **load_file(folder / name / "weights.safetensors"),
+            **load_file(folder / name / "optimizer.safetensors"),
+        }
+        assert all(bool(torch.isfinite(tensor).all()) for tensor in saved.values())
+    with pytest.raises(CrossnerError, match=r"C071.*C431"):
+        adapt(tiny_encoder, text, tmp_path / "out")
+    assert adapt(tiny_encoder, text, tmp_path / "out", rate=1e-4).resumed_from == 0
+    assert not (tmp_path / "out" / "diverged.json").exists()
+
+
+def test_the_step_that_diverged_is_named_whenever_it_is_found(tiny_encoder, text, tmp_path, monkeypatch):
+    spoil_weights(monkeypatch, 6)
+    with pytest.raises(CrossnerError, match=r"C431.*at step 7 the loss of the masked language model is"):
+        adapt(tiny_encoder, text, tmp_path / "out", log_every=10, save_every=100, eval_every=100)
+
+
+def test_a_finished_encoder_is_kept_while_nothing_changes(still_encoder, text, tmp_path, monkeypatch, capsys):
+    adapt(still_encoder, text, tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(Adaptation, "take_step", None)
+        assert adapt(still_encoder, text, tmp_path / "out").is_kept
+    assert "nothing changed" in " ".join(capsys.readouterr().out.split())
+    path = still_encoder / "model.safetensors"
+    weights = load_file(path)
+    weights["embeddings.LayerNorm.bias"][3] += 1
+    save_file(weights, path, metadata={"format": "pt"})
+    assert not adapt(still_encoder, text, tmp_path / "out").is_kept
+    assert "not as when it was made: the encoder" in " ".join(capsys.readouterr().out.split())
+    (tmp_path / "out" / "README.md").write_text("mine")
+    assert not adapt(still_encoder, text, tmp_path / "out").is_kept

@@ -5,6 +5,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
+from spacy_crossner import fingerprints
 from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.training.vectors import tokenize, train_vectors
@@ -48,7 +49,7 @@ def test_words_of_text_and_of_docbins(tmp_path):
     plain.write_text("Ada met Grace.\n\n", encoding="utf8")
     packed.write_bytes(gzip.compress("Don't  go\u00a0now\n".encode()))
     write_docbin([Doc(spacy.blank("en").vocab, words=["New\u00a0York", "is", "far", " "])], docs)
-    found = list(tokenize([plain, packed, docs], "en"))
+    found = list(tokenize([plain, packed, docs], spacy.blank("en")))
     assert found == [["Ada", "met", "Grace", "."], ["Do", "n't", "go", "now"], ["NewYork", "is", "far"]]
 
 
@@ -65,3 +66,20 @@ def test_what_cannot_be_trained_is_named_and_nothing_is_left(text, tmp_path, set
 def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(CrossnerError, match=r"nowhere\.txt"):
         train_vectors([tmp_path / "nowhere.txt"], tmp_path / "vectors", **SETTINGS)
+
+
+def test_vectors_are_made_anew_when_a_text_changes(text, tmp_path, monkeypatch, capsys):
+    general = tmp_path / "general.txt"
+    general.write_text("A lamp of Oslo.\n")
+    assert train_vectors([text, general], tmp_path / "vectors", **SETTINGS)
+    before = (tmp_path / "vectors" / "vocab" / "vectors").read_bytes()
+    assert train_vectors([text, general], tmp_path / "vectors", **SETTINGS) is None
+    assert "nothing changed" in " ".join(capsys.readouterr().out.split())
+    general.write_text("A lamp of Rome.\n")
+    assert train_vectors([text, general], tmp_path / "vectors", **SETTINGS)
+    assert f"the text {general}" in " ".join(capsys.readouterr().out.split())
+    assert (tmp_path / "vectors" / "vocab" / "vectors").read_bytes() != before
+    assert train_vectors([text, general], tmp_path / "vectors", **{**SETTINGS, "width": 9})
+    real = fingerprints.version
+    monkeypatch.setattr(fingerprints, "version", lambda name: "99" if name == "floret" else real(name))
+    assert train_vectors([text, general], tmp_path / "vectors", **{**SETTINGS, "width": 9})

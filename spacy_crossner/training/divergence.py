@@ -1,0 +1,68 @@
+"""Training that has diverged: a loss or a weight is no finite number any more.
+
+It ends before such weights are saved. `diverged.json` in its output says so to the next call: the same settings would
+lead to the same place.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any, Mapping, Optional, Tuple
+
+import srsly
+
+from ..data.files import write_files
+from ..errors import CrossnerError, Errors
+from ..fingerprints import Fingerprint
+
+NOTE = "diverged.json"
+
+
+class Diverged(ArithmeticError):
+    """Training has diverged.
+
+    step (int): the step, counted from 0.
+    what (str): the loss term or the weight.
+    value (str): what it is.
+    """
+
+    def __init__(self, step: int, what: str, value: str) -> None:
+        super().__init__(f"step {step}: {what} is {value}")
+        self.step, self.what, self.value = step, what, value
+
+
+def infinite_loss(losses: Mapping[str, Any]) -> Optional[Tuple[str, str]]:
+    """Return the loss term that is no finite number, and its value; None if all are.
+
+    losses (Mapping[str, Any]): losses by component, and terms by component and name, `ner.nll`.
+    """
+    found = {name: float(value) for name, value in losses.items() if not math.isfinite(float(value))}
+    # A component's loss is the sum of its terms.
+    for name in sorted(found, key=lambda name: "." not in name):
+        return f"the loss {'term ' if '.' in name else 'of '}'{name}'", str(found[name])
+    return None
+
+
+def note_divergence(output: Path, fingerprint: Fingerprint, problem: str) -> None:
+    """Note for the next call that training has diverged."""
+    content = {"problem": problem, "fingerprint": fingerprint}
+    write_files({output / NOTE: (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()})
+
+
+def forget_divergence(output: Path) -> None:
+    """Remove the note of an earlier call."""
+    (output / NOTE).unlink(missing_ok=True)
+
+
+def refuse_divergence(output: Path, fingerprint: Fingerprint) -> None:
+    """Raise that training has diverged before, if it was made of the same.
+
+    RAISES (CrossnerError): it has.
+    """
+    try:
+        note = srsly.read_json(output / NOTE)
+        is_same, problem = note["fingerprint"] == fingerprint, note["problem"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if is_same:
+        raise CrossnerError(Errors.C071.format(output=output, problem=problem))

@@ -1,0 +1,139 @@
+"""Training that diverges ends with one sentence, and leaves pipelines and checkpoints that can be used."""
+
+import math
+
+import pytest
+import spacy
+import torch
+from spacy.util import registry
+from thinc.api import Config
+from typer.testing import CliRunner
+
+from spacy_crossner.cli import app
+from spacy_crossner.data.docbin import write_docbin
+from spacy_crossner.errors import CrossnerError
+from spacy_crossner.training.parameters import parameters
+from spacy_crossner.training.stage import Stage
+from spacy_crossner.training.train import train
+
+TOK2VEC = {"@architectures": "spacy.HashEmbedCNN.v2", "width": 16, "depth": 1, "embed_size": 100, "window_size": 1}
+TOK2VEC.update(maxout_pieces=2, subword_features=True, pretrained_vectors=None)
+CRF = {"factory": "crf_ner", "model": {"@architectures": "spacy_crossner.CRF.v1", "tok2vec": TOK2VEC}}
+# Before which step what is spoilt; taken away when it has been.
+SPOIL = {}
+
+
+@registry.callbacks("test_divergence.spoil.v1")
+def create_spoil():
+    def spoil(nlp, args):
+        value = SPOIL.get(args["step"])
+        if value is not None:
+            for _, weight in parameters(nlp).values():
+                if weight.is_floating_point():
+                    weight.fill_(value)
+
+    return spoil
+
+
+@pytest.fixture
+def config(tmp_path, annotated_docs):
+    SPOIL.clear()
+    write_docbin(annotated_docs(spacy.blank("en")), tmp_path / "train.spacy")
+    reader = {"@readers": "spacy_crossner.DomainReader.v1", "domains": {"a": {"path": str(tmp_path / "train.spacy")}}}
+    content = {
+        "nlp": {"lang": "en", "pipeline": ["ner"]},
+        "components": {"ner": CRF},
+        "corpora": {"train": reader, "dev": reader},
+        "training": {
+            "train_corpus": "corpora.train",
+            "dev_corpus": "corpora.dev",
+            "seed": 0,
+            "gpu_allocator": None,
+            "max_steps": 9,
+            "eval_frequency": 3,
+            "patience": 0,
+            "before_update": {"@callbacks": "test_divergence.spoil.v1"},
+            "batcher": {"@batchers": "spacy_crossner.PaddedBatcher.v1", "size": 8},
+            "optimizer": {"@optimizers": "spacy_crossner.HeadAdamW.v1", "encoder_rate": 0.01, "total_steps": 20},
+            "score_weights": {"ents_f": 1.0},
+        },
+        "initialize": {},
+    }
+    Config(content).to_disk(tmp_path / "config.cfg")
+    return tmp_path / "config.cfg"
+
+
+def are_finite(folder):
+    nlp = spacy.load(folder)
+    nlp("Ada met Grace in Paris.")
+    return all(bool(torch.isfinite(tensor).all()) for _, tensor in parameters(nlp).values())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_ends_training_in_one_sentence(config, tmp_path, value):
+    SPOIL[5] = value
+    result = CliRunner().invoke(app, ["train", str(config), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    said = " ".join(result.output.split())
+    assert "[C070] Training has diverged: at step 5 the loss term 'ner.nll' is nan" in said
+    assert "encoder_rate" in said
+    assert f"model-last in {tmp_path}/out is that of step 3" in said
+    assert are_finite(tmp_path / "out" / "model-best")
+    assert are_finite(tmp_path / "out" / "model-last")
+    assert [path.name for path in (tmp_path / "out" / "checkpoint").iterdir()] == ["4"]
+
+
+def test_weights_that_are_no_numbers_are_not_scored_and_saved(config, tmp_path, monkeypatch):
+    original = Stage._update
+
+    def update(self, batch):
+        original(self, batch)
+        if self.batches.drawn == 7:
+            # What a loss that is a number and a gradient that is none lead to, right before the step is scored.
+            next(iter(parameters(self.nlp).values()))[1].fill_(math.inf)
+
+    monkeypatch.setattr(Stage, "_update", update)
+    with pytest.raises(CrossnerError, match=r"C070.*at step 6 the weight 'ner/.*is that of step 3"):
+        train(config, tmp_path / "out")
+    assert are_finite(tmp_path / "out" / "model-best")
+    assert are_finite(tmp_path / "out" / "model-last")
+    assert [path.name for path in (tmp_path / "out" / "checkpoint").iterdir()] == ["4"]
+
+
+def test_infinite_moments_are_found(config, tmp_path, monkeypatch):
+    original = Stage._update
+
+    def update(self, batch):
+        original(self, batch)
+        if self.batches.drawn == 7:
+            for state in self.optimizer.adamw.state.values():
+                state["exp_avg_sq"].fill_(math.inf)
+
+    monkeypatch.setattr(Stage, "_update", update)
+    with pytest.raises(CrossnerError, match=r"C070.*at step 6 the weight 'ner/"):
+        train(config, tmp_path / "out")
+
+
+def test_the_same_command_is_refused_and_other_settings_start(config, tmp_path, capsys):
+    SPOIL[5] = math.nan
+    with pytest.raises(CrossnerError, match="C070"):
+        train(config, tmp_path / "out")
+    SPOIL.clear()
+    with pytest.raises(CrossnerError, match=r"C071.*at step 5.*--no-resume"):
+        train(config, tmp_path / "out")
+    assert are_finite(tmp_path / "out" / "model-best")
+    capsys.readouterr()
+    train(config, tmp_path / "out", overrides={"training.optimizer.encoder_rate": 0.001})
+    assert "training.optimizer.encoder_rate" in " ".join(capsys.readouterr().out.split())
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"model-best", "model-last", "fingerprint.json"}
+
+
+def test_no_resume_tries_it_again(config, tmp_path):
+    SPOIL[5] = math.nan
+    with pytest.raises(CrossnerError, match="C070"):
+        train(config, tmp_path / "out")
+    SPOIL.clear()
+    train(config, tmp_path / "out", resume=False)
+    assert are_finite(tmp_path / "out" / "model-last")
