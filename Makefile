@@ -21,7 +21,7 @@ test: $(READY)
 
 # 10,000 files, valid and broken, through `convert`.
 fuzz: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile nightly tests/data/test_fuzz.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile nightly tests/data/test_fuzz.py tests/data/test_fuzz_json.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -133,7 +133,7 @@ def take_fingerprint(config: Dict[str, Any], output: Path, use_gpu: int = -1, **
     options (Any): what else it depends on, by name.
     """
     settings = util.dict_to_dot(config)
-    found = {name: srsly.json_dumps(value) for name, value in {**settings, **options}.items()}
+    found = {name: json.dumps(value, default=str) for name, value in {**settings, **options}.items()}
     found.update(named_contents(settings, [output]))
     found.update(version_fingerprint())
     found["the device"] = "GPU" if use_gpu >= 0 else "CPU"

@@ -3,6 +3,8 @@
 import copy
 from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 from spacy.util import SimpleFrozenDict
 from spacy_transformers.align import get_alignment, get_alignment_via_offset_mapping
@@ -15,6 +17,7 @@ from thinc.types import Floats2d, Ragged
 from torch import Tensor
 from transformers.file_utils import ModelOutput
 
+from ..words import Words, see_words
 from .encoder_shim import SafetensorsShim
 from .encoder_tensors import convert_inputs, convert_outputs, to_wordpieces
 from .opening import named_faults, open_encoder
@@ -72,11 +75,14 @@ def encode(
     """Run the encoder over the windows of docs: spacy-transformers' `forward` that drops no word pieces in silence.
 
     Windows too long for the encoder are cut, see `tokenize_windows`; a token in several windows has its vector from the
-    one where it has most context, see `keep_best_windows`.
+    one where it has most context, see `keep_best_windows`. Blank tokens are not seen, see `words`: to some tokenizers a
+    word after a line break is another one than after a blank.
     """
     tokenizer = cast(SafetensorsShim, model.layers[0].shims[0]).tokenizer
     get_spans = model.attrs["get_spans"]
-    windows = get_spans.cut(docs, tokenizer) if isinstance(get_spans, PieceWindows) else get_spans(docs)
+    words = [seen if len(seen.doc) else Words(doc, None) for doc, seen in zip(docs, see_words(docs), strict=True)]
+    seen_docs = [doc for doc, _ in words]
+    windows = get_spans.cut(seen_docs, tokenizer) if isinstance(get_spans, PieceWindows) else get_spans(seen_docs)
     windows, pieces = tokenize_windows(windows, tokenizer)
     if pieces is None:
         return FullTransformerBatch.empty(len(docs)), lambda d_output: docs
@@ -94,8 +100,27 @@ def encode(
         backprop_output(d_output.model_output)
         return docs
 
-    parts = split_whole_docs(docs, windows, wordpieces, output, align)
-    return FullTransformerBatch(windows, wordpieces, output, align, cached_doc_data=parts), backprop
+    parts = split_whole_docs(seen_docs, windows, wordpieces, output, align)
+    batch = FullTransformerBatch(windows, wordpieces, output, align, cached_doc_data=parts)
+    if any(places is not None for _, places in words):
+        batch.cached_doc_data = [
+            align_tokens(data, len(doc), seen.places)
+            for data, doc, seen in zip(batch.doc_data, docs, words, strict=True)
+        ]
+    return batch, backprop
+
+
+def align_tokens(data: TransformerData, n_tokens: int, places: Optional[NDArray[np.int64]]) -> TransformerData:
+    """Return the output for a doc whose words were encoded, aligned with all its tokens: blank ones have no pieces.
+
+    places (Optional[NDArray]): the place of each word among the tokens; see `Words`.
+    """
+    if places is None:
+        return data
+    lengths = np.zeros(n_tokens, dtype="i")
+    lengths[places] = np.asarray(data.align.lengths)
+    align = Ragged(data.align.dataXd, cast(Any, lengths))
+    return TransformerData(wordpieces=data.wordpieces, model_output=data.model_output, align=align)
 
 
 def split_whole_docs(

@@ -171,7 +171,7 @@ def test_only_a_sentence_that_does_not_fit_is_cut(tiny_encoder):
 def test_a_first_sentence_without_pieces(tiny_encoder):
     doc = Doc(VOCAB, words=["\n", *["ada"] * 80], sent_starts=[True, True, *[False] * 39, True, *[False] * 39])
     (spans,) = make_encoder(tiny_encoder).predict([doc]).spans
-    assert bounds(spans) == [(0, 41), (41, 81)]
+    assert bounds(spans) == [(0, 40), (40, 80)]
 
 
 def test_windows_without_sentences_overlap_and_keep_the_limit(tiny_encoder):
@@ -584,3 +584,21 @@ def test_an_encoder_inside_a_component(tiny_encoder):
     model.initialize(X=[doc])
     expected = pool(make_encoder(tiny_encoder).predict([doc]))
     np.testing.assert_allclose(model.predict([doc])[0], expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("get_spans", [PieceWindows(), PieceWindows(8, 2), configure_get_doc_spans()])
+def test_blank_tokens_have_no_pieces_and_change_none(roberta, get_spans):
+    model = make_encoder(roberta, get_spans)
+    words = ["Ada", "met", "Grace", "in", "New", "York", "again", "today"]
+    plain = make_doc(words)
+    # To these tokenizers a word after a line break is another one than after a blank.
+    blanks = make_doc(["\n", *words[:2], " ", *words[2:5], "\n\n", *words[5:], "\t"])
+    expected, alone, found = model.predict([plain, make_doc(["\n"]), blanks]).doc_data
+    places = [token.i for token in blanks if not token.is_space]
+    lengths = np.zeros(len(blanks), dtype="i")
+    lengths[places] = expected.align.lengths
+    assert found.align.lengths.tolist() == lengths.tolist()
+    assert found.wordpieces.input_ids.tolist() == expected.wordpieces.input_ids.tolist()
+    vectors = [data.model_output.last_hidden_state.reshape(-1, 16)[data.align.dataXd] for data in (expected, found)]
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)
+    assert len(alone.align.lengths) == 1
