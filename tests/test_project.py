@@ -120,8 +120,8 @@ def test_variables_that_are_paths_and_names_may_hold_blanks():
     ]
     names = {name for word in unquoted for name in re.findall(r"vars\.(\w+)", word)}
     numbers = {name for name in names if isinstance(PROJECT["vars"][name], (int, float))}
-    # What a package is named and numbered holds no blanks.
-    assert names - numbers == {name for name in names if name.endswith("_options")} | {"package", "version"}
+    # A language's code holds no blanks, nor does what a package is named and numbered.
+    assert names - numbers == {name for name in names if name.endswith("_options")} | {"lang", "package", "version"}
 
 
 def test_steps_that_train_decide_for_themselves():

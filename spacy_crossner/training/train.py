@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, Iterable, Optional
 
+import spacy
 from spacy import util
 from spacy.cli._util import setup_gpu
 from spacy.training import Example
@@ -22,7 +23,6 @@ from spacy.util import registry
 from thinc.api import Config
 from wasabi import msg
 
-from ..data.convert import blank_pipeline
 from ..errors import CrossnerError, Errors
 from ..fingerprints import RECORD, Fingerprint, is_up_to_date, take_fingerprint, write_record
 from ..locks import only_writer
@@ -209,4 +209,4 @@ def count_batches(config: Config) -> int:
 def resolve_corpus(config: Config, name: str) -> Iterable[Example]:
     """Return the examples of one pass over the `train_corpus` or `dev_corpus` of a complete config."""
     (corpus,) = util.resolve_dot_names(config, [config["training"][name]])
-    return corpus(blank_pipeline(config["nlp"]["lang"]))
+    return corpus(spacy.blank(config["nlp"]["lang"]))

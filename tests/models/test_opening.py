@@ -180,7 +180,10 @@ def test_what_is_wrong_with_a_folder_is_one_sentence(tiny_encoder, tmp_path, fau
         # There the two are opened one after the other.
         def way(name):
             settings = DaptSettings(epochs=1, batch_size=1)
-            adapt_encoder(str(name), tmp_path, tmp_path / "out", masking=Masking(), settings=settings, gpu_id=-1)
+            (tmp_path / "raw.txt").write_text("Ada met Grace.", encoding="utf8")
+            adapt_encoder(
+                str(name), [tmp_path / "raw.txt"], tmp_path / "out", masking=Masking(), settings=settings, gpu_id=-1
+            )
 
     with pytest.raises(CrossnerError, match=rf"C082.*'{folder}' cannot be used: .*{message}") as caught:
         way(folder)
