@@ -189,8 +189,9 @@ class Errors:
     C081 = "[C081] The {name} names {version} as its format, which is not a version: the file is damaged."
     C082 = "[C082] The encoder '{name}' cannot be used: {problem}."
     C083 = (
-        "[C083] Component '{name}' listens to the component {upstream}, which has not run on the doc '{text}', or is "
-        "another one than in training. Enable it and put it before '{name}', or take it in: `nlp.replace_listeners`."
+        "[C083] Component '{name}' listens to the component {upstream}, which has not run on the doc '{text}' as it is "
+        "now (its tokens may have been changed since), or is another one than in training. Enable it and put it right "
+        "before '{name}', or take it in: `nlp.replace_listeners`."
     )
     C084 = (
         "[C084] There is no sentence vector for a loss term: in {name} the pooling of the encoder's word pieces is "

@@ -4,15 +4,15 @@ spaCy makes tokens of blanks (line breaks, the second of two blanks) of running 
 that a component learns nothing of them, and where they stand between words says nothing of the words.
 """
 
-from typing import Any, List, NamedTuple, Optional, Sequence, cast
+from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import IS_SPACE, LEMMA, MORPH, NORM, POS, SENT_START, SPACY, TAG
-from spacy.tokens import Doc
+from spacy.attrs import DEP, IS_SPACE, LEMMA, MORPH, NORM, POS, SENT_START, SPACY, TAG
+from spacy.tokens import Doc, Span
 
 # Annotation of tokens that a tok2vec layer may look at.
-COPIED = [NORM, LEMMA, TAG, POS, MORPH]
+COPIED = [NORM, LEMMA, TAG, POS, MORPH, DEP]
 
 
 class Words(NamedTuple):
@@ -29,8 +29,9 @@ class Words(NamedTuple):
 def see_words(docs: Sequence[Doc]) -> List[Words]:
     """Return docs without their blank tokens.
 
-    The words keep what a tok2vec layer may look at: their annotation, sentence starts (one at a blank token is that of
-    the next word), the rows of `doc.tensor`, and the doc's own `user_data`, so that a domain that is set later is seen.
+    The words keep what a tok2vec layer or a span getter may look at: annotation of tokens, entities, spans groups,
+    sentence starts (one at a blank token is that of the next word), the rows of `doc.tensor`, and the doc's own
+    `user_data`, so that a domain that is set later is seen. They have no heads.
     """
     return [_see_words(doc) for doc in docs]
 
@@ -56,9 +57,23 @@ def _see_words(doc: Doc) -> Words:
             starts = np.where(np.diff(sentences, prepend=sentences[0] - 1) > 0, 1, -1).astype(np.uint64)
             attributes, columns = [*attributes, SENT_START], np.column_stack([columns, starts])
         words.from_array(attributes, cast(Any, columns))
+    if doc.ents:
+        words.set_ents(_move_spans(doc.ents, words, places), default="missing")
+    for key, group in doc.spans.items():
+        words.spans[key] = _move_spans(group, words, places)
     if len(doc.tensor) == len(doc):
         words.tensor = doc.tensor[places]
     return Words(words, places)
+
+
+def _move_spans(spans: Iterable[Span], words: Doc, places: NDArray[np.int64]) -> List[Span]:
+    """Return spans of a doc as spans of its words; one of blanks alone has none."""
+    moved = []
+    for span in spans:
+        start, end = np.searchsorted(places, [span.start, span.end]).tolist()
+        if start < end:
+            moved.append(Span(words, start, end, label=span.label, kb_id=span.kb_id))
+    return moved
 
 
 def tags_of_words(tags: NDArray[np.int64], places: Optional[NDArray[np.int64]]) -> NDArray[np.int64]:

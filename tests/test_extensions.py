@@ -83,8 +83,10 @@ def test_two_labels_at_one_place_keep_their_scores():
     assert (get_score(entity), get_score(other), get_score(doc[0:1])) == (0.75, 0.25, 0.75)
     assert doc.user_data[("._.", "score", 0, 3)] == 0.75
     assert get_score(Span(doc, 1, 2, label="PERSON")) is None
+    # Another component's label at the place is not what was scored.
+    assert get_score(Span(doc, 0, 1, label="RULE")) is None
     # An entity of the other label later on: its score is what counts.
     set_score(other, 0.5)
-    assert (get_score(other), get_score(doc[0:1])) == (0.5, 0.5)
+    assert (get_score(other), get_score(doc[0:1]), get_score(entity)) == (0.5, 0.5, None)
     joined = Doc.from_docs([Doc(doc.vocab, words=["Yes"]), doc])
     assert get_score(Span(joined, 1, 2, label="PLACE")) == 0.5

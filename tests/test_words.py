@@ -5,7 +5,7 @@ import pytest
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from spacy_crossner.domains import get_domain, set_domain
 from spacy_crossner.tags import bio_to_spans, label_tags
@@ -41,6 +41,9 @@ def test_words_keep_annotation_sentences_vectors_and_marks():
         sent_starts=[True, False, False, True, False],
     )
     doc[2].norm_ = "meet"
+    doc[2].dep_ = "ROOT"
+    doc.ents = [Span(doc, 0, 1, label="PERSON"), Span(doc, 3, 5, label="PERSON", kb_id="Q1")]
+    doc.spans["all"] = [Span(doc, 0, 5, label="S"), Span(doc, 1, 2, label="BLANK")]
     doc.tensor = np.arange(10, dtype="float32").reshape(5, 2)
     set_domain(doc, "history")
     (words,) = see_words([doc])
@@ -51,6 +54,13 @@ def test_words_keep_annotation_sentences_vectors_and_marks():
     assert [token.is_sent_start for token in words.doc] == [True, False, True]
     assert words.doc.tensor.tolist() == [[0, 1], [4, 5], [8, 9]]
     assert get_domain(words.doc) == "history"
+    assert words.doc[1].dep_ == "ROOT"
+    assert [(ent.start, ent.end, ent.label_, ent.kb_id_) for ent in words.doc.ents] == [
+        (0, 1, "PERSON", ""),
+        (2, 3, "PERSON", "Q1"),
+    ]
+    assert [token.ent_type_ for token in words.doc] == ["PERSON", "", "PERSON"]
+    assert [(span.start, span.end, span.label_) for span in words.doc.spans["all"]] == [(0, 3, "S")]
 
 
 def test_a_doc_of_blanks_has_no_words():

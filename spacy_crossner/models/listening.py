@@ -47,7 +47,8 @@ def require_upstream(model: Model[Any, Any], docs: Iterable[Doc], component_name
 
 
 def _has_pieces(listener: Model[Any, Any], doc: Doc) -> bool:
-    data = doc._.trf_data
+    # Where no transformer was loaded, the attribute is not there.
+    data = doc._.trf_data if doc.has_extension("trf_data") else None
     if data is None or len(data.align.lengths) != len(doc):
         return False
     hidden = data.model_output.get("last_hidden_state")

@@ -1,5 +1,8 @@
 """A component whose encoder has not run says so, and predicts nothing from zeros."""
 
+import subprocess
+import sys
+
 import pytest
 import spacy
 from spacy.tokens import Doc
@@ -134,3 +137,11 @@ def test_a_component_with_an_encoder_of_its_own_needs_no_other(nlp, upstream):
     nlp.remove_pipe(upstream)
     require_upstream(nlp.get_pipe("ner").model, [nlp.make_doc(TEXT)], "ner")
     assert len(nlp(TEXT)) > 10
+
+
+def test_a_transformer_that_was_never_loaded_is_named(trained, upstream, tmp_path):
+    """In a process of its own: here the attribute of spacy-transformers is registered."""
+    trained.to_disk(tmp_path / "saved")
+    code = f"import spacy; spacy.load({str(tmp_path / 'saved')!r}, exclude=[{upstream!r}])('Ada met Grace.')"
+    out = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    assert "[C083] Component 'ner' listens to the component" in out.stderr.splitlines()[-1]
