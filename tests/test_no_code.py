@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import shutil
+from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
@@ -151,6 +152,16 @@ class Evil:
         return os.mkdir, (os.environ["EVIL"],)
 
 
+def second_encoder(marker):
+    """Return the config of a model that opens a second one as it is made, from a folder with code."""
+    folder = Path(f"{marker}_folder")
+    folder.mkdir()
+    (folder / "evil.py").write_text(CODE.format(marker=marker), encoding="utf8")
+    (folder / "config.json").write_text(json.dumps(MODEL), encoding="utf8")
+    backbone = {"backbone": str(folder), "use_pretrained_backbone": True, "use_timm_backbone": False}
+    return {"model_type": "detr", "backbone_config": None, **backbone}
+
+
 PIPELINES = {
     "tokenizer class of its own": (lambda shim: with_tokenizer_settings(shim, **TOKENIZER), "C082"),
     "code beside the tokenizer": (lambda shim: shim["tokenizer"].update({"evil.py": b"1"}), "C086.*evil.py"),
@@ -165,6 +176,7 @@ PIPELINES = {
     "path": (lambda shim: shim["tokenizer"].update({"../evil.txt": b"1"}), "C011.*evil.txt"),
     "path of Windows": (lambda shim: shim["tokenizer"].update({"..\\evil.txt": b"1"}), "C011.*evil.txt"),
     "architecture of its own": (lambda shim: shim["config"].update(MODEL), "C082"),
+    "second encoder": (lambda shim: shim["config"].update(second_encoder(os.environ["EVIL"])), "C082.*masks .detr."),
     "pickle for weights": (lambda shim: shim.update(weights=pickle.dumps(Evil())), "C003.*damaged"),
     "newer format": (lambda shim: shim.update(format=2), "C080"),
 }

@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedToken
 from ..errors import CrossnerError, Errors
 from ..formats import check_format, with_format
 from ..threads import Lock
-from .opening import ATTENTIONS, named_faults
+from .opening import ATTENTIONS, check_architecture, named_faults
 from .saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
 from .serialization import module_from_bytes, module_to_bytes, weights_dtype
 from .torch_shim import ModuleShim
@@ -28,6 +28,8 @@ from .windows import PieceTokenizer
 # lengths are the fastest; a GPU wants to be filled.
 CPU_PIECES = 512
 GPU_PIECES = 16_384
+# How errors name an encoder that is loaded with a pipeline.
+SAVED = "saved in this pipeline"
 
 
 class SafetensorsShim(ModuleShim, HFShim):
@@ -125,7 +127,7 @@ class SafetensorsShim(ModuleShim, HFShim):
             self._hfmodel = HFObjects(None, None, None, saved["tokenizer_config"], saved["transformer_config"])
             return self
         config = without_code(saved["config"])
-        with named_faults("saved in this pipeline"):
+        with named_faults(SAVED):
             tokenizer = tokenizer_from_files(saved["tokenizer"], config, saved["use_fast"])
             transformer = make_encoder(config, saved.get("attention"), weights_dtype(saved["weights"]))
         module_from_bytes(transformer, saved["weights"], get_torch_default_device())
@@ -141,11 +143,13 @@ def make_encoder(config: Dict[str, Any], attention: Optional[str], dtype: torch.
     attention (Optional[str]): how attention is worked out. All ways give the same; where this one is not to be had on
         this machine, or with None, transformers chooses.
     dtype (torch.dtype): type of the weights.
+    RAISES (CrossnerError): the config is not that of an encoder.
     """
     with make_tempdir() as folder:
         # Not by srsly, which keeps nine decimals: a layer's epsilon of 1e-12 would be 0.
         (folder / "config.json").write_text(json.dumps(config), encoding="utf8")
         settings = AutoConfig.from_pretrained(str(folder / "config.json"), trust_remote_code=False)
+    check_architecture(SAVED, settings)
     if attention in ATTENTIONS:
         with suppress(ImportError, ValueError):
             return AutoModel.from_config(

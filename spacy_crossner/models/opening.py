@@ -62,6 +62,21 @@ def open_config(name: str, settings: Optional[Dict[str, Any]] = None) -> Pretrai
     attention = getattr(config, "_attn_implementation_internal", None)
     if attention is not None and attention not in ATTENTIONS:
         raise CrossnerError(Errors.C085.format(name=name, what=f"attn_implementation '{attention}'"))
+    check_architecture(name, config)
+    # What transformers has a class for needs no code that comes with it, and what is saved names none.
+    vars(config).pop("auto_map", None)
+    return config
+
+
+def check_architecture(name: str, config: PretrainedConfig) -> None:
+    """Check that a config is that of an encoder, before a model is made of it.
+
+    Models of other kinds may open a second one as they are made (`backbone`), by their own rules.
+
+    name (str): what has the config.
+    config (PretrainedConfig): the config.
+    RAISES (CrossnerError): it is that of an encoder-decoder, of a decoder, or of no model for text.
+    """
     kind = config.model_type
     problem = ""
     if config.is_encoder_decoder:
@@ -73,9 +88,6 @@ def open_config(name: str, settings: Optional[Dict[str, Any]] = None) -> Pretrai
         )
     if problem:
         raise CrossnerError(Errors.C082.format(name=name, problem=problem))
-    # What transformers has a class for needs no code that comes with it, and what is saved names none.
-    vars(config).pop("auto_map", None)
-    return config
 
 
 def open_tokenizer(name: str, settings: Optional[Dict[str, Any]] = None) -> PreTrainedTokenizerBase:
