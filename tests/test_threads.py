@@ -126,3 +126,36 @@ def test_an_encoder_gives_threads_the_answer_of_one(tiny_encoder, annotated_docs
     finally:
         sys.setswitchinterval(interval)
     assert sum(a != b for a, b in zip(found, expected * 4, strict=True)) == 0
+
+
+def test_a_pipeline_is_saved_while_threads_predict(tiny_encoder, annotated_docs):
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    tok2vec = {"@architectures": "spacy_crossner.Tok2VecTransformer.v1", "pooling": {"@layers": "reduce_mean.v1"}}
+    tok2vec.update(name=str(tiny_encoder), get_spans={"@span_getters": "spacy_crossner.PieceWindows.v1"})
+    nlp.add_pipe("crf_ner", name="ner", config={"model": {"tok2vec": tok2vec}})
+    docs = annotated_docs(nlp)
+    nlp.initialize(lambda: [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs])
+    text = " ".join(doc.text for doc in docs)
+    expected, saved = nlp(text).to_json(), nlp.to_bytes()
+    done, interval = threading.Event(), sys.getswitchinterval()
+
+    def predict():
+        found = []
+        while not done.is_set():
+            found.append(nlp(text).to_json())
+        return found
+
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            threads = [pool.submit(predict) for _ in range(3)]
+            try:
+                assert [nlp.to_bytes() == saved for _ in range(10)] == [True] * 10
+            finally:
+                done.set()
+            answers = [answer for thread in threads for answer in thread.result()]
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(answers) > 0
+    assert all(answer == expected for answer in answers)

@@ -109,7 +109,8 @@ class SafetensorsShim(ModuleShim, HFShim):
         saved = {
             "config": without_code(config.to_dict()),
             "attention": config._attn_implementation,
-            "tokenizer": tokenizer_to_files(objects.tokenizer),
+            # By the property, so that only one thread changes it.
+            "tokenizer": tokenizer_to_files(self.tokenizer.tokenizer),
             "use_fast": objects.tokenizer.is_fast,
             "weights": module_to_bytes(objects.transformer),
         }

@@ -33,12 +33,24 @@ def without_code(settings: Any) -> Any:
     return [without_code(value) for value in settings] if isinstance(settings, list) else settings
 
 
+def stop_cutting(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let a fast tokenizer neither cut nor pad; a slow one does as each call says.
+
+    A tokenizer that does neither is left alone: it cannot be changed, not even to what it is, while a thread uses it.
+    """
+    if not tokenizer.is_fast:
+        return
+    backend = tokenizer.backend_tokenizer
+    if backend.truncation is not None:
+        backend.no_truncation()
+    if backend.padding is not None:
+        backend.no_padding()
+
+
 def tokenizer_to_files(tokenizer: PreTrainedTokenizerBase) -> Dict[str, bytes]:
     """Return the files of a tokenizer by name."""
-    if tokenizer.is_fast:
-        # How the last call cut and padded is no setting of the tokenizer.
-        tokenizer.backend_tokenizer.no_truncation()
-        tokenizer.backend_tokenizer.no_padding()
+    # How the last call cut and padded is no setting of the tokenizer.
+    stop_cutting(tokenizer)
     with make_tempdir() as folder:
         tokenizer.save_pretrained(str(folder))
         files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES}

@@ -10,6 +10,7 @@ from thinc.types import Ragged
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from ..errors import CrossnerError, Errors, Warnings
+from .saved_tokenizer import stop_cutting
 
 # Words whose number of pieces is kept.
 CACHE_SIZE = 2**16
@@ -28,10 +29,8 @@ class PieceTokenizer:
         # Pieces of text, beside the special tokens.
         self.room = max(maximum - tokenizer.num_special_tokens_to_add(), 1)
         self._counts: Dict[str, int] = {}
-        if tokenizer.is_fast:
-            # Once, not in the first call of several threads, which cannot change a tokenizer at the same time.
-            tokenizer.backend_tokenizer.no_truncation()
-            tokenizer.backend_tokenizer.no_padding()
+        # Once, not in the first call of several threads, which cannot change a tokenizer at the same time.
+        stop_cutting(tokenizer)
 
     def count(self, docs: Sequence[Union[Doc, Span]]) -> List[List[int]]:
         """Count the word pieces of each token of docs or spans.
