@@ -5,7 +5,6 @@ over. A finished output holds its fingerprint in `fingerprint.json`, with the di
 """
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -21,16 +20,21 @@ from wasabi import msg
 from . import __version__
 from .data.faults import UNREADABLE, Faults
 from .data.files import reason, write_files
+from .installed import folder_in_package, pipeline_package
 
 # What a result depends on, by name.
 Fingerprint = Dict[str, str]
 
-PACKAGES = ("torch", "spacy", "thinc", "transformers", "spacy-crossner")
+PACKAGES = ("torch", "spacy", "thinc", "transformers", "tokenizers", "spacy-transformers", "spacy-crossner")
 RECORD = "fingerprint.json"
 HERE = Path()
 # Where settings name what training reads; all others refer to these or are written to.
-SECTIONS = ("components", "corpora", "initialize", "training")
+SECTIONS = ("components.", "corpora.", "initialize.", "nlp.", "training.")
 WRITTEN = "training.logger."
+# Settings whose values are files, folders or packages, whatever these are called, by the last part of their names.
+PATH_SETTINGS = ("path", "paths", "vectors", "source", "tokenizer", "vocab", "init_tok2vec")
+# What the folder of an adapted encoder holds beside the encoder: how it came about.
+BESIDE_ENCODER = ("log.jsonl", "diverged.json", RECORD, "checkpoint", "work")
 # A model's name on the Hugging Face hub.
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 # Two writes within the resolution of a file system's clock may leave the same time: git calls such files racy.
@@ -96,32 +100,30 @@ def path_digest(path: Path, without: Sequence[Path] = ()) -> str:
         return file_digest(path)
     if not path.is_dir():
         return ""
-    folder, left_out = path.resolve(), {other.resolve() for other in without}
-    listed = [(file.relative_to(folder).as_posix(), file_digest(file)) for file in _files(folder, left_out)]
+    found = sorted(_list(path.resolve(), {other.resolve() for other in without}))
+    listed = [("/".join(parts), known) for parts, known in found]
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 
-def encoder_digest(name: str, folder: Path = HERE) -> str:
+def encoder_digest(name: str, folder: Path = HERE, without: Sequence[Path] = ()) -> str:
     """Return what an encoder is known by: the digest of its folder, or its commit on the Hugging Face hub.
 
     name (str): as `find_encoder` takes it.
     folder (Path): what its path begins from.
+    without (Sequence[Path]): files and folders that do not count, beside what says how the encoder came about.
     RETURNS (str): "" where there is none, or none yet: the commit is known once the encoder is in the cache.
     """
     if name and os.path.exists(folder / name):
-        return path_digest(folder / name)
+        return _encoder_folder_digest(folder / name, without)
     if not HUB_NAME.fullmatch(name):
         return ""
-    package = name.partition("/")[0]
-    # A folder where we are would be taken for a package, too.
-    if "/" in name and package.isidentifier() and not os.path.isdir(package) and importlib.util.find_spec(package):
-        # Here, as it imports what takes seconds.
-        from .models.encoder_folder import find_encoder
+    found = folder_in_package(name)
+    return _encoder_folder_digest(found, without) if found else _hub_commit(name)
 
-        found = find_encoder(name)
-        if found != name:
-            return path_digest(Path(found))
-    return _hub_commit(name)
+
+def is_adapted_encoder(path: Path) -> bool:
+    """Return whether a path is the folder of an encoder that `dapt` has made."""
+    return (path / "config.json").is_file() and (path / RECORD).is_file()
 
 
 def take_fingerprint(config: Dict[str, Any], output: Path, use_gpu: int = -1, **options: Any) -> Fingerprint:
@@ -148,10 +150,11 @@ def named_contents(settings: Mapping[str, Any], without: Sequence[Path] = (), fo
     folder (Path): what their paths begin from.
     """
     found = {}
+    paths = {text for name, value in settings.items() if name.startswith("paths.") for text in _strings(value)}
     for name, value in settings.items():
         if name.startswith(SECTIONS) and not name.startswith(WRITTEN):
             for text in _strings(value):
-                digest = _content_digest(name, text, without, folder)
+                digest = _content_digest(name, text, without, folder, is_path=text in paths)
                 if digest:
                     found[f"the content of {text}"] = digest
     return found
@@ -196,15 +199,30 @@ def is_up_to_date(folder: Path, fingerprint: Fingerprint) -> bool:
     return True
 
 
-def _content_digest(setting: str, text: str, without: Sequence[Path], folder: Path) -> str:
-    """Return the digest of what a setting names; "" if it names nothing."""
+def _content_digest(setting: str, text: str, without: Sequence[Path], folder: Path, is_path: bool) -> str:
+    """Return the digest of what a setting names; "" if it names nothing.
+
+    setting (str): the setting's dotted name.
+    text (str): its value.
+    without (Sequence[Path]): files and folders that do not count.
+    folder (Path): what paths begin from.
+    is_path (bool): whether the value is that of a path of the config.
+    """
+    if setting.startswith("components.") and setting.endswith(".name"):
+        return encoder_digest(text, folder, without)
+    # Any other value, such as a domain or a factory, may be called as a folder that is there.
+    looks_like_path = any(mark in text for mark in "/\\.") or setting.rpartition(".")[2] in PATH_SETTINGS
     # Any string may stand in a config: `os.path` takes one that cannot be a path.
-    if os.path.exists(folder / text):
+    if (is_path or looks_like_path) and os.path.exists(folder / text):
         return path_digest(folder / text, without)
-    if setting.endswith(".source") and util.is_package(text):
-        return path_digest(util.get_package_path(text))
-    is_encoder = setting.startswith("components.") and setting.endswith(".name")
-    return encoder_digest(text, folder) if is_encoder else ""
+    if setting.endswith(".source") or setting.startswith("initialize."):
+        package = pipeline_package(text)
+        return path_digest(package) if package else ""
+    return ""
+
+
+def _encoder_folder_digest(path: Path, without: Sequence[Path]) -> str:
+    return path_digest(path, [*without, *(path / name for name in BESIDE_ENCODER)])
 
 
 def _strings(value: Any) -> List[str]:
@@ -212,11 +230,35 @@ def _strings(value: Any) -> List[str]:
     return [one for one in values if isinstance(one, str) and one]
 
 
-def _files(folder: Path, left_out: Set[Path]) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        # Python writes the latter when a package is imported.
-        if path.is_file() and "__pycache__" not in path.parts and left_out.isdisjoint([path, *path.parents]):
-            yield path
+def _list(folder: Path, left_out: Set[Path]) -> Iterator[Tuple[Tuple[str, ...], str]]:
+    """Yield the parts of the path and the digest of each file in a folder, with those in the folders of its links.
+
+    A folder that is met a second time, as by a link to a folder above, stands for itself.
+
+    folder (Path): the folder, resolved.
+    left_out (Set[Path]): files and folders that do not count, resolved.
+    """
+    met = {folder: "."}
+    for place, folders, files in os.walk(folder, followlinks=True):
+        here = Path(place)
+        parts = here.relative_to(folder).parts
+        inside = []
+        for name in sorted(folders):
+            path = (here / name).resolve()
+            # Python writes the latter when a package is imported.
+            if path in left_out or name == "__pycache__":
+                continue
+            if path in met:
+                yield (*parts, name), f"the folder {met[path]}"
+                continue
+            met[path] = "/".join((*parts, name))
+            inside.append(name)
+        folders[:] = inside
+        for name in files:
+            path = here / name
+            # Not a link that leads nowhere.
+            if path.is_file() and path.resolve() not in left_out:
+                yield (*parts, name), file_digest(path)
 
 
 def _hub_commit(name: str) -> str:

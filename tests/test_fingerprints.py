@@ -13,6 +13,7 @@ from spacy_crossner.fingerprints import (
     encoder_digest,
     file_digest,
     is_up_to_date,
+    named_contents,
     path_digest,
     take_fingerprint,
     write_record,
@@ -87,11 +88,81 @@ def test_settings_versions_and_device_count(files, monkeypatch):
     assert changed(before, take(files)) == {"the version of spacy-crossner"}
 
 
-def test_a_source_may_be_a_package(files, monkeypatch):
-    before = take(files)
-    monkeypatch.setattr("spacy.util.is_package", lambda name: name == "no_such_package")
-    monkeypatch.setattr("spacy.util.get_package_path", lambda name: files / "corpus")
-    assert changed(before, take(files)) == {"the content of no_such_package"}
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Give the folder of an installed pipeline, `packed_pipeline`, that cannot be imported."""
+    folder = tmp_path / "site" / "packed_pipeline"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise ImportError")
+    (folder / "meta.json").write_text("{}")
+    (folder.parent / "packed_pipeline-1.0.dist-info").mkdir()
+    (folder.parent / "packed_pipeline-1.0.dist-info" / "METADATA").write_text("Name: packed_pipeline\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(str(folder.parent))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "components.ner.source",
+        "initialize.vectors",
+        "initialize.before_init.tokenizer",
+        "initialize.before_init.vocab",
+    ],
+)
+def test_a_pipeline_may_be_a_package(package, setting):
+    before = named_contents({setting: "packed_pipeline"})
+    assert before == {"the content of packed_pipeline": path_digest(package)}
+    (package / "meta.json").write_text('{"name": "other"}')
+    assert named_contents({setting: "packed_pipeline"}) != before
+
+
+def test_a_package_that_is_no_pipeline_is_no_content():
+    assert named_contents({"initialize.components.ner.labels": ["pytest", "PyYAML"]}) == {}
+
+
+def test_files_of_the_section_nlp_count(tmp_path):
+    (tmp_path / "dict.txt").write_text("a")
+    found = named_contents({"nlp.tokenizer.dict_path": "dict.txt"}, folder=tmp_path)
+    assert found == {"the content of dict.txt": hashlib.sha256(b"a").hexdigest()}
+
+
+def test_files_behind_a_link_to_a_folder_count(tmp_path):
+    for name in ("corpus", "outside"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "outside" / "a.spacy").write_text("1")
+    plain = path_digest(tmp_path / "outside")
+    (tmp_path / "corpus" / "part").symlink_to(tmp_path / "outside", target_is_directory=True)
+    before = path_digest(tmp_path / "corpus")
+    (tmp_path / "outside" / "a.spacy").write_text("2")
+    assert path_digest(tmp_path / "corpus") != before
+    # Links back, and twice to the same, end.
+    (tmp_path / "outside" / "a.spacy").write_text("1")
+    assert path_digest(tmp_path / "corpus") == before
+    (tmp_path / "outside" / "up").symlink_to(tmp_path / "corpus", target_is_directory=True)
+    looped = path_digest(tmp_path / "corpus")
+    assert looped != before
+    (tmp_path / "corpus" / "more").symlink_to(tmp_path / "outside", target_is_directory=True)
+    assert path_digest(tmp_path / "corpus") not in (looped, before)
+    assert path_digest(tmp_path / "outside") != plain
+
+
+@pytest.mark.parametrize(
+    ("settings", "read"),
+    [
+        ({"components.ner.factory": "ai"}, False),
+        ({"corpora.train.domains.a.domain": "ai", "training.score_weights": None}, False),
+        ({"corpora.train.domains.a.path": "ai"}, True),
+        ({"initialize.vectors": "ai"}, True),
+        ({"initialize.before_init.held_out": ["./ai"]}, True),
+        ({"paths.dev": "ai", "initialize.before_init.held_out.dev": "ai"}, True),
+    ],
+)
+def test_a_folder_counts_where_a_setting_is_a_path(tmp_path, settings, read):
+    (tmp_path / "ai").mkdir()
+    (tmp_path / "ai" / "data").write_text("1")
+    found = named_contents(settings, folder=tmp_path)
+    assert list(found.values()) == [path_digest(tmp_path / "ai")] * read
 
 
 @pytest.fixture
@@ -116,6 +187,30 @@ def test_one_weight_of_an_encoder_counts(encoder):
     assert encoder_digest(str(encoder)) == before
     add_one(encoder)
     assert encoder_digest(str(encoder)) != before
+
+
+def test_how_an_encoder_came_about_does_not_count(encoder):
+    before = encoder_digest(str(encoder))
+    setting = {"components.transformer.model.name": str(encoder)}
+    contents = named_contents(setting)
+    assert contents == {f"the content of {encoder}": before}
+    (encoder / "log.jsonl").write_text('{"tokens_per_second": 1}')
+    for name in ("checkpoint", "work"):
+        (encoder / name).mkdir()
+        (encoder / name / "state").write_text("1")
+    assert encoder_digest(str(encoder)) == before
+    assert named_contents(setting) == contents
+
+
+def test_a_folder_here_does_not_hide_an_encoder_in_a_package(encoder, tmp_path, monkeypatch):
+    package = tmp_path / "site" / "packed_encoder"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    encoder.rename(package / "model")
+    monkeypatch.syspath_prepend(str(package.parent))
+    (tmp_path / "packed_encoder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert encoder_digest("packed_encoder/model") == path_digest(package / "model")
 
 
 def test_an_encoder_in_a_package_counts(encoder, monkeypatch):
@@ -155,7 +250,7 @@ def test_the_encoder_that_a_component_names_is_part_of_a_training(encoder):
     assert changed(before, take_fingerprint(config, encoder.parent / "out")) == {f"the content of {encoder}"}
 
 
-@pytest.mark.parametrize("package", ["torch", "spacy", "thinc", "transformers"])
+@pytest.mark.parametrize("package", ["torch", "spacy", "thinc", "transformers", "tokenizers", "spacy-transformers"])
 def test_the_version_of_each_package_counts(package, files, monkeypatch):
     before = take(files)
     real = fingerprints.version

@@ -11,7 +11,7 @@ from spacy import util
 from thinc.api import Config
 from weasel.util import split_command
 
-from ..fingerprints import encoder_digest, named_contents, path_digest, versions
+from ..fingerprints import encoder_digest, is_adapted_encoder, named_contents, path_digest, versions
 from .project import METRICS, Step, is_below, is_within, read_project
 
 # Options of our commands that name what they write: it is not read.
@@ -46,7 +46,10 @@ def _key(project: Path, read: Iterable[str], made: Sequence[str], digest: Digest
     """Return the SHA-256 of commands, and of what they read without what is made in it."""
     found: Dict[str, str] = {}
     for path in read:
-        if os.path.exists(project / path):
+        if is_adapted_encoder(project / path):
+            # What else is in its folder, such as a log with times, makes no difference to what is trained.
+            found[path] = encoder_digest(path, project)
+        elif os.path.exists(project / path):
             inside = tuple(project / output for output in made if Path(path) in Path(output).parents)
             found[path] = digest(project / path, inside)
             if path.endswith(CONFIG):

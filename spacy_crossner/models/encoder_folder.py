@@ -1,6 +1,5 @@
 """Where an encoder is, and whether its folder holds what it takes to open it: said in words before anything is read."""
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any, Dict, Optional
@@ -9,6 +8,7 @@ import transformers
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..errors import CrossnerError, Errors
+from ..installed import folder_in_package
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 # Weights in formats that are not read, with how they are called.
@@ -36,13 +36,8 @@ def find_encoder(name: str) -> str:
     """
     if Path(name).exists():
         return name
-    package, _, folder = name.partition("/")
-    if folder and package.isidentifier() and ".." not in Path(folder).parts:
-        spec = importlib.util.find_spec(package)
-        for location in (spec.submodule_search_locations or []) if spec else []:
-            if (Path(location) / folder).exists():
-                return str(Path(location) / folder)
-    return name
+    found = folder_in_package(name)
+    return str(found) if found else name
 
 
 def check_folder(name: str) -> None:

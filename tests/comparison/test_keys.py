@@ -55,7 +55,17 @@ def test_an_encoder_in_a_package_counts(project, tmp_path, monkeypatch):
     assert all(new != old for new, old in zip(keys(project, words), before, strict=True))
 
 
-@pytest.mark.parametrize("package", ["torch", "spacy", "thinc", "transformers"])
+def test_how_long_an_encoder_was_adapted_does_not_count(project):
+    for name in ("config.json", "fingerprint.json", "log.jsonl"):
+        (project / "enc" / name).write_text("1")
+    before = keys(project)
+    (project / "enc/log.jsonl").write_text("2")
+    assert keys(project) == before
+    (project / "enc/config.json").write_text("2")
+    assert all(new != old for new, old in zip(keys(project), before, strict=True))
+
+
+@pytest.mark.parametrize("package", ["torch", "spacy", "thinc", "transformers", "tokenizers", "spacy-transformers"])
 def test_the_version_of_each_package_counts(project, monkeypatch, package):
     before = keys(project)
     real = fingerprints.version
