@@ -107,7 +107,7 @@ class Stage:
 
         RAISES (Diverged): a weight or a moment of the optimizer is no finite number.
         """
-        name = first_not_finite(self.nlp, self.optimizer)
+        name = first_not_finite(self.nlp, self.optimizer, self.frozen)
         if name is not None:
             raise Diverged(self.batches.drawn - 1, f"the weight '{name}'", "no finite number")
 

@@ -193,7 +193,7 @@ def run_stage(stage: Stage, output: Path, checkpoints: Optional[Checkpoints]) ->
     except BaseException as error:
         msg.warn(f"Aborting and saving the last pipeline. Encountered exception: {error!r}")
         finalize_logger()
-        if first_not_finite(nlp, stage.optimizer) is None:
+        if first_not_finite(nlp, stage.optimizer, stage.frozen) is None:
             save(DIR_MODEL_LAST)
         raise
     finalize_logger()

@@ -5,14 +5,15 @@ import math
 import pytest
 import spacy
 import torch
+from spacy.language import Language
 from spacy.util import registry
-from thinc.api import Config
+from thinc.api import Adam, Config, Model, PyTorchWrapper, Shim, chain
 from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.errors import CrossnerError
-from spacy_crossner.training.parameters import parameters
+from spacy_crossner.training.parameters import first_not_finite, parameters
 from spacy_crossner.training.stage import Stage
 from spacy_crossner.training.train import train
 
@@ -33,6 +34,21 @@ def create_spoil():
                     weight.fill_(value)
 
     return spoil
+
+
+@Language.factory("test_divergence_other")
+class Other:
+    """A component with a torch layer, with a mask and a weight that does not learn, and a layer of another library."""
+
+    def __init__(self, nlp, name):
+        module = torch.nn.Linear(2, 2)
+        module.register_buffer("mask", torch.full((2,), -math.inf))
+        module.fixed = torch.nn.Parameter(torch.full((2,), math.inf), requires_grad=False)
+        foreign = Model("foreign", lambda model, x, is_train: (x, lambda dy: dy), shims=[Shim(object())])
+        self.model = chain(PyTorchWrapper(module), foreign)
+
+    def __call__(self, doc):
+        return doc
 
 
 @pytest.fixture
@@ -137,3 +153,26 @@ def test_no_resume_tries_it_again(config, tmp_path):
     SPOIL.clear()
     train(config, tmp_path / "out", resume=False)
     assert are_finite(tmp_path / "out" / "model-last")
+
+
+def test_only_what_learns_can_diverge():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("test_divergence_other", name="other")
+    optimizer = Adam(0.1)
+    assert first_not_finite(nlp, optimizer) is None
+    (shim,) = next(node for node in nlp.get_pipe("other").model.walk() if node.name == "pytorch").shims
+    with torch.no_grad():
+        shim._model.bias[1] = math.nan
+    name = first_not_finite(nlp, optimizer)
+    assert name == "other/1/shim0/bias"
+    assert first_not_finite(nlp, optimizer, frozen=["other"]) is None
+
+
+def test_training_goes_on_beside_a_mask_and_a_frozen_component(config, tmp_path):
+    content = Config().from_disk(config)
+    content["nlp"]["pipeline"] = ["ner", "other"]
+    content["components"]["other"] = {"factory": "test_divergence_other"}
+    content["training"]["frozen_components"] = ["other"]
+    content.to_disk(config)
+    train(config, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"model-best", "model-last", "fingerprint.json"}
