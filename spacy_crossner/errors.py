@@ -237,6 +237,11 @@ class Errors:
     C073 = "[C073] {path}: found {found}; expected a project as `python -m spacy project document` reads it, in YAML."
     C074 = "[C074] The config {config} cannot be used: {problem}"
     C075 = "[C075] The config {config} has [{section}] {key}, which nothing reads; there are {known}."
+    C092 = (
+        "[C092] {path} is not replaced: {found}, and only a folder that is empty or {what} is. Give another output, or "
+        "move what is there away."
+    )
+    C093 = "[C093] {read} lies in the output {output} and would be deleted, as that is replaced. Give another output."
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

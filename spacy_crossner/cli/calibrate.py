@@ -21,7 +21,9 @@ def calibrate_cli(
     threshold: Annotated[
         bool, typer.Option(help="Fit the threshold with the best F1, too; entities with a lower score are dropped")
     ] = True,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Replace the output folder")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Replace the output folder, if it is a saved pipeline or empty")
+    ] = False,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
     """Fit a temperature on dev, so that of entities with a score of 0.8 four in five are right, and a threshold."""

@@ -1,10 +1,11 @@
 """The folder of an adapted encoder: whether it is finished, its files put in place, and what is left after an error."""
 
 import os
+import re
 import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Set
 
 import torch
 from accelerate import Accelerator
@@ -13,13 +14,32 @@ from safetensors import SafetensorError
 
 from ..data.files import reason
 from ..errors import CrossnerError
-from ..fingerprints import Fingerprint, is_up_to_date
-from ..training.checkpoint import remove_folder
-from ..training.divergence import refuse_divergence
+from ..fingerprints import RECORD, Fingerprint, is_up_to_date
+from ..outputs import check_replaceable
+from ..training.checkpoint import check_checkpoints, remove_folder
+from ..training.divergence import NOTE, refuse_divergence
 
-CHECKPOINT, WORK, CONFIG = "checkpoint", "work", "config.json"
+CHECKPOINT, WORK, CONFIG, LOG = "checkpoint", "work", "config.json", "log.jsonl"
+# Streams of tokens and the new encoder; of one that is being written or removed see `new_folder`.
+WORK_NAME = re.compile(r"train|held-out|encoder|\.(train|held-out|encoder)\.(tmp|old)")
 
 C427 = "[C427] Cannot write {output}: {error}. The last checkpoint that was complete is kept."
+
+
+def check_output(output: Path) -> None:
+    """Check that an adapted encoder may be written to a folder.
+
+    RAISES (CrossnerError): it holds what `dapt` has not written.
+    """
+    check_replaceable(output, _is_own, "one of an encoder that this command has made")
+    check_checkpoints(output / CHECKPOINT)
+    check_replaceable(output / WORK, lambda names: all(map(WORK_NAME.fullmatch, names)), "of this command's own work")
+
+
+def _is_own(names: Set[str]) -> bool:
+    is_finished, is_begun = {RECORD, CONFIG} <= names, names <= {CHECKPOINT, WORK, LOG, NOTE}
+    # Killed while the new encoder took the place of another one; made before there was a record.
+    return is_finished or is_begun or {LOG, WORK} <= names or {LOG, CONFIG} <= names
 
 
 def is_finished(accelerator: Accelerator, output: Path, fingerprint: Fingerprint) -> bool:

@@ -29,10 +29,10 @@ from .corpus import open_corpus
 from .log import LossLog
 from .masking import MaskCollator, Masking
 from .mlm_head import MaskedLanguageModel, count_positions, load_masked_model, load_tokenizer, save_adapted
-from .output import CHECKPOINT, WORK, is_finished, named_write_errors, place_files
+from .output import CHECKPOINT, LOG, WORK, check_output, is_finished, named_write_errors, place_files
 from .settings import DaptSettings
 
-LOG, CARD = "log.jsonl", "README.md"
+CARD = "README.md"
 # One for all runs, so that they are looked at with the same masks.
 HELD_OUT_SEED = 0
 DEFAULT_MASKING, DEFAULT_SETTINGS = Masking(), DaptSettings()
@@ -112,6 +112,7 @@ def adapt_encoder(
     texts = [text] if isinstance(text, Path) else list(text)
     if Path(find_encoder(encoder)).resolve() == output.resolve():
         raise CrossnerError(C433.format(output=output))
+    check_output(output)
     accelerator = start_accelerator(gpu_id)
     processes = accelerator.num_processes
     if settings.batch_size < processes * settings.accumulate:

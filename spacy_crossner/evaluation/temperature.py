@@ -13,6 +13,7 @@ from ..data.files import reason
 from ..domains import without_annotation
 from ..errors import CrossnerError
 from ..loading import load_pipeline
+from ..outputs import check_outside, check_pipeline
 from ..pipeline.base import SequenceNER
 from .calibration import Judged, calibration, fit_temperature, log_loss, threshold_curve
 
@@ -101,13 +102,17 @@ def calibrate_files(
     output (Path): the folder for the calibrated pipeline, complete or not at all.
     component (Optional[str]): the component; all of ours if not given.
     threshold (bool): fit the threshold, too.
-    force (bool): replace a folder that is there.
+    force (bool): replace a saved pipeline that is there.
     gpu_id (int): the GPU, -1 for the CPU.
     RETURNS (List[Dict[str, Any]]): what `calibrate` found for each component.
-    RAISES (CrossnerError): something is not there, or the output is.
+    RAISES (CrossnerError): something is not there, or the output is; with `force`, if it is no pipeline or holds what
+        is read.
     """
     if output.exists() and not force:
         raise CrossnerError(C208.format(output=output))
+    for read in (Path(model), data):
+        check_outside(output, read)
+    check_pipeline(output)
     nlp = load_pipeline(model, gpu_id)
     ours = [name for name, pipe in nlp.pipeline if isinstance(pipe, SequenceNER) and component in (None, name)]
     if not ours:

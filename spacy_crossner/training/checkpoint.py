@@ -14,6 +14,7 @@ training state of its own takes part.
 """
 
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,10 +25,13 @@ from wasabi import msg
 
 from ..errors import Errors
 from ..fingerprints import Fingerprint, differences, file_digest, in_words
+from ..outputs import check_replaceable
 from .stage import Stage
 from .state import write_state
 
 BEST, MANIFEST = "best", "manifest.json"
+# The steps taken; of one that is being written or removed see `new_folder`.
+CHECKPOINT_NAME = re.compile(r"\d+|\.\d+\.(tmp|old)")
 
 
 class Checkpoints:
@@ -86,6 +90,14 @@ class Checkpoints:
     def remove(self) -> None:
         """Remove all checkpoints."""
         remove_folder(self.folder)
+
+
+def check_checkpoints(folder: Path) -> None:
+    """Check that a folder may be taken for checkpoints, which removes all that is in it.
+
+    RAISES (CrossnerError): it holds something else.
+    """
+    check_replaceable(folder, lambda names: all(CHECKPOINT_NAME.fullmatch(name) for name in names), "of checkpoints")
 
 
 @contextmanager

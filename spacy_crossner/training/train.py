@@ -26,7 +26,8 @@ from wasabi import msg
 from ..errors import CrossnerError, Errors
 from ..fingerprints import RECORD, Fingerprint, is_up_to_date, take_fingerprint, write_record
 from ..locks import only_writer
-from .checkpoint import BEST, Checkpoints, link_or_copy, new_folder
+from ..outputs import check_pipeline
+from .checkpoint import BEST, Checkpoints, check_checkpoints, link_or_copy, new_folder
 from .configs import check_config, complete_config, named_errors, named_sources
 from .divergence import Diverged, forget_divergence, note_divergence, refuse_divergence
 from .parameters import first_not_finite
@@ -63,7 +64,7 @@ def train(
     resume (bool): go on from a checkpoint, if there is one of the same config, data and versions, and keep what is
         finished and was made of the same.
     RAISES (CrossnerError): the config or a file that it names is missing, the length makes no sense, another process
-        writes the folder, or training has diverged.
+        writes the folder, what would be replaced in it is not of `train`, or training has diverged.
     """
     overrides = dict(overrides or {})
     if evaluations < 1 or min_steps < 0 or (epochs is not None and not 0 < epochs < math.inf):
@@ -79,6 +80,9 @@ def train(
             return
         if resume:
             refuse_divergence(output, fingerprint)
+        for name in (DIR_MODEL_BEST, DIR_MODEL_LAST):
+            check_pipeline(output / name)
+        check_checkpoints(output / CHECKPOINT)
         # Before any work: spaCy would meet a missing dev set only once all is initialized.
         next(iter(resolve_corpus(config, "dev_corpus")), None)
         if epochs is not None:

@@ -18,8 +18,9 @@ from ..data.faults import UNREADABLE, Faults
 from ..data.files import read_lines, reason
 from ..data.tokenizing import bounded
 from ..errors import CrossnerError, Errors
-from ..fingerprints import PACKAGES, is_up_to_date, text_digest, version_fingerprint, write_record
+from ..fingerprints import PACKAGES, RECORD, is_up_to_date, text_digest, version_fingerprint, write_record
 from ..locks import only_writer
+from ..outputs import check_replaceable
 from .checkpoint import new_folder
 
 ARCHITECTURES = ("skipgram", "cbow")
@@ -72,6 +73,7 @@ def train_vectors(
         fingerprint.update(version_fingerprint((*PACKAGES, "floret")))
         if is_up_to_date(output, fingerprint):
             return None
+        check_replaceable(output, {RECORD, "config.cfg", "vocab"}.issubset, "one of vectors that this command has made")
         nlp = blank_pipeline(lang)
         with make_tempdir() as folder:
             corpus, table = folder / "corpus.txt", folder / "vectors.floret"

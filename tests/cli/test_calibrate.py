@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import spacy
@@ -63,7 +64,7 @@ def test_scores_get_better_and_entities_stay(folder, tmp_path, annotated_docs):
 
 
 def test_an_output_that_is_there_is_replaced_only_on_request(folder, tmp_path):
-    (tmp_path / "out").mkdir()
+    shutil.copytree(folder / "model", tmp_path / "out")
     (tmp_path / "out" / "mine").write_text("kept")
     arguments = [folder / "model", folder / "dev.spacy", "--output", tmp_path / "out", "--component", "ner"]
     result = run(*arguments)
@@ -72,6 +73,40 @@ def test_an_output_that_is_there_is_replaced_only_on_request(folder, tmp_path):
     assert (tmp_path / "out" / "mine").read_text() == "kept"
     assert run(*arguments, "--force").exit_code == 0
     assert json.loads((tmp_path / "out" / "ner" / "cfg").read_text())["temperature"] != 1.0
+    assert not (tmp_path / "out" / "mine").exists()
+
+
+def test_an_output_that_is_no_pipeline_is_never_replaced(folder, tmp_path):
+    for name in ("precious", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("years")
+    (tmp_path / "a file").write_text("kept")
+    arguments = [folder / "model", folder / "dev.spacy", "--component", "ner", "--force", "--output"]
+    for name, found in (("precious", "it holds thesis.txt"), ("a file", "it is a file")):
+        result = run(*arguments, tmp_path / name)
+        assert result.exit_code == 1
+        assert f"[C092] {tmp_path}/{name} is not replaced: {found}" in " ".join(result.output.split())
+    assert (tmp_path / "precious" / "thesis.txt").read_text() == "years"
+    assert (tmp_path / "a file").read_text() == "kept"
+    assert run(*arguments, tmp_path / "empty").exit_code == 0
+    assert spacy.load(tmp_path / "empty").get_pipe("ner").temperature != 1.0
+
+
+@pytest.mark.parametrize("output", [".", "model", "data"])
+def test_an_output_that_holds_what_is_read_is_never_replaced(folder, tmp_path, output):
+    shutil.copytree(folder / "model", tmp_path / "model")
+    for name in (".", "data"):
+        # As of a pipeline.
+        (tmp_path / name).mkdir(exist_ok=True)
+        for file in ("config.cfg", "meta.json"):
+            shutil.copy(folder / "model" / file, tmp_path / name)
+    shutil.copy(folder / "dev.spacy", tmp_path / "data")
+    before = sorted(tmp_path.rglob("*"))
+    result = run(tmp_path / "model", tmp_path / "data/dev.spacy", "--output", tmp_path / output, "--force")
+    assert result.exit_code == 1
+    assert "would be deleted" in " ".join(result.output.split())
+    assert "C093" in result.output
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_with_no_entity_found_the_temperature_stays(folder, tmp_path):
