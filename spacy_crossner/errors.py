@@ -242,6 +242,10 @@ class Errors:
         "move what is there away."
     )
     C093 = "[C093] {read} lies in the output {output} and would be deleted, as that is replaced. Give another output."
+    C094 = (
+        "[C094] The dev set of {config} {problem}: every score will be 0, and no pipeline can be selected by it. Give "
+        "an annotated dev set of the types that are learnt."
+    )
     C025 = (
         "[C025] Windows of {pieces} word pieces with an overlap of {overlap}: pieces is 1 or more, overlap 0 or more "
         "and less than pieces."

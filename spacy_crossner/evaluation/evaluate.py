@@ -92,6 +92,19 @@ class Predicted:
     notes: List[str] = field(default_factory=list)
 
 
+def check_annotated(gold: Sequence[Doc], source: str) -> None:
+    """Check that each doc is annotated, be it that there is no entity in it.
+
+    gold (Sequence[Doc]): the docs.
+    source (str): the name of the data.
+    RAISES (DataError): one is not.
+    """
+    for number, doc in enumerate(gold, 1):
+        if len(doc) and not doc.has_annotation("ENT_IOB"):
+            found = f"no annotation on sentence {number} ('{doc[:8].text} ...')"
+            raise Faults(Path(source)).error(NO_ANNOTATION, None, found)
+
+
 def predict(
     nlp: Language,
     gold: Sequence[Doc],
@@ -102,10 +115,7 @@ def predict(
     from_text: bool = False,
 ) -> Predicted:
     """Run a pipeline on annotated docs; see `evaluate`."""
-    for number, doc in enumerate(gold, 1):
-        if len(doc) and not doc.has_annotation("ENT_IOB"):
-            found = f"no annotation on sentence {number} ('{doc[:8].text} ...')"
-            raise Faults(Path(source)).error(NO_ANNOTATION, None, found)
+    check_annotated(gold, source)
     kept = _unseen(gold, drop_seen)
     if not kept:
         raise CrossnerError(C202.format(source=source, found=len(gold), dropped=len(gold) - len(kept)))

@@ -16,11 +16,13 @@ from ..loading import load_pipeline
 from ..outputs import check_outside, check_pipeline
 from ..pipeline.base import SequenceNER
 from .calibration import Judged, calibration, fit_temperature, log_loss, threshold_curve
+from .evaluate import check_annotated
 
 THRESHOLDS = tuple(i / 100 for i in range(100))
 
 C206 = "[C206] The pipeline '{model}' has no component of spacy-crossner{named}; it has {names}."
 C208 = "[C208] {output} exists. Give --force to replace it, or another folder."
+C213 = "[C213] {data}: no entity to calibrate on in {count} sentences. Give dev data with entities."
 C209 = "[C209] Cannot write {output}: {error}."
 
 
@@ -119,6 +121,9 @@ def calibrate_files(
         named = f" named '{component}'" if component else ""
         raise CrossnerError(C206.format(model=model, named=named, names=", ".join(nlp.pipe_names) or "none"))
     gold = read_docbin(data, nlp.vocab)
+    check_annotated(gold, str(data))
+    if not any(doc.ents for doc in gold):
+        raise CrossnerError(C213.format(data=data, count=len(gold)))
     found = [calibrate(nlp, gold, name, threshold=threshold) for name in ours]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,7 @@ from ..locks import only_writer
 from ..outputs import check_pipeline
 from .checkpoint import BEST, Checkpoints, check_checkpoints, link_or_copy, new_folder
 from .configs import check_config, complete_config, named_errors, named_sources
+from .dev_set import why_all_scores_are_0
 from .divergence import Diverged, forget_divergence, note_divergence, refuse_divergence
 from .parameters import first_not_finite
 from .stage import Stage
@@ -112,6 +113,11 @@ def train_stage(
     # `nlp.resume_training` of the saved pipeline makes the optimizer from this block alone: no variables in it.
     nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
     msg.good("Initialized pipeline")
+    # Before the stage seeds the generators, which a reader may draw from.
+    dev = resolve_corpus(complete_config(config_path, overrides), "dev_corpus")
+    problem = why_all_scores_are_0(nlp, dev, nlp.config.interpolate()["training"]["score_weights"])
+    if problem:
+        msg.warn(Errors.C094.format(config=config_path, problem=problem))
     msg.info(f"Saving to output directory: {output}")
     output.mkdir(parents=True, exist_ok=True)
     (output / RECORD).unlink(missing_ok=True)

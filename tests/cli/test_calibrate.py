@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 import spacy
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import fix_random_seed
 from typer.testing import CliRunner
@@ -28,6 +29,7 @@ def folder(tmp_path_factory, annotated_docs):
     nlp.to_disk(folder / "model")
     write_docbin(docs, folder / "dev.spacy")
     write_docbin([docs[8], docs[10]], folder / "empty.spacy")
+    write_docbin([Doc(nlp.vocab, words=["Nobody", "came", "."], ents=["B-person", "O", "O"])], folder / "missed.spacy")
     return folder
 
 
@@ -110,7 +112,7 @@ def test_an_output_that_holds_what_is_read_is_never_replaced(folder, tmp_path, o
 
 
 def test_with_no_entity_found_the_temperature_stays(folder, tmp_path):
-    result = run(folder / "model", folder / "empty.spacy", "--output", tmp_path / "out", "--component", "ner")
+    result = run(folder / "model", folder / "missed.spacy", "--output", tmp_path / "out", "--component", "ner")
     assert result.exit_code == 0
     assert "finds no entity" in result.output
     assert spacy.load(tmp_path / "out").get_pipe("ner").temperature == 1.0
@@ -121,6 +123,7 @@ def test_with_no_entity_found_the_temperature_stays(folder, tmp_path):
     [
         ("dev.spacy", ["--component", "tagger"], "no component of spacy-crossner named 'tagger'"),
         ("missing.spacy", [], "missing.spacy"),
+        ("empty.spacy", [], "empty.spacy: no entity to calibrate on in 2 sentences"),
     ],
 )
 def test_what_cannot_be_calibrated_is_named(folder, tmp_path, data, options, message):
@@ -130,9 +133,13 @@ def test_what_cannot_be_calibrated_is_named(folder, tmp_path, data, options, mes
     assert not (tmp_path / "out").exists()
 
 
-def test_text_without_annotation_teaches_nothing(folder, tmp_path, annotated_docs):
+def test_text_without_annotation_is_an_error(folder, tmp_path, annotated_docs):
     nlp = spacy.load(folder / "model")
-    write_docbin([without_annotation(doc, nlp.vocab) for doc in annotated_docs(nlp)], tmp_path / "raw.spacy")
+    docs = annotated_docs(nlp)
+    write_docbin([docs[0], without_annotation(docs[1], nlp.vocab)], tmp_path / "raw.spacy")
     result = run(folder / "model", tmp_path / "raw.spacy", "--output", tmp_path / "out", "--component", "ner")
-    assert result.exit_code == 0
-    assert spacy.load(tmp_path / "out").get_pipe("ner").temperature == 1.0
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert "[C201]" in said
+    assert "no annotation on sentence 2 ('The Analytical" in said
+    assert not (tmp_path / "out").exists()
