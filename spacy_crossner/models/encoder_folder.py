@@ -25,7 +25,16 @@ OTHER_WEIGHTS = {
 WORD_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
 WORD_SUFFIXES = (".model", ".codes", ".spm", ".tiktoken")
 # Keys of a tokenizer's settings that name the files it is read from.
-FILE_KEYS = ("vocab_file", "merges_file", "tokenizer_file", "spm_file", "sp_model_file", "source_spm", "target_spm")
+FILE_KEYS = (
+    "merges_file",
+    "source_spm",
+    "sp_model_file",
+    "spm_file",
+    "target_spm",
+    "tokenizer_file",
+    "vocab",
+    "vocab_file",
+)
 
 
 def find_encoder(name: str) -> str:
@@ -89,8 +98,8 @@ def _outside_files(folder: Path) -> Optional[str]:
         if path.is_symlink() and not any(path.resolve().is_relative_to(place) for place in inside):
             return f"{path.name} is a link that leads out of the folder. Put the file itself there"
     settings = _read_object(folder / "tokenizer_config.json")
-    for key in FILE_KEYS:
-        if not is_plain_name(settings.get(key) or "x"):
+    for key, value in settings.items():
+        if names_file(key, value) and not is_plain_name(value):
             return f"tokenizer_config.json names a {key} outside the folder. Take the line out"
     return None
 
@@ -151,6 +160,15 @@ def find_tokenizer_problem(name: str) -> Optional[str]:
         except ValueError as error:
             return f"its {path.name} is damaged ({error})"
     return None
+
+
+def names_file(key: Any, value: Any) -> bool:
+    """Return whether a setting of a tokenizer names a file that it is read from.
+
+    key (Any): the setting.
+    value (Any): its value; a vocabulary may be the words themselves.
+    """
+    return key in FILE_KEYS and bool(value) and (key != "vocab" or isinstance(value, str))
 
 
 def is_plain_name(name: Any) -> bool:

@@ -8,7 +8,7 @@ from spacy.util import make_tempdir
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from ..errors import CrossnerError, Errors
-from .encoder_folder import is_plain_name
+from .encoder_folder import is_plain_name, names_file
 
 # What tokenizers are saved as: settings, lists of words and merges, SentencePiece models. Everything else is refused:
 # Python, programs, pickles (.bin, .pt, .pkl). Files of another kind join the list by name, with a check of what is in
@@ -17,18 +17,18 @@ SUFFIXES = (".json", ".txt", ".model", ".spm", ".codes", ".tiktoken", ".tokenize
 SETTINGS = "tokenizer_config.json"
 # The encoder's own config has a place of its own.
 CONFIG = "config.json"
-# Settings that name code to run, or files to read in place of those beside them.
+# Settings that name code to run, or files beside those of `names_file`.
 UNSAFE_KEYS = ("auto_map", "custom_pipelines")
 UNSAFE_ENDS = ("_file", "_files", "attn_implementation", "attn_implementation_internal")
 
 
 def without_code(settings: Any) -> Any:
-    """Return settings, at any depth, without those that name code or files."""
+    """Return settings, at any depth, without those that name code, or files to read in place of those beside them."""
     if isinstance(settings, dict):
         return {
             key: without_code(value)
             for key, value in settings.items()
-            if key not in UNSAFE_KEYS and not str(key).endswith(UNSAFE_ENDS)
+            if key not in UNSAFE_KEYS and not str(key).endswith(UNSAFE_ENDS) and not names_file(key, value)
         }
     return [without_code(value) for value in settings] if isinstance(settings, list) else settings
 

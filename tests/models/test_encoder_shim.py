@@ -7,6 +7,8 @@ from spacy_transformers.span_getters import configure_strided_spans
 
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.models.encoder import SafetensorsShim, build_transformer_model
+from spacy_crossner.models.encoder_folder import FILE_KEYS
+from spacy_crossner.models.saved_tokenizer import without_code
 
 TEXTS = ["Ada met Grace in Paris .", "", "it works", "unheard-of words: Quizzaciously, 12,5 % & more"]
 
@@ -54,3 +56,12 @@ def test_weights_that_do_not_fit_the_config_are_refused(shim):
     with pytest.raises(CrossnerError, match=r"C003.*BertModel.*shape"):
         shim.from_bytes(srsly.msgpack_dumps(saved))
     assert all(torch.equal(a, b) for a, b in zip(shim._model.state_dict().values(), before, strict=True))
+
+
+@pytest.mark.parametrize("key", FILE_KEYS)
+def test_settings_that_name_files_are_left_out(key):
+    assert without_code({"a": [{key: "/etc/passwd", "b": 1}], key: "x"}) == {"a": [{"b": 1}]}
+
+
+def test_a_vocabulary_that_is_no_file_is_kept():
+    assert without_code({"vocab": {"ada": 0}, "vocab_size": 3}) == {"vocab": {"ada": 0}, "vocab_size": 3}

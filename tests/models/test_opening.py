@@ -166,6 +166,10 @@ FAULTS = {
         lambda f: edit_json(f / "tokenizer_config.json", vocab_file="../vocab.txt"),
         "tokenizer_config.json names a vocab_file outside the folder",
     ),
+    "Marian's vocabulary outside": (
+        lambda f: edit_json(f / "tokenizer_config.json", vocab="../vocab.json"),
+        "tokenizer_config.json names a vocab outside the folder",
+    ),
 }
 
 
