@@ -1,5 +1,6 @@
 """`package`: turn a saved pipeline into an installable wheel."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -21,4 +22,5 @@ def package_cli(
     """Package a pipeline under exactly the name given: `pip install` it, then `spacy.load(name)`."""
     with user_errors(), only_writer(output_dir / name):
         wheel = package_pipeline(model, output_dir, name, version=version, force=force)
-    typer.echo(f"Package written. Install it: pip install {wheel}\nThen in Python: spacy.load({name!r})")
+    path = shlex.quote(str(wheel))
+    typer.echo(f"Package written. Install it: pip install {path}\nThen in Python: spacy.load({name!r})")

@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import subprocess
 import sys
 from email import message_from_bytes
@@ -162,3 +163,11 @@ def test_nothing_is_left_of_a_failed_build(model, tmp_path, monkeypatch):
     assert result.exit_code == 1
     assert "no build today" in " ".join(result.output.split())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_line_that_installs_can_be_pasted(tmp_path, monkeypatch):
+    wheel = tmp_path / "my packages" / WHEEL
+    monkeypatch.setattr("spacy_crossner.cli.package.package_pipeline", lambda *args, **settings: wheel)
+    result = run(tmp_path / "model", wheel.parent, "--name", "crossner_ai")
+    (line,) = [line for line in result.output.splitlines() if "pip install" in line]
+    assert shlex.split(line.partition("Install it: ")[2]) == ["pip", "install", str(wheel)]
