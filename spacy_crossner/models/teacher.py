@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import CrossnerError, Errors
 from .bridge import HeadModel, get_module
-from .listening import LISTENERS
+from .listening import find_listeners
 from .weights import node_weights
 
 # Docs that a teacher remembers at most.
@@ -133,10 +133,8 @@ def make_teacher(nlp: Language, component: str, *, every: int = 0, decay: Option
     component (str): the component's name.
     """
     model = dict(nlp.components)[component].model  # type: ignore[attr-defined]
-    upstreams: Dict[int, Model[Any, Any]] = {}
-    for i, node in enumerate(model.walk()):
-        if node.name in LISTENERS:
-            upstreams[i] = _upstream(nlp, node)
+    listeners = find_listeners(model)
+    upstreams = {i: _upstream(nlp, node) for i, node in enumerate(model.walk()) if node in listeners}
     # One copy of both: what they share stays shared.
     copied, inlined = copy.deepcopy((model, upstreams))
     originals = [(copied, model), *((inlined[i], upstream) for i, upstream in upstreams.items())]

@@ -39,7 +39,7 @@ from ..models.bridge import (
     predict_rows,
     set_dropout,
 )
-from ..models.listening import LISTENERS, require_upstream
+from ..models.listening import find_listeners, require_upstream
 from ..models.teacher import Teacher
 from ..models.torch.head import Decoding, HeadOutput
 from ..scores import NAME as SCORE
@@ -410,7 +410,7 @@ class SequenceNER(TrainablePipe):
         if self._remembered is None or not docs:
             return losses
         self._require_module()
-        if any(layer.name in LISTENERS for layer in self.model.walk()):
+        if find_listeners(self.model):
             raise CrossnerError(Errors.C028.format(name=self.name))
         tags = self._remembered_tags(docs)
         output, backprop = self._begin_update(docs, tags, drop)
