@@ -152,7 +152,7 @@ def report(result: Conversion, scheme: Scheme) -> None:
             f'--vars.convert_options " {option}").'
         )
     for path in result.removed:
-        msg.warn(f"{path}: taken away, it was of another corpus")
+        msg.warn(f"{path}: deleted: it was of another corpus")
     if result.unread:
         msg.info(f"Not read: {', '.join(result.unread)}")
     if any(file.source.rows and file.source.scheme is Scheme.iob1 for file in result.files) and scheme is Scheme.auto:

@@ -19,17 +19,23 @@ def split_cli(
     output: Annotated[Path, typer.Argument(help="Folder for one .spacy file a part")],
     sizes: Annotated[str, typer.Option(help="Parts and sizes: train=100,dev=300,unlabelled=600,test=rest")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same parts")] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace parts in OUTPUT that this command did not write")
+    ] = False,
 ) -> None:
     """Split a DocBin at random into parts of given sizes.
 
-    The part named "unlabelled" loses its annotation. The last part may have the size "rest".
+    The part named "unlabelled" loses its annotation. The last part may have the size "rest". Parts that this command
+    wrote into OUTPUT before are replaced, and deleted where they are not among the new ones.
     """
     parsed = parse_sizes(sizes)
     with user_errors(), only_writer(output):
-        result = split(source, output, parsed, seed=seed)
+        result = split(source, output, parsed, seed=seed, force=force)
         for name, path in result.parts.items():
             note = " (annotation removed)" if name in UNLABELLED else ""
             msg.good(f"{path}: {result.sizes[name]:,} docs{note}")
+        for path in result.removed:
+            msg.warn(f"{path}: deleted: it was a part of an earlier split")
         if result.unused:
             msg.info(f"{result.unused:,} docs are in no part")
         if result.shared:

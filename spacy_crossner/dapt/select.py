@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Optional, Sequence
 
-from ..data.files import reason
+from ..data.files import find_input, reason
 from ..errors import CrossnerError
 from .entities import read_entities
 from .excluded import read_excluded
@@ -114,7 +114,7 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
         problem = "a folder, or its statistics are"
     elif output.suffix == ".gz":
         problem = "named as a gzip file, and plain text is written"
-    elif any(path.exists() and output.exists() and path.samefile(output) for path in inputs):
+    elif find_input(output, inputs):
         problem = "one of the files to read"
     if problem:
         raise CrossnerError(C412.format(output=output, problem=problem))

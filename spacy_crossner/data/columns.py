@@ -34,7 +34,7 @@ KEY_COMMENT = re.compile(r"#+ *(?:[\w.:-]+ *=(?: |$)|id\b|(?:begin|end) document
 SLIP = re.compile(r".(?:[-_:/|.]|$)")
 
 # Tokens of a sentence that is likely to be several.
-LONG = 1000
+LONG = 250
 
 
 @dataclass

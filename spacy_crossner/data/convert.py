@@ -190,7 +190,7 @@ def convert(
         return result
     # What an earlier corpus left in the folder would be trained and selected on unseen.
     stale = find_stale(output, splits, SPLITS, force=force)
-    write_files({**contents, output / MANIFEST: make_manifest(splits)})
+    write_files({**contents, output / MANIFEST: make_manifest(output, splits, stale)})
     for path in stale:
         path.unlink()
         result.removed.append(path)

@@ -177,6 +177,13 @@ NOT_OURS = Fault(
     "no splits but those that `convert` wrote, as it wrote them. Give another folder, let `convert` draw the splits "
     "(--dev 0.2 --test 0.2), or say --force to replace these, and to delete those that the text does not have",
 )
+READ_FILE = Fault("C131", "another file or folder to write to than {read}, which is read")
+OTHER_PARTS = Fault(
+    "C132",
+    "no parts of these names but those that `split` wrote, as it wrote them. Give another folder, or say --force to "
+    "replace or delete these",
+)
+OUTPUT_ENDING = Fault("C133", "{form}")
 OTHER_LANGUAGE = Fault(
     "C160",
     "text of the pipeline's language, '{lang}'. Set that of the pipeline, --nlp.lang {other} (in the project "

@@ -5,10 +5,10 @@ import os
 import zlib
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Iterator, Mapping, cast
+from typing import BinaryIO, Iterable, Iterator, Mapping, Optional, cast
 
 from .decoding import Line, decode_lines
-from .faults import NOT_WRITABLE, UNREADABLE, Faults
+from .faults import NOT_WRITABLE, OUTPUT_ENDING, READ_FILE, UNREADABLE, Faults
 
 
 def reason(error: OSError) -> str:
@@ -30,6 +30,34 @@ def read_lines(faults: Faults) -> Iterator[Line]:
     except (OSError, EOFError, zlib.error) as error:
         found = reason(error) if isinstance(error, OSError) else "a gzip file that is damaged or breaks off"
         raise faults.error(UNREADABLE, None, found) from error
+
+
+def check_output(output: Path, inputs: Iterable[Path], *, docbin: bool = False) -> None:
+    """Refuse an output that would replace what a command reads, or a file of another kind.
+
+    output (Path): the file to write.
+    inputs (Iterable[Path]): the files that are read.
+    docbin (bool): whether a DocBin is to be written. It ends in `.spacy`, and nothing else does.
+    RAISES (DataError): the output is one of the inputs, whatever the path says, or has the ending of another kind.
+    """
+    check_inputs([output], inputs)
+    if docbin != (output.suffix == ".spacy"):
+        form = "a file name ending in .spacy for a DocBin" if docbin else "another ending, as .spacy is that of DocBins"
+        raise Faults(output).error(OUTPUT_ENDING, None, f"the name '{output.name}' for the output", form=form)
+
+
+def check_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise a `DataError` if one of the outputs is one of the inputs, see `find_input`."""
+    inputs = list(inputs)
+    for output in outputs:
+        if path := find_input(output, inputs):
+            raise Faults(output).error(READ_FILE, None, "the name of an input for the output", read=path)
+
+
+def find_input(output: Path, inputs: Iterable[Path]) -> Optional[Path]:
+    """Return the input that is the same file as an output, whatever the paths say; None where there is none."""
+    there = [path for path in inputs if output.exists() and path.exists()]
+    return next((path for path in there if path.samefile(output)), None)
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:

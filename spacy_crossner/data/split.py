@@ -1,7 +1,7 @@
 """A seeded split of one set into named parts."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional
 
@@ -12,7 +12,8 @@ from ..domains import without_annotation
 from ..normal_form import sentence_key
 from .docbin import pack_docs, read_docbin
 from .faults import SIZES, Faults
-from .files import write_files
+from .files import check_inputs, write_files
+from .manifest import MANIFEST, SPLIT, find_stale, make_manifest
 
 # Either spelling: with the wrong one the part would keep its annotation unseen.
 UNLABELLED = ("unlabelled", "unlabeled")
@@ -26,26 +27,33 @@ class Split:
     sizes (Dict[str, int]): its number of docs.
     unused (int): docs in no part.
     shared (int): texts that stand in more than one part, by their normal forms, as the set has them more than once.
+    removed (List[Path]): parts of an earlier split in the folder, taken away: they may overlap those of this one.
     """
 
     parts: Dict[str, Path]
     sizes: Dict[str, int]
     unused: int
     shared: int
+    removed: List[Path] = field(default_factory=list)
 
 
-def split(source: Path, output: Path, sizes: Mapping[str, Optional[int]], *, seed: int = 0) -> Split:
+def split(
+    source: Path, output: Path, sizes: Mapping[str, Optional[int]], *, seed: int = 0, force: bool = False
+) -> Split:
     """Split a DocBin into parts drawn at random, in the order of the names.
 
     The docs of a part keep the order they have in the set. The part named `unlabelled` keeps text, tokens and domain
-    mark only. All parts are written or none.
+    mark only. All parts are written or none. With them go their sums, by which `split` and `convert` know whose they
+    are, see `manifest`.
 
     source (Path): the DocBin.
     output (Path): the folder for `<name>.spacy`.
     sizes (Mapping[str, Optional[int]]): the number of docs by name; None, for the last one only, takes what is left.
     seed (int): the same seed gives the same parts.
     RETURNS (Split): the parts.
-    RAISES (DataError): the set cannot be read or is too small, or a part cannot be written.
+    force (bool): write over, and take away, parts that `split` did not write, or that changed since.
+    RAISES (DataError): the set cannot be read or is too small, a part cannot be written, the set is itself a part to be
+        written or taken away, or there are such parts and no force.
     """
     source, output = Path(source), Path(output)
     docs = read_docbin(source, Vocab())
@@ -60,8 +68,15 @@ def split(source: Path, output: Path, sizes: Mapping[str, Optional[int]], *, see
     unlabelled = {
         name: [without_annotation(doc, doc.vocab) for doc in part] for name, part in parts.items() if name in UNLABELLED
     }
-    write_files({paths[name]: pack_docs(part) for name, part in {**parts, **unlabelled}.items()})
-    return Split(paths, counts, len(order), _count_shared(parts))
+    # Before force: the set itself is never a part to replace.
+    check_inputs(paths.values(), [source])
+    contents = {paths[name]: pack_docs(part) for name, part in {**parts, **unlabelled}.items()}
+    stale = find_stale(output, contents, [], force=force, writer=SPLIT)
+    check_inputs(stale, [source])
+    write_files({**contents, output / MANIFEST: make_manifest(output, contents, stale, SPLIT)})
+    for path in stale:
+        path.unlink()
+    return Split(paths, counts, len(order), _count_shared(parts), stale)
 
 
 def _fit_sizes(sizes: Mapping[str, Optional[int]], total: int, faults: Faults) -> Dict[str, int]:

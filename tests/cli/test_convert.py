@@ -157,7 +157,7 @@ def test_splits_of_a_person_need_force(tmp_path):
     assert (tmp_path / "out" / "dev.spacy").read_bytes() == b"mine"
     code, output = run(tmp_path / "in", tmp_path / "out", "-d", "ai", "--force")
     assert code == 0
-    assert "dev.spacy: taken away" in output
+    assert "dev.spacy: deleted: it was of another corpus" in output
 
 
 @pytest.mark.parametrize("size", ["0", "1.5", "-3", "1.0", "half", "nan", "²"])

@@ -27,7 +27,12 @@ def test_parts(source, tmp_path):
     assert "test.spacy: 5 docs" in output
     assert "are in more than one part" in output
     assert len(read_docbin(tmp_path / "out" / "test.spacy", Vocab())) == 5
-    assert "5 docs are in no part" in run(source, tmp_path / "out", "--sizes", "train=5")[1]
+    output = run(source, tmp_path / "out", "--sizes", "train=5")[1]
+    assert "5 docs are in no part" in output
+    assert "unlabelled.spacy: deleted: it was a part of an earlier split" in output
+    (tmp_path / "out" / "train.spacy").write_bytes(b"mine")
+    assert "[C132]" in run(source, tmp_path / "out", "--sizes", "train=5")[1]
+    assert run(source, tmp_path / "out", "--sizes", "train=5", "--force")[0] == 0
 
 
 def test_too_small_a_set(source, tmp_path):

@@ -164,7 +164,7 @@ def test_the_whole_file_decides_which_column_holds_the_tags(tmp_path):
 
 def test_a_file_without_lines_between_sentences_is_noted(tmp_path):
     _, source = read(tmp_path, "word,tag\n" + "Ada,B-X\nleft,O\n" * 501)
-    assert source.faults.notes["sentences of more than 1,000 tokens: are there lines between sentences?"] == 1
+    assert source.faults.notes["sentences of more than 250 tokens: are there lines between sentences?"] == 1
 
 
 def test_labels_of_label_studio_may_hold_blanks(tmp_path):

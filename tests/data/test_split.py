@@ -1,10 +1,13 @@
+import hashlib
 from collections import Counter
 
 import pytest
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from spacy_crossner.data.convert import convert
 from spacy_crossner.data.docbin import read_docbin, write_docbin
+from spacy_crossner.data.manifest import MANIFEST
 from spacy_crossner.data.split import split
 from spacy_crossner.domains import get_domain, set_domain
 from spacy_crossner.errors import DataError
@@ -87,6 +90,65 @@ def test_sizes_that_do_not_fit(source, tmp_path, sizes, message):
     with pytest.raises(DataError, match=message):
         split(source, tmp_path / "out", sizes)
     assert not (tmp_path / "out").exists()
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def sums(folder):
+    """Return the sums of the files in a folder that stand in its manifest, by name, as `sha256sum -c` reads them."""
+    lines = (folder / MANIFEST).read_text(encoding="utf8").splitlines()
+    found = dict(line.split("  ")[::-1] for line in lines if not line.startswith("#"))
+    return {name: digest == hashlib.sha256((folder / name).read_bytes()).hexdigest() for name, digest in found.items()}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_set_itself_is_no_part(source, tmp_path, force):
+    output = tmp_path / "out"
+    split(source, output, {"train": 12, "test": 8})
+    before = content(output)
+    # Neither written over nor taken away, under any name of it.
+    (tmp_path / "link").symlink_to(output)
+    for path, sizes in ((output / "train.spacy", {"train": 4, "dev": 3}), (tmp_path / "link" / "test.spacy", {"x": 3})):
+        with pytest.raises(DataError, match=r"C131.*(train|test)\.spacy, which is read"):
+            split(path, output, sizes, force=force)
+    assert content(output) == before
+
+
+def test_splits_of_convert_are_not_written_over(source, tmp_path):
+    (tmp_path / "one.txt").write_text("".join(f"[Ada](PER) met {i}\n" for i in range(10)), encoding="utf8")
+    output = tmp_path / "out"
+    convert(tmp_path / "one.txt", output, "news", sizes={"dev": 0.2})
+    before = content(output)
+    with pytest.raises(DataError, match=r"C132.*found train.spacy, dev.spacy, which `split` did not write.*--force"):
+        split(source, output, {"train": 5, "dev": 4, "test": 3})
+    assert content(output) == before
+    # Those beside which it writes stay, and both commands know their own ones.
+    split(source, output, {"test": 3})
+    assert {name: content(output)[name] for name in ("train.spacy", "dev.spacy")} == {
+        name: before[name] for name in ("train.spacy", "dev.spacy")
+    }
+    assert sums(output) == {"train.spacy": True, "dev.spacy": True, "test.spacy": True}
+    with pytest.raises(DataError, match=r"C162.*found test.spacy, which `convert` did not write"):
+        convert(tmp_path / "one.txt", output, "news", sizes={"dev": 0.2})
+    split(source, output, {"train": 5}, force=True)
+    assert sums(output) == {"train.spacy": True, "dev.spacy": True}
+    assert len(numbers(output / "train.spacy")) == 5
+
+
+def test_parts_of_an_earlier_split_are_taken_away(source, tmp_path):
+    output = tmp_path / "out"
+    split(source, output, {"train": 10, "dev": 5, "test": 5})
+    (output / "mine.spacy").write_bytes(b"mine")
+    result = split(source, output, {"train": 8, "dev": 12})
+    assert result.removed == [output / "test.spacy"]
+    assert sorted(content(output)) == [MANIFEST, "dev.spacy", "mine.spacy", "train.spacy"]
+    assert sums(output) == {"train.spacy": True, "dev.spacy": True}
+    (output / "dev.spacy").write_bytes(b"changed")
+    with pytest.raises(DataError, match=r"C132.*found dev.spacy"):
+        split(source, output, {"train": 8})
+    assert split(source, output, {"train": 8}, force=True).removed == [output / "dev.spacy"]
 
 
 def test_all_parts_or_none(source, tmp_path):
