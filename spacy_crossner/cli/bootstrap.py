@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from ..data.files import write_files
+from ..data.files import check_output, write_files
 from ._app import app, user_errors
 
 
@@ -24,6 +24,8 @@ def bootstrap_cli(
     from ..evaluation.bootstrap import bootstrap_files
 
     with user_errors():
+        if output is not None:
+            check_output(output, [data])
         found = bootstrap_files(first, second, data, samples=samples, seed=seed, gpu_id=gpu_id)
         if output is not None:
             write_files({output: (json.dumps(found, indent=2) + "\n").encode("utf8")})

@@ -7,9 +7,9 @@ from typing import Annotated, Dict, List, Literal, Optional, Sequence, Tuple
 import typer
 from wasabi import msg, table
 
-from ..data.files import write_files
+from ..data.files import check_output, write_files
 from ..data.overlap import VOCABULARY_SIZE
-from ..data.stats import SplitStats, Stats, stats
+from ..data.stats import SplitStats, Stats, find_sets, stats
 from ._app import app, user_errors
 
 # Column heads, and the field of `SplitStats` below each.
@@ -37,6 +37,8 @@ def stats_cli(
 ) -> None:
     """Count sentences, entities, faults, repeated sentences and the words that domains share."""
     with user_errors():
+        if output is not None:
+            check_output(output, [path for files in find_sets(paths).values() for path in files.values()])
         result = stats(paths, lang=lang)
         print_stats(result)
         if output is not None:

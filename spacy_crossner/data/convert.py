@@ -16,7 +16,7 @@ from .brat import find_brat_split, is_brat
 from .docbin import pack_docs
 from .drawing import REST, Size, draw_parts
 from .faults import NO_SPLITS, OUTPUT_NAME, UNREADABLE, Faults
-from .files import write_files
+from .files import check_inputs, check_output, write_files
 from .manifest import MANIFEST, find_stale, make_manifest
 from .reading import Format, Source, open_files
 from .running import TokenFit
@@ -158,6 +158,9 @@ def convert(
     """
     source, output, sizes = Path(source), Path(output), dict(sizes or {})
     paths = find_outputs(source, output, domain, is_drawn=bool(sizes))
+    check_inputs(paths.values(), paths)
+    if labels_out is not None:
+        check_output(Path(labels_out), paths)
     nlp = blank_pipeline(lang)
     result = Conversion([], LabelChanges(label_map or {}, drop))
     there = {path.stem for path in paths.values()}

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 
 from ..data.docbin import read_docbin
 from ..data.faults import Fault, Faults
-from ..data.files import write_files
+from ..data.files import check_output, write_files
 from ..data.running import TokenFit
 from ..domains import get_language, without_annotation
 from ..errors import CrossnerError
@@ -185,8 +185,11 @@ def evaluate_files(
     from_text (bool): also score what the pipeline finds in the running text.
     RETURNS (Dict[str, Any]): the scores of `evaluate`, and what was scored with what: `model`, `data` with its
         `sha256`, `drop_seen`, `device`, `versions`.
-    RAISES (CrossnerError): the pipeline, the data or the GPU is not there, or as `evaluate` and `read_docbin` say.
+    RAISES (CrossnerError): the pipeline, the data or the GPU is not there, or as `evaluate`, `read_docbin`
+        and `check_output` say.
     """
+    if output is not None:
+        check_output(Path(output), map(Path, (data, *drop_seen)))
     scores, _ = score_files(model, data, drop_seen=drop_seen, gpu_id=gpu_id, batch_size=batch_size, from_text=from_text)
     if output is not None:
         write_files({Path(output): (json.dumps(scores, indent=2, ensure_ascii=False) + "\n").encode("utf8")})

@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from spacy.tokens import Doc, Span
 
-from ..data.files import write_files
+from ..data.files import check_output, write_files
 from ..experts import get_experts
 from .evaluate import Predicted, score_files
 from .experts import experts_html
@@ -136,6 +136,7 @@ def report_files(
 
     RETURNS (Dict[str, Any]): the scores.
     """
+    check_output(Path(output), map(Path, (data, *drop_seen)))
     scores, found = score_files(model, data, drop_seen=drop_seen, gpu_id=gpu_id, batch_size=batch_size)
     write_files({Path(output): make_report(scores, found).encode("utf8")})
     return scores

@@ -16,7 +16,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from ..data.docbin import pack_docs, read_docbin
-from ..data.files import write_files
+from ..data.files import check_inputs, check_output, write_files
 from ..domains import set_domain, without_annotation
 from ..errors import CrossnerError, Errors
 from ..normal_form import name_key
@@ -140,8 +140,12 @@ def augment_files(
     source_times (int): see `make_adaptive`.
     target_times (int): see there.
     seed (int): seed of what is drawn.
-    RAISES (CrossnerError): a file cannot be read or written, or see `make_adaptive`.
+    RAISES (CrossnerError): a file cannot be read or written, or see `make_adaptive` and `check_output`.
     """
+    source, target, output = Path(source), Path(target), Path(output)
+    listing = output.with_suffix(".tsv")
+    check_output(output, [source, target], docbin=True)
+    check_inputs([listing], [source, target])
     vocab = spacy.blank("en").vocab
     rng = random.Random(seed)
     drawn = []
@@ -154,7 +158,6 @@ def augment_files(
         for doc, (old, new) in zip(made.docs, made.replaced, strict=True)
     ]
     lines = ["\t".join(" ".join(part.split()) for part in row) for row in [LISTING, *rows]]
-    listing = output.with_suffix(".tsv")
     write_files({output: pack_docs(made.docs), listing: ("\n".join(lines) + "\n").encode("utf8")})
     return made
 

@@ -10,6 +10,7 @@ from spacy.tokens import Doc, Span
 from ..dapt.excluded import read_excluded
 from ..dapt.raw import read_text_lines
 from ..data.docbin import read_docbin, write_docbin
+from ..data.files import check_output
 from ..data.tokenizing import bounded
 from ..domains import get_domain, get_language, set_domain, set_language, without_annotation
 from ..errors import CrossnerError, Errors
@@ -87,8 +88,9 @@ def label_files(
     threshold (float): see `label_docs`.
     domain (Optional[str]): domain of the docs; what they are marked with if not given.
     exclude (Sequence[Path]): dev and test files; what holds a sentence of theirs is left out, see `Excluded`.
-    RAISES (CrossnerError): a file cannot be read or written, nothing is left, or see `label_docs`.
+    RAISES (CrossnerError): a file cannot be read or written, nothing is left, or see `label_docs` and `check_output`.
     """
+    check_output(Path(output), [Path(path) for path in (text, *exclude)], docbin=True)
     docs = read_texts(Path(text), nlp)
     found = Labelled([], len(docs))
     if exclude:
