@@ -120,9 +120,6 @@ class RowReader:
 
     def _note_doubts(self, sentences: Sequence[TaggedSentence]) -> None:
         """Note what may have been meant otherwise."""
-        for column in self.layout.others:
-            read = f"tags are read from column {self.layout.tag + 1}"
-            self.faults.note(f"other column of tags, column {column + 1}, is left aside: {read}")
         if self.layout.notation is Notation.bare:
             count = sum(tag != OUTSIDE for sentence in sentences for tag in sentence.tags)
             self.faults.note(f"tags without a type, read as entities of the type {BARE_LABEL}", count)

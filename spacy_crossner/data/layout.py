@@ -38,8 +38,7 @@ class Layout:
     reading (Reading): how the tags are written.
     numbers (Optional[int]): the numbers of the tokens.
     sentences (Optional[int]): the number or name of the sentence, in its first row or in each.
-    rival (str): another column that may hold the tags, in words; empty without one.
-    others (Tuple[int, ...]): further columns of tags, those of chunks aside, which are not read.
+    rival (str): another column that holds tags of entities, in words; empty without one.
     """
 
     separator: Separator
@@ -50,7 +49,6 @@ class Layout:
     numbers: Optional[int] = None
     sentences: Optional[int] = None
     rival: str = ""
-    others: Tuple[int, ...] = ()
 
     @property
     def notation(self) -> Notation:
@@ -142,8 +140,7 @@ def _find_columns(table: Table, notation: Optional[Notation], width: Optional[in
     if word is None:
         return None
     rival = _describe_rival(tags, readings)
-    others = tuple(column for column in tags[:-1] if readings[column].entities and not readings[column].is_chunks)
-    return Layout(table.separator, width, word, tag, readings[tag], numbers, sentences, rival, others)
+    return Layout(table.separator, width, word, tag, readings[tag], numbers, sentences, rival)
 
 
 def _find_width(rows: Sequence[Row], header: Sequence[str]) -> Optional[int]:
@@ -167,7 +164,7 @@ def read_column(values: Counter[str], notation: Optional[Notation]) -> Reading:
 
 
 def _tag_columns(readings: Sequence[Reading], table: Table) -> List[int]:
-    """Return the columns that hold tags: those of entities are in the last, as those of chunks stand before it."""
+    """Return the columns that hold tags, without those of chunks beside others: those of entities are in the last."""
     found = [column for column, reading in enumerate(readings) if reading.share >= 0.5]
     # Words may look like tags, so the first column holds the tags where no other does, and nearly all are sure.
     words_may = readings[0].share < 0.9 or not readings[0].entities or readings[0].notation is Notation.label
@@ -178,13 +175,15 @@ def _tag_columns(readings: Sequence[Reading], table: Table) -> List[int]:
     sure = [c for c in found if readings[c].notation is not Notation.label and not readings[c].is_chunks]
     if any(readings[column].entities for column in sure):
         found = [c for c in found if readings[c].notation is not Notation.label]
+    if any(readings[column].is_sure and not readings[column].is_chunks for column in found):
+        found = [column for column in found if not readings[column].is_chunks]
     return found
 
 
 def _describe_rival(tags: Sequence[int], readings: Sequence[Reading]) -> str:
-    """Name a column that holds more tags of entities than the last does; return "" without one."""
+    """Name a column before the last that holds tags of entities, too; return "" without one."""
     for column in tags[:-1]:
-        if readings[column].entities > readings[tags[-1]].entities and not readings[column].is_chunks:
+        if readings[column].entities and readings[column].is_sure and not readings[column].is_chunks:
             labels = ", ".join(sorted(readings[column].labels)[:5])
             return f"tags in column {column + 1} ({labels}) and in column {tags[-1] + 1}"
     return ""

@@ -41,8 +41,9 @@ _PATTERNS = {
 }
 # A bare label is a name: numbers, `_`, `-` and punctuation are of other columns.
 _LABEL = re.compile(r"[^\W\d_][\w/&+ -]*")
-# Tags of chunks, as CoNLL-2000 and CoNLL-2003 have them beside the entities.
+# Tags of chunks, as CoNLL-2000 and CoNLL-2003 have them beside the entities, and their names in German and French.
 CHUNKS = frozenset(["NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "INTJ", "CONJP", "LST", "UCP"])
+CHUNKS |= {"NC", "VC", "PC", "ADVC", "ADJC", "CONJC", "AP", "VN", "AdP", "COORD", "QP", "WHNP", "WHPP", "WHADVP"}
 
 
 @dataclass
@@ -69,8 +70,13 @@ class Reading:
 
     @property
     def is_chunks(self) -> bool:
-        """Whether the tags are those of chunks: by their labels, or as most tokens are in one."""
-        return bool(self.entities) and (self.labels <= CHUNKS or self.entities > self.outside)
+        """Whether the tags are those of chunks, by their labels: how many there are says nothing, entities may be dense."""
+        return bool(self.entities) and self.labels <= CHUNKS
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether these are tags, not parts of speech or letters that look so: one is O, or they are written B-X."""
+        return self.outside > 0 or (self.entities > 0 and self.notation is Notation.prefix)
 
 
 def split_written(tag: str, notation: Notation) -> Optional[Tuple[str, str]]:

@@ -142,10 +142,42 @@ def test_the_line_named_is_one_without_a_tag(tmp_path):
         read(tmp_path, "Ada\tB-PER\nleft\tVBD\nthe\tDT\nhouse\tNN\n")
 
 
-def test_another_column_of_tags_is_noted(tmp_path):
-    (sentence,), source = read(tmp_path, "Ada NNP O B-PER\nleft VBD O O\nOslo NNP B-LOC B-LOC\nin IN O O\nMay NN O O\n")
-    assert sentence.spans == [(0, 1, "PER"), (2, 3, "LOC")]
-    assert source.faults.notes == {"other column of tags, column 3, is left aside: tags are read from column 4": 1}
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Ada\tB-PER\tO\n\n" * 20, "tags in column 2 (PER) and in column 3"),
+        # Outer and inner entities, most tokens in one.
+        (
+            "1 Die O O\n2 Uni B-ORG O\n3 Bonn I-ORG B-LOC\n4 rief O O\n5 Eva B-PER O\n6 Kern I-PER O\n\n" * 15,
+            "tags in column 3 (ORG, PER) and in column 4",
+        ),
+        ("Ada NNP O B-PER\nleft VBD O O\nOslo NNP B-LOC B-LOC\nin IN O O\n", "tags in column 3 (LOC) and in column 4"),
+        ("Ada PER O\nleft O O\nOslo LOC O\nis O O\nbig O O\n", "tags in column 2 (LOC, PER) and in column 3"),
+    ],
+)
+def test_two_columns_of_tags_are_refused(tmp_path, text, found):
+    with pytest.raises(DataError, match=r"^\[C130\]") as caught:
+        read(tmp_path, text)
+    assert found in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["{word}\t{tag}\t{chunk}", "{word} {pos} {chunk} {tag}", "{word}\t{tag}\t{pos}\t{chunk}", "{word} O {chunk} {tag}"],
+)
+@pytest.mark.parametrize("chunks", [("B-NP", "B-VP", "I-NP"), ("I-NC", "B-VC", "I-NC"), ("B-ADJP", "O", "O")])
+def test_chunks_are_told_by_their_labels(tmp_path, row, chunks):
+    words, tags = ["Ada", "King", "Oslo"], ["B-PER", "I-PER", "B-LOC"]
+    cells = zip(words, tags, chunks, strict=True)
+    text = "\n".join(row.format(word=word, tag=tag, pos="NN", chunk=chunk) for word, tag, chunk in cells)
+    (sentence,), _ = read(tmp_path, text)
+    assert (sentence.words, sentence.spans) == (words, [(0, 2, "PER"), (2, 3, "LOC")])
+
+
+def test_a_file_without_an_entity_may_have_chunks(tmp_path):
+    for row in ("Ada O B-NP\nleft O B-VP\n", "Ada B-NP O\nleft B-VP O\n"):
+        (sentence,), _ = read(tmp_path, row)
+        assert (sentence.words, sentence.spans) == (["Ada", "left"], [])
 
 
 def test_a_comment_inside_a_sentence_does_not_end_it(tmp_path):
@@ -157,9 +189,9 @@ def test_a_comment_inside_a_sentence_does_not_end_it(tmp_path):
 
 
 def test_the_whole_file_decides_which_column_holds_the_tags(tmp_path):
-    text = "Ada B-PER O\nleft O O\n" * 1500 + "Ada O B-PER\nleft O O\nit O O\n" * 1600
+    text = "Ada O B-PER\nleft O O\n" * 1500 + "Ada B-NP O\nleft B-VP O\nit O O\n" * 1600
     sentences, _ = read(tmp_path, text)
-    assert sum(len(sentence.spans) for sentence in sentences) == 1600
+    assert sum(len(sentence.spans) for sentence in sentences) == 1500
 
 
 def test_a_file_without_lines_between_sentences_is_noted(tmp_path):
