@@ -14,6 +14,9 @@ ZERO_WIDTH = "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u20
 # Blanks of a line that are neither U+0020 nor a tab.
 ODD_BLANK = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 
+# What ends a line for Unicode and for Python, beside LF and CR, which end the lines of files.
+LINE_BREAKS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+
 # What a note says of labels that were cleaned.
 CLEANED = "labels cleaned of zero-width characters, of no-break and other odd blanks, or put in NFC"
 

@@ -11,7 +11,7 @@ from .faults import MOSTLY_UNKNOWN, NO_PREFIXES, Faults
 from .layout import Layout, find_layout
 from .notations import Notation
 from .schemes import PREFIXES, Scheme, detect_scheme, is_tag
-from .table import Table
+from .table import Table, split_at_breaks
 
 
 @dataclass
@@ -35,6 +35,7 @@ class ColumnFile:
 
         RAISES (DataError): two columns hold tags of entities.
         """
+        lines = split_at_breaks(lines)
         table, layout = find_layout(lines, faults)
         if scheme is Scheme.io and not (layout and layout.notation is Notation.prefix and layout.reading.entities):
             table, layout = find_layout(lines, faults, Notation.label)

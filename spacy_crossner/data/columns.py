@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import List, Optional, Sequence
 
 from ..tags import OUTSIDE, bio_to_spans
-from .characters import is_blank_line, is_unseen
+from .characters import LINE_BREAKS, is_blank_line, is_unseen
 from .faults import (
     COLUMNS,
     EMPTY_TOKEN,
     HEADER,
+    LINE_BREAK,
     TAG_OF_RANGE,
     TAG_WITHOUT_WORD,
     Fault,
@@ -156,6 +157,10 @@ class RowReader:
         read = layout.read(row, self.writer)
         if read is None:
             raise faults.error(COLUMNS, row.number, wrong_columns(row.text, layout))
+        # In the word it is kept; elsewhere a word of another row may stand behind it, and would be lost.
+        for cell in cells[: layout.word] + cells[layout.word + 1 :]:
+            if LINE_BREAKS.search(cell.strip()):
+                raise faults.error(LINE_BREAK, row.number, f"a line break of Unicode inside the cell {shorten(cell)}")
         word, tag = read[0], self.writer(read[1])
         if layout.numbers is not None:
             if self._is_range(row, cells[layout.numbers], tag):

@@ -21,7 +21,8 @@ def decode_lines(raws: Iterator[bytes], faults: Faults) -> Iterator[Line]:
     r"""Decode a file line by line; only one that begins with a mark of UTF-16 or UTF-32 is taken in as a whole.
 
     LF and CRLF end a line. CR does in a file that has no LF (as old Macs wrote). Any other line end of Unicode
-    (U+0085, U+2028, form feed ...), and a CR beside LFs, may stand inside a token.
+    (U+0085, U+2028, form feed ...), and a CR beside LFs, may stand inside a token;
+    files with columns are cut there, too, where that gives rows, see `split_at_breaks`.
 
     raws (Iterator[bytes]): the file, cut after each LF byte.
     faults (Faults): names the file.

@@ -177,6 +177,10 @@ NOT_OURS = Fault(
     "no splits but those that `convert` wrote, as it wrote them. Give another folder, let `convert` draw the splits "
     "(--dev 0.2 --test 0.2), or say --force to replace these, and to delete those that the text does not have",
 )
+LINE_BREAK = Fault(
+    "C134",
+    "a row on each line: replace form feeds, U+0085, U+2028 and the like by line ends, or by blanks inside a row",
+)
 READ_FILE = Fault("C131", "another file or folder to write to than {read}, which is read")
 OTHER_PARTS = Fault(
     "C132",

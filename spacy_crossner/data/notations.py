@@ -70,7 +70,7 @@ class Reading:
 
     @property
     def is_chunks(self) -> bool:
-        """Whether the tags are those of chunks, by their labels: how many there are says nothing, entities may be dense."""
+        """Whether the tags are those of chunks, by their labels: their number says nothing, entities may be dense."""
         return bool(self.entities) and self.labels <= CHUNKS
 
     @property

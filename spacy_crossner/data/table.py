@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Iterator, List, Optional, Sequence
 
-from .characters import ODD_BLANK, is_blank_line
+from .characters import LINE_BREAKS, ODD_BLANK, is_blank_line
 from .decoding import Line
 
 DOCUMENT_MARKER = re.compile(r"[\ufeff]?\"?-+DOCSTART-+(?![\w-])", re.IGNORECASE)
@@ -139,6 +139,24 @@ def split_quoted(text: str, delimiter: str) -> Optional[List[str]]:
         return [cell.strip(" ") for cell in next(csv.reader([text], delimiter=delimiter, strict=True))]
     except (csv.Error, StopIteration):
         return None
+
+
+def split_at_breaks(lines: Sequence[Line]) -> List[Line]:
+    """Cut lines at Unicode's other line ends where there are rows on both sides: with columns, as many in all parts.
+
+    One inside a token stays, as there is a part without a tag.
+
+    RETURNS (List[Line]): the lines; parts keep the number of their line.
+    """
+    found: List[Line] = []
+    for number, text in lines:
+        parts = text.splitlines() if LINE_BREAKS.search(text) else [text]
+        filled = [part for part in parts if not is_blank_line(part)]
+        separator = next((each for each in "\t ,;" if each in text), "\t")
+        widths = {len(list(filter(None, part.split(separator)))) for part in filled}
+        are_rows = len(filled) > 1 and len(widths) == 1 and min(widths) > 1
+        found += [(number, part) for part in parts] if are_rows else [(number, text)]
+    return found
 
 
 def find_separators(lines: Sequence[Line]) -> Iterator[Separator]:

@@ -288,3 +288,22 @@ def test_convert_prints_the_columns(tmp_path):
     assert result.exit_code == 0
     assert "columns, BIO tags (detected), separated by commas, words in column 2 and tags in column 4 of 4" in output
     assert "x.txt: 1 header line (sentence #, word, pos, tag) left out" in output
+
+
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x85", "\u2028", "\u2029"])
+def test_no_word_is_lost_at_a_line_break_inside_a_line(tmp_path, end):
+    for text in (
+        f"Ada\tB-PER{end}left\tO\nOslo\tB-LOC\n",
+        f"Ada B-PER{end}left O{end}Oslo B-LOC{end}",
+        f"word,tag\nAda,B-PER{end}left,O\nOslo,B-LOC\n",
+    ):
+        (sentence,), _ = read(tmp_path, text)
+        assert (sentence.words, sentence.spans) == (["Ada", "left", "Oslo"], [(0, 1, "PER"), (2, 3, "LOC")])
+    sentences, _ = read(tmp_path, f"Ada\tB-PER{end}{end}left\tO\n")
+    assert [sentence.words for sentence in sentences] == [["Ada"], ["left"]]
+    # Inside a token it is kept, and at the end of a line it says nothing.
+    (sentence,), _ = read(tmp_path, f"A{end}da\tB-PER{end}\nleft\tO\n")
+    assert (sentence.words, sentence.spans) == ([f"A{end}da", "left"], [(0, 1, "PER")])
+    for text in (f"Ada\tB-PER{end}left\nOslo\tO\n", f"Ada\tNNP{end}left\tB-PER\nOslo\tNNP\tO\n" + "is\tVB\tO\n" * 3):
+        with pytest.raises(DataError, match=r"\[C1[03]4\].*line 1: found"):
+            read(tmp_path, text, repair=True)
