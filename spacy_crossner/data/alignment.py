@@ -9,7 +9,19 @@ from spacy.tokens import Doc
 
 from ..tags import TagSpan
 from .characters import CLEANED, clean_label
-from .faults import CUTS_TOKEN, DESTROYED, EMPTY_LABEL, MINOR_PART, OUT_OF_RANGE, OVERLAP, Faults
+from .faults import (
+    BAD_JSON,
+    BAD_RECORD,
+    CUTS_TOKEN,
+    DESTROYED,
+    EMPTY_LABEL,
+    MINOR_PART,
+    NO_TEXT,
+    OUT_OF_RANGE,
+    OVERLAP,
+    RECORDS_LOST,
+    Faults,
+)
 from .sentences import Sentence
 
 Tokenize = Callable[[str], Doc]
@@ -91,14 +103,19 @@ def align_spans(text: Text, spans: Iterable[CharSpan], faults: Faults) -> List[T
     return kept
 
 
-def check_repairs(faults: Faults) -> None:
+def check_repairs(faults: Faults, sentences: int) -> None:
     """Refuse repairs that destroy what a file holds.
 
     faults (Faults): the faults of the whole file.
-    RAISES (DataError): more than one span in ten was dropped (and more than one), more than half of them cut a token
-        (and more than three), or no span is left.
+    sentences (int): the sentences that were read: a record may hold several.
+    RAISES (DataError): more than one span or record in ten was dropped (and more than one), more than half of the spans
+        cut a token (and more than three), or no span is left.
     """
     tally = faults.tally
+    dropped = sum(faults.repairs[str(fault.repair)] for fault in (BAD_JSON, BAD_RECORD, NO_TEXT))
+    records = max(tally.records, sentences + dropped)
+    if dropped > max(1, records // 10):
+        raise faults.error(RECORDS_LOST, None, f"{dropped:,} of {records:,} records that --repair drops")
     if tally.lost > max(1, tally.seen // 10):
         raise faults.error(DESTROYED, None, f"{tally.lost:,} of {tally.seen:,} spans whose words are not certain")
     if tally.cut > max(3, tally.seen // 2):

@@ -1,13 +1,14 @@
 """Files of columns that belong together: each with its own layout, their tags written in one way and of one scheme."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Iterable, List, Optional, Sequence, Tuple
 
 from ..tags import OUTSIDE
 from .columns import RowReader, TaggedSentence
 from .decoding import Line
-from .faults import MOSTLY_UNKNOWN, NO_PREFIXES, Faults
+from .faults import MOSTLY_UNKNOWN, NO_OUTSIDE, NO_PREFIXES, Faults
 from .layout import Layout, find_layout
 from .notations import Notation
 from .schemes import PREFIXES, Scheme, detect_scheme, is_tag
@@ -87,11 +88,30 @@ def read_files(files: Sequence[ColumnFile], scheme: Scheme) -> Tuple[List[List[T
     if labels_alone and scheme not in (Scheme.auto, Scheme.io):
         found = f"labels alone as tags, where --scheme {scheme} needs more"
         raise labels_alone[0].faults.error(NO_PREFIXES, None, found)
+    if labels_alone:
+        how = "`sed -E 's/([[:blank:],;\"]){label}(\"?[[:space:]]*)$/\\1O\\2/' {file} > NEW` where it ends the lines"
+        check_outside((tag for rows in read for row in rows for tag in row.tags), how, labels_alone[0].faults)
     if scheme is Scheme.auto:
         scheme = choose_scheme(read, [file.layout.notation for file in files if file.layout])
     for file, sentences in zip(files, read, strict=True):
         check_tags(sentences, scheme, file.faults)
     return read, scheme
+
+
+def check_outside(tags: Iterable[str], how: str, faults: Faults) -> None:
+    """Refuse labels alone among which none is O: all words would be in an entity.
+
+    tags (Iterable[str]): the tags of all files that belong together, written `I-PER`.
+    how (str): how to rename a {label} of a {file}.
+    RAISES (DataError): there are tags, and none is O.
+    """
+    counts = Counter(tags)
+    if counts and OUTSIDE not in counts:
+        tag, count = counts.most_common(1)[0]
+        label = tag.removeprefix("I-")
+        found = f"no tag O among {counts.total():,} labels, of which {count:,} are '{label}'"
+        how = how.format(label=re.escape(label), file=faults.path)
+        raise faults.error(NO_OUTSIDE, None, found, label=label, how=how)
 
 
 def choose_scheme(files: Sequence[Sequence[TaggedSentence]], notations: Sequence[Notation]) -> Scheme:

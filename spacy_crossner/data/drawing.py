@@ -62,6 +62,10 @@ def draw_parts(sentences: Sequence[Sentence], sizes: Mapping[str, Size], seed: i
     # "" stands for sentences without an entity: they, too, are to be in all parts.
     labels = [Counter(label for _, _, label in sentence.spans or []) or Counter([""]) for sentence in sentences]
     drawn = Drawn(_share_out(list(units.values()), labels, counts, random.Random(seed)))
+    if empty := [name for name, part in drawn.parts.items() if not part]:
+        kind = "documents" if together else "different sentences"
+        found = f"{len(units)} {kind}, so that no sentence is left for {' and '.join(empty)}"
+        raise faults.error(SIZES, None, found, form="more of them, or a larger size, as repetitions stay together")
     if together:
         drawn.notes.append(f"{len(documents):,} documents were kept together.")
     elif len(documents) > 1:

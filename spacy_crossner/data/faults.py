@@ -148,12 +148,14 @@ class Tally:
     kept (int): spans that became entities.
     lost (int): spans that a repair dropped because their words are not certain.
     cut (int): spans that a repair fitted to tokens of which they hold a part.
+    records (int): records that the file holds, those of no known form and lines that are no JSON included.
     """
 
     seen: int = 0
     kept: int = 0
     lost: int = 0
     cut: int = 0
+    records: int = 0
 
 
 NO_PREFIXES = Fault("C123", "tags with B- or I- before the label; --scheme io reads labels alone")
@@ -176,6 +178,13 @@ NOT_OURS = Fault(
     "C162",
     "no splits but those that `convert` wrote, as it wrote them. Give another folder, let `convert` draw the splits "
     "(--dev 0.2 --test 0.2), or say --force to replace these, and to delete those that the text does not have",
+)
+NO_OUTSIDE = Fault(
+    "C135",
+    "O as the tag of words outside of entities. If '{label}' is that of this file, rename it to O: {how}",
+)
+RECORDS_LOST = Fault(
+    "C136", "few records to drop, a tenth at most. Mend the file or export it anew; without --repair the first is named"
 )
 LINE_BREAK = Fault(
     "C134",

@@ -9,7 +9,7 @@ from typing import Iterable, Iterator, List, Optional, Sequence
 from .alignment import Text, Tokenize, check_repairs
 from .brat import TEXT_SUFFIX, is_brat, read_brat
 from .characters import is_blank_line
-from .column_files import ColumnFile, check_tags, choose_scheme, read_files, share_notation
+from .column_files import ColumnFile, check_outside, check_tags, choose_scheme, read_files, share_notation
 from .columns import TaggedSentence, ends_in_tag, read_tags, wrong_columns
 from .faults import COLUMNS, EMPTY_FILE, EMPTY_LABEL, NO_PREFIXES, NOTHING_LEFT, UNKNOWN_TAG, Faults
 from .files import Line, read_lines
@@ -72,7 +72,7 @@ class Source:
         RAISES (DataError): the file has a fault that is not to be mended, no sentence, or no entity left of those that
             were to be mended.
         """
-        empty, entities = True, 0
+        sentences = entities = 0
         for sentence in self._read_annotated(tokenize):
             if self.raw and sentence.spans is not None:
                 if sentence.spans:
@@ -80,15 +80,15 @@ class Source:
                 sentence.spans, sentence.unannotated = None, ()
             entities += len(sentence.spans or [])
             yield sentence
-            empty = False
-        if empty:
+            sentences += 1
+        if not sentences:
             counts = [*self.faults.notes.items(), *self.faults.repairs.items()]
             left_out = [f"{count:,} {what}" for what, count in counts]
             raise self.faults.error(EMPTY_FILE, None, "; ".join(["no sentence", *left_out]))
         lost = [what for what in self.faults.repairs if what in DESTROYING]
         if lost and not entities and not self.raw:
             raise self.faults.error(NOTHING_LEFT, None, f"no entity left: {'; '.join(lost)}")
-        check_repairs(self.faults)
+        check_repairs(self.faults, sentences)
 
     def _read_annotated(self, tokenize: Tokenize) -> Iterator[Sentence]:
         """Read the sentences with their annotation."""
@@ -156,6 +156,10 @@ def _share_json_scheme(sources: Sequence[Source], scheme: Scheme) -> None:
         write = TagWriter(reading)
         for item in items:
             item.rows.tags = [write(tag) for tag in item.rows.tags]
+        if reading.notation is Notation.label:
+            first = next(source for source in sources if items[0] in source.items)
+            how = "in the file, or in what wrote it"
+            check_outside((tag for item in items for tag in item.rows.tags), how, first.faults)
         if scheme is Scheme.auto:
             scheme = choose_scheme([[item.rows for item in items]], [reading.notation])
     for source in sources:

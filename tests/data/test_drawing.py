@@ -133,3 +133,15 @@ def test_a_set_of_one_sentence_cannot_be_split():
     sentences = [Sentence(["Oslo"], [], i) for i in range(9)]
     with pytest.raises(DataError, match=r"C119.*found 1 different sentences; expected at least 2"):
         draw(sentences, dev=2)
+
+
+def test_no_part_is_empty():
+    # Ten times each of three sentences, which stay together.
+    sentences = [Sentence([f"w{i % 3}", "x"], [(1, 2, "X")], i) for i in range(30)]
+    with pytest.raises(DataError, match=r"C119.*3 different sentences, so that no sentence is left for dev"):
+        draw(sentences, dev=0.2, test=0.2)
+    assert {name: len(part) for name, part in draw(sentences, dev=10, test=10).items()} == {
+        "train": 10,
+        "dev": 10,
+        "test": 10,
+    }

@@ -1,4 +1,6 @@
+import json
 import re
+import subprocess
 from collections import Counter
 
 import pytest
@@ -42,6 +44,29 @@ def read(tmp_path, tags, words=WORDS, **options):
     path.write_text("".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags.split(), strict=True)), encoding="utf8")
     (source,) = open_files([path], **options)
     return list(source.read(None)), source
+
+
+@pytest.mark.parametrize("outside", ["none", "no_entity", "-"])
+def test_labels_of_which_none_is_o_are_refused(tmp_path, outside):
+    columns = tmp_path / "columns.txt"
+    columns.write_text(f"Ada\tPER\nleft\t{outside}\nit\t{outside}\r\n\nOslo\tLOC\n", encoding="utf8")
+    records = tmp_path / "records.jsonl"
+    record = {"tokens": ["Ada", "left", "it", "Oslo"], "tags": ["PER", outside, outside, "LOC"]}
+    records.write_text(json.dumps(record) + "\n", encoding="utf8")
+    for path in (columns, records):
+        with pytest.raises(DataError, match=rf"C135.*no tag O among 4 labels, of which 2 are '{outside}'") as caught:
+            open_files([path], scheme=Scheme.io)
+        if path == columns:
+            command = str(caught.value).split("`")[1].replace("> NEW", f"> {tmp_path / 'new.txt'}")
+    subprocess.run(command, shell=True, check=True)
+    (source,) = open_files([tmp_path / "new.txt"], scheme=Scheme.io)
+    assert [sentence.spans for sentence in source.read(None)] == [[(0, 1, "PER")], [(0, 1, "LOC")]]
+    # A small file has the O of the others.
+    (tmp_path / "dev.txt").write_text("Ada\tPER\nit\tLOC\n", encoding="utf8")
+    assert [source.scheme for source in open_files([tmp_path / "new.txt", tmp_path / "dev.txt"], scheme=Scheme.io)] == [
+        Scheme.io,
+        Scheme.io,
+    ]
 
 
 @pytest.mark.parametrize("repair", [False, True])
@@ -95,14 +120,14 @@ def test_a_small_file_goes_by_the_others(tmp_path):
 
 
 def test_scheme_io_takes_labels_alone(tmp_path):
-    words, tags = ["a", "b", "c"], "PER PER LOC"
+    words, tags = ["a", "b", "c", "d"], "PER PER LOC O"
     with pytest.raises(DataError, match=r"C104.*--scheme io"):
-        read(tmp_path, tags, words)
+        read(tmp_path, "PER PER LOC", words[:3])
     with pytest.raises(DataError, match=r"C123.*labels alone.*--scheme io"):
-        read(tmp_path, "PER PER O", words)
+        read(tmp_path, "PER PER O", words[:3])
     (sentence,), _ = read(tmp_path, tags, words, scheme=Scheme.io)
     assert sentence.spans == [(0, 2, "PER"), (2, 3, "LOC")]
-    (sentence,), _ = read(tmp_path, "I-PER I-PER I-LOC", words, scheme=Scheme.io)
+    (sentence,), _ = read(tmp_path, "I-PER I-PER I-LOC O", words, scheme=Scheme.io)
     assert sentence.spans == [(0, 2, "PER"), (2, 3, "LOC")]
 
 

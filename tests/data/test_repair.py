@@ -92,3 +92,31 @@ def test_stats_does_not_count_what_it_would_have_to_destroy(tmp_path):
     (tmp_path / "train.txt").write_text(DESTROYED["a word without a tag"][0], encoding="utf8")
     with pytest.raises(DataError, match=r"^\[C104\]"):
         stats([tmp_path])
+
+
+GOOD = '{"text": "Ada left", "spans": [{"start": 0, "end": 3, "label": "PER"}]}\n'
+BAD = {
+    "no JSON": '{"text": "Ada left", "spa\n',
+    "no text": '{"text": " ", "spans": []}\n',
+    "another form": '{"text": "Ada left", "spans": [{"start": 0, "end": 3, "label": "PER"}, 7]}\n',
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("as_list", [False, True])
+def test_few_records_are_dropped(tmp_path, bad, as_list):
+    """One in ten, and one in any case."""
+    # A list as a whole is JSON.
+    record = "7\n" if as_list and bad == "no JSON" else BAD[bad]
+    for good, broken, is_read in ((2, 1, True), (18, 2, True), (17, 2, False), (1, 9, False)):
+        lines = GOOD * good + record * broken
+        text = "[" + ",".join(lines.splitlines()) + "]" if as_list else lines
+        path = tmp_path / "x.jsonl"
+        path.write_text(text, encoding="utf8")
+        (source,) = open_files([path], repair=True)
+        if is_read:
+            assert len(list(source.read(English().tokenizer))) == good
+            assert source.faults.repairs.total() == broken
+        else:
+            with pytest.raises(DataError, match=rf"C136.*found {broken} of {good + broken} records"):
+                list(source.read(English().tokenizer))

@@ -55,6 +55,7 @@ def read_records(lines: Iterable[Line], faults: Faults) -> List[Record]:
         expanded = _expand(whole)
         if expanded is not None:
             faults.unit = "record"
+            faults.tally.records = len(expanded)
             return [record for record in expanded if _check(record, faults)]
         if isinstance(whole, dict):
             return [Record(content[0][0], whole)]
@@ -62,6 +63,7 @@ def read_records(lines: Iterable[Line], faults: Faults) -> List[Record]:
             number = content[min(problem[0], len(content)) - 1][0]
             raise faults.error(BAD_JSON, number, f"text that is no JSON ({problem[1]})")
     records: List[Record] = []
+    faults.tally.records = len(content)
     for number, text in content:
         value, problem = _load(text)
         if problem:
