@@ -144,6 +144,8 @@ def report(result: Conversion, scheme: Scheme) -> None:
         print_parts(result)
     for note in result.notes:
         msg.info(note)
+    for warning in result.warnings:
+        msg.warn(warning[:1].upper() + warning[1:])
     for split in result.missing:
         use = {"dev": "train and calibrate select on", "test": "evaluate scores on"}[split]
         option = f"--{split} 0.2"

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from spacy.vocab import Vocab
 
 from ..data.alignment import Tokenize
-from ..data.convert import blank_pipeline
 from ..data.docbin import read_docbin
 from ..data.reading import open_files
 from ..data.sentences import Sentence, read_doc
+from ..data.tokenizing import blank_pipeline
 from ..normal_form import sentence_key
 from .sentences import split_sentences
 from .words import Indices

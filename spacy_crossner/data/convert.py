@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Collection, Dict, Iterable, Iterator, List, Mapping, Optional, Set
 
-import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from tqdm import tqdm
 
-from ..errors import CrossnerError
 from .brat import find_brat_split, is_brat
 from .docbin import pack_docs
 from .drawing import REST, Size, draw_parts
@@ -22,11 +20,14 @@ from .reading import Format, Source, open_files
 from .running import TokenFit
 from .schemes import Scheme
 from .sentences import Sentence, make_doc
-from .tokenizing import bounded
+from .tokenizing import blank_pipeline, bounded
 
 SPLITS = ("train", "dev", "test")
 
-SUFFIXES = (".txt", ".jsonl", ".json")
+SUFFIXES = (".txt", ".jsonl", ".json", ".csv", ".tsv", ".conll", ".conllu", ".bio", ".iob")
+
+# Names of files in a message.
+MOST_LISTED = 10
 
 
 @dataclass
@@ -96,6 +97,7 @@ class Conversion:
     removed (List[Path]): splits of an earlier corpus in the output folder, taken away.
     unread (List[str]): other files in the source folder.
     notes (List[str]): what else the user should know of.
+    warnings (List[str]): what is likely to be a mistake.
     """
 
     files: List[Converted]
@@ -105,6 +107,7 @@ class Conversion:
     removed: List[Path] = field(default_factory=list)
     unread: List[str] = field(default_factory=list)
     notes: List[str] = field(default_factory=list)
+    warnings: List[str] = field(default_factory=list)
 
     @property
     def labels(self) -> List[str]:
@@ -134,9 +137,9 @@ def convert(
     All files are written or none: an error leaves what was there before. A folder gets the sums of its splits, too, by
     which the next call knows that it wrote them, see `manifest`.
 
-    source (Path): a file, or a folder with any of train, dev and test as `.txt`, `.jsonl`, `.json` or a folder of
-        brat's files, or with one file that has the name of the domain, which is then train, or a folder of brat's files
-        itself.
+    source (Path): a file, or a folder with any of train, dev and test, each as a file with an ending of `SUFFIXES` or
+        as a folder of brat's files, or with one file that has the name of the domain, which is then train, or a folder
+        of brat's files itself.
     output (Path): a `.spacy` file, or a folder where `source` is one with splits or `sizes` are given.
     domain (str): the domain mark of every doc.
     format (Format): the format of the text.
@@ -185,6 +188,7 @@ def convert(
             contents[part] = pack_docs(_make_docs(file, taken, result.changes, nlp, domain))
     if sizes and not any(path.stem == REST for path in contents):
         raise Faults(source).error(NO_SPLITS, None, "no train", form="a train set to draw from")
+    result.warnings = list(_doubts(result))
     splits = dict(contents)
     if labels_out is not None:
         contents[Path(labels_out)] = (json.dumps(result.labels, indent=2, ensure_ascii=False) + "\n").encode()
@@ -205,6 +209,27 @@ def convert(
     return result
 
 
+def _doubts(result: Conversion) -> Iterator[str]:
+    """Say which file has no entity, and which labels differ in letter case alone."""
+    entities: Counter[str] = Counter()
+    found: Dict[Path, bool] = {}
+    for file in result.files:
+        entities.update(file.entities)
+        if not file.source.raw:
+            found[file.source.path] = found.get(file.source.path, False) or bool(file.entities)
+    for path, has_entities in found.items():
+        if not has_entities:
+            yield f"no entity in {path}"
+    spellings: Dict[str, List[str]] = {}
+    for label, _ in entities.most_common():
+        spellings.setdefault(label.casefold(), []).append(label)
+    for labels in spellings.values():
+        if len(labels) > 1:
+            counts = ", ".join(f"{label} ({entities[label]:,})" for label in labels)
+            options = " ".join(f"--map {label}={labels[0]}" for label in labels[1:])
+            yield f"labels that differ in letter case alone: {counts}. If they are one type: {options}"
+
+
 def _make_docs(
     file: Converted, sentences: Iterable[Sentence], changes: LabelChanges, nlp: Language, domain: str
 ) -> Iterator[Doc]:
@@ -213,17 +238,6 @@ def _make_docs(
         changes.apply(sentence)
         file.add(sentence, nlp)
         yield make_doc(nlp.vocab, sentence, domain)
-
-
-def blank_pipeline(lang: str) -> Language:
-    """Return the blank pipeline of a language, for its tokenizer and vocabulary.
-
-    RAISES (CrossnerError): spaCy does not know the language, or lacks a package that its tokenizer needs.
-    """
-    try:
-        return spacy.blank(lang)
-    except ImportError as error:
-        raise CrossnerError(f"[C122] No tokenizer for the language '{lang}': {error}") from error
 
 
 def find_outputs(source: Path, output: Path, domain: str, *, is_drawn: bool) -> Dict[Path, Path]:
@@ -242,8 +256,12 @@ def find_outputs(source: Path, output: Path, domain: str, *, is_drawn: bool) -> 
     # A folder of brat's files without splits is read as one file.
     is_one = not splits and (source.is_file() or is_brat(source))
     if not splits and not is_one:
-        form = "a folder with train, dev or test as .txt, .jsonl, .json or a folder of .ann files"
-        raise Faults(source).error(NO_SPLITS, None, "none of them", form=f"{form}, one with {domain}.txt, or a file")
+        names = sorted(path.name + "/" * path.is_dir() for path in source.iterdir())
+        more = len(names) - MOST_LISTED
+        listed = ", ".join(names[:MOST_LISTED]) + f" and {more:,} more" * (more > 0)
+        form = f"a folder with train, dev or test as {', '.join(SUFFIXES)} or a folder of .ann files"
+        form += f", one with {domain}.txt, or a file"
+        raise Faults(source).error(NO_SPLITS, None, f"none of them, but {listed}" if names else "nothing", form=form)
     to_folder = is_drawn or not is_one
     if to_folder and (output.suffix == ".spacy" or output.is_file()):
         what = f"this name for the {'splits of' if is_one else 'folder'} {source}"

@@ -12,14 +12,15 @@ from ..domains import get_domain, get_language
 from ..normal_form import name_key, sentence_key
 from .alignment import Tokenize
 from .brat import is_brat
-from .convert import SPLITS, blank_pipeline
+from .convert import SPLITS
+from .convert import SUFFIXES as SPLIT_SUFFIXES
 from .docbin import read_docbin
 from .faults import ILLEGAL_INSIDE, NO_SPLITS, UNREADABLE, Faults
 from .overlap import VOCABULARY_SIZE, count_words, vocabulary_overlap
 from .reading import open_files
 from .running import TokenFit
 from .sentences import Sentence, read_doc
-from .tokenizing import bounded
+from .tokenizing import blank_pipeline, bounded
 
 DOCBIN_SUFFIX = ".spacy"
 
@@ -218,8 +219,8 @@ def _list_data(path: Path) -> List[Path]:
 
 
 def _is_data(file: Path) -> bool:
-    """Say whether a file in a folder is data. A `.json` of any other name than a split's may be a list of labels."""
-    return file.suffix in SUFFIXES or (file.suffix == ".json" and file.stem in SPLITS)
+    """Say whether a file in a folder is data. One like `.json`, which may be a list of labels, needs a split's name."""
+    return file.suffix in SUFFIXES or (file.suffix in SPLIT_SUFFIXES and file.stem in SPLITS)
 
 
 def _name_splits(files: Iterable[Path]) -> Dict[str, Path]:

@@ -3,7 +3,11 @@
 import re
 from typing import Callable, List
 
+import spacy
+from spacy.language import Language
 from spacy.tokens import Doc
+
+from ..errors import CrossnerError
 
 # Longer than any address that a sentence holds. What is longer is no word: base64, a row of brackets, of emojis ...
 LONGEST = 2000
@@ -44,3 +48,14 @@ def find_cuts(text: str) -> List[int]:
         if run.end() - run.start() > LONGEST
         for cut in range(run.start() + PIECE, run.end(), PIECE)
     ]
+
+
+def blank_pipeline(lang: str) -> Language:
+    """Return the blank pipeline of a language, for its tokenizer and vocabulary.
+
+    RAISES (CrossnerError): spaCy does not know the language, or lacks a package that its tokenizer needs.
+    """
+    try:
+        return spacy.blank(lang)
+    except ImportError as error:
+        raise CrossnerError(f"[C122] No tokenizer for the language '{lang}': {error}") from error

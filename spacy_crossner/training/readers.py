@@ -11,9 +11,8 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from ..dapt.raw import read_text_lines
-from ..data.convert import blank_pipeline
 from ..data.docbin import check_language, read_docbin
-from ..data.tokenizing import bounded
+from ..data.tokenizing import blank_pipeline, bounded
 from ..domains import get_domain, set_domain, without_annotation
 from ..errors import CrossnerError, Errors
 from ..models.param_gen import normal_form

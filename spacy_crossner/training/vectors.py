@@ -12,11 +12,10 @@ from spacy.training.initialize import convert_vectors
 from spacy.util import make_tempdir
 from spacy.vocab import Vocab
 
-from ..data.convert import blank_pipeline
 from ..data.docbin import check_language, read_docbin
 from ..data.faults import UNREADABLE, Faults
 from ..data.files import read_lines, reason
-from ..data.tokenizing import bounded
+from ..data.tokenizing import blank_pipeline, bounded
 from ..errors import CrossnerError, Errors
 from ..fingerprints import PACKAGES, RECORD, is_up_to_date, text_digest, version_fingerprint, write_record
 from ..locks import only_writer

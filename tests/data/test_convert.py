@@ -164,7 +164,7 @@ def test_an_error_leaves_everything_as_it_was(tmp_path, name):
     [
         ("none", "out", r"C101.*none: found no such file or folder"),
         ("train.txt", "out", r"C121.*out: .*expected a file name ending in .spacy"),
-        ("empty", "out", r"C120.*empty: found none of them; expected a folder with train, dev or test"),
+        ("empty", "out", r"C120.*empty: found nothing; expected a folder with train, dev or test"),
         ("twice", "out", r"C120.*twice: found dev.txt and dev.jsonl; expected one file for dev"),
         ("good", "out.spacy", r"C121.*out.spacy: .*expected a folder"),
         ("good", "train.txt", r"C121.*train.txt: .*expected a folder"),
@@ -192,6 +192,45 @@ def test_a_split_of_an_earlier_corpus_does_not_stay(folder):
     assert sorted(path.name for path in output.iterdir()) == ["SHA256SUMS", "train.spacy"]
     assert [path.name for path in result.removed] == ["dev.spacy"]
     assert result.unread == ["valid.txt"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".conll", ".conllu", ".bio", ".iob"])
+def test_splits_of_columns_by_their_endings(tmp_path, suffix):
+    source = tmp_path / "in"
+    source.mkdir()
+    train = "word,tag\nAda,B-PER\nran,O\n" if suffix == ".csv" else COLUMNS
+    (source / f"train{suffix}").write_text(train, encoding="utf8")
+    (source / f"test{suffix}").write_text("Ada\tB-PER\nran\tO\n", encoding="utf8")
+    (source / "names.tsv").write_text("Ada\tPER\n", encoding="utf8")
+    result = convert(source, tmp_path / "out", "news")
+    assert entities(tmp_path / "out" / "train.spacy") == ([[("Ada", "PER")]] if suffix == ".csv" else ENTITIES)
+    assert result.unread == ["names.tsv"]
+    assert set(stats([source]).sets["in"]) == {"train", "test"}
+
+
+def test_a_folder_without_a_split_is_listed(tmp_path):
+    source = tmp_path / "in"
+    (source / "sub").mkdir(parents=True)
+    for i in range(10):
+        (source / f"{i}.xml").touch()
+    with pytest.raises(DataError, match=r"C120.*found none of them, but 0.xml, 1.xml, .*, 9.xml and 1 more; expected"):
+        convert(source, tmp_path / "out", "news")
+
+
+def test_no_entity_and_other_cases_of_a_label_are_named(tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    train = "[Ada](PER) [Bo](PER) [Cy](Per) [Di](per) [Rom](LOC)\n"
+    (source / "train.txt").write_text(train, encoding="utf8")
+    (source / "dev.txt").write_text("Ada\tO\nran\tO\n", encoding="utf8")
+    assert convert(source, tmp_path / "out", "news").warnings == [
+        f"no entity in {source / 'dev.txt'}",
+        "labels that differ in letter case alone: PER (2), Per (1), per (1). "
+        "If they are one type: --map Per=PER --map per=PER",
+    ]
+    mapped = convert(source / "train.txt", tmp_path / "x.spacy", "news", label_map={"Per": "PER", "per": "PER"})
+    assert mapped.warnings == []
+    assert convert(source / "dev.txt", tmp_path / "x.spacy", "news", raw=True).warnings == []
 
 
 def test_splits_as_json_lists(tmp_path):

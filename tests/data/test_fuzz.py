@@ -14,11 +14,12 @@ from typer.testing import CliRunner
 
 import spacy_crossner.data.convert
 from spacy_crossner.cli import app
-from spacy_crossner.data.convert import blank_pipeline, convert
+from spacy_crossner.data.convert import convert
 from spacy_crossner.data.docbin import read_docbin
 from spacy_crossner.data.faults import EMPTY_TOKEN
 from spacy_crossner.data.reading import Format
 from spacy_crossner.data.schemes import Scheme
+from spacy_crossner.data.tokenizing import blank_pipeline
 from spacy_crossner.errors import CrossnerError
 
 from .strategies import FORMATS, broken, bytes_of_any_kind
