@@ -50,8 +50,8 @@ def split(
     output (Path): the folder for `<name>.spacy`.
     sizes (Mapping[str, Optional[int]]): the number of docs by name; None, for the last one only, takes what is left.
     seed (int): the same seed gives the same parts.
-    RETURNS (Split): the parts.
     force (bool): write over, and take away, parts that `split` did not write, or that changed since.
+    RETURNS (Split): the parts.
     RAISES (DataError): the set cannot be read or is too small, a part cannot be written, the set is itself a part to be
         written or taken away, or there are such parts and no force.
     """
