@@ -76,6 +76,8 @@ class Reading:
     @property
     def is_sure(self) -> bool:
         """Whether these are tags, not parts of speech or letters that look so: one is O, or they are written B-X."""
+        if self.notation is Notation.label:  # a word of a text may be o
+            return 10 * self.outside > self.entities
         return self.outside > 0 or (self.entities > 0 and self.notation is Notation.prefix)
 
 

@@ -161,6 +161,13 @@ def test_two_columns_of_tags_are_refused(tmp_path, text, found):
     assert found in str(caught.value)
 
 
+def test_words_of_text_are_no_columns_of_tags(tmp_path):
+    text = "".join(f"{a} {b} {c}\n" for a in ("go", "in") for b in ("my", "no", "an") for c in ("way", "man", "era"))
+    text += "vitamin o o\n"
+    with pytest.raises(DataError, match=r"^\[C123\]"):
+        read(tmp_path, text * 2)
+
+
 @pytest.mark.parametrize(
     "row",
     ["{word}\t{tag}\t{chunk}", "{word} {pos} {chunk} {tag}", "{word}\t{tag}\t{pos}\t{chunk}", "{word} O {chunk} {tag}"],
