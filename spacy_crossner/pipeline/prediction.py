@@ -123,8 +123,9 @@ def set_entities(doc: Doc, found: List[ScoredSpan], *, keep_preset: bool) -> Non
         blocked = [doc[i : i + 1] for i in np.flatnonzero(blocked_tokens(doc)).tolist()]
         preset = list(doc.ents)
     for span in preset:
-        if get_score(span) is None:
-            set_score(span, 1.0)
+        # Set again where there is one: what came from JSON has no label beside it, and a runner-up would hide it.
+        score = get_score(span)
+        set_score(span, 1.0 if score is None else score)
     taken = {i for span in [*preset, *blocked] for i in range(span.start, span.end)}
     spans = []
     for start, end, label, score in found:

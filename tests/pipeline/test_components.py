@@ -807,3 +807,14 @@ def test_a_later_format_is_refused_and_none_is_the_first(trained, tmp_path):
     loaded = spacy.load(tmp_path)
     assert entities(loaded(docs[0].text)) == expected
     assert loaded.get_pipe("ner").cfg["format"] == FORMAT_VERSION
+
+
+def test_a_score_from_json_stays_beside_runners_up(trained):
+    nlp, docs = trained
+    ner = nlp.get_pipe("ner")
+    ner.preset_ents, ner.candidates_key, ner.candidates_floor = "keep", "maybe", 1e-9
+    doc = without_annotation(docs[0], nlp.vocab)
+    doc.ents = [Span(doc, 0, 2, label="thing")]
+    doc[0:2]._.score = 0.25
+    doc = nlp(doc)
+    assert (doc.ents[0].label_, doc.ents[0]._.score) == ("thing", 0.25)
