@@ -16,8 +16,8 @@ from typing import Annotated, Callable, Dict, List, Optional
 import torch
 import typer
 
-from spacy_crossner.models.torch.crf import BioCRF
-from spacy_crossner.tags import allowed_starts, allowed_transitions, label_tags
+from spacy_crossner.annotations.tags import allowed_starts, allowed_transitions, label_tags
+from spacy_crossner.core.crf import BioCRF
 
 # Which side each one of ours is measured against.
 AGAINST = {

@@ -11,7 +11,7 @@ from typing import Annotated, List
 import typer
 from transformers import AutoModel
 
-from spacy_crossner.models.encoder_folder import find_encoder
+from spacy_crossner.encoders.folders import find_encoder
 
 
 def main(

@@ -25,12 +25,12 @@ from spacy.training.initialize import init_nlp
 from spacy.util import load_config, registry
 from torch import Tensor, nn
 
+from spacy_crossner.annotations.domains import without_annotation
+from spacy_crossner.core.bridge import get_module, predict_rows
+from spacy_crossner.core.head import Decoding, HeadOutput
 from spacy_crossner.data.docbin import read_docbin
-from spacy_crossner.domains import without_annotation
-from spacy_crossner.models.bridge import get_module, predict_rows
-from spacy_crossner.models.torch.greedy import pick_tags, tag_greedily
-from spacy_crossner.models.torch.head import Decoding, HeadOutput
-from spacy_crossner.models.torch.label_aware import LabelAwareTagger
+from spacy_crossner.methods.laner.greedy import pick_tags, tag_greedily
+from spacy_crossner.methods.laner.head import LabelAwareTagger
 
 CONFIG = Path(__file__).parents[1] / "configs" / "laner.cfg"
 BATCH_SIZES = (1, 8, 32, 128)

@@ -13,8 +13,8 @@ import spacy
 import typer
 from spacy.tokens import Doc
 
+from spacy_crossner.annotations.domains import without_annotation
 from spacy_crossner.data.docbin import read_docbin
-from spacy_crossner.domains import without_annotation
 
 
 def f_score(gold: List[Doc], found: List[Doc]) -> float:

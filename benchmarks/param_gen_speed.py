@@ -26,8 +26,8 @@ from spacy.util import load_config, registry
 from speed import timed
 from wasabi import table
 
+from spacy_crossner.annotations.domains import get_domain, without_annotation
 from spacy_crossner.data.docbin import read_docbin
-from spacy_crossner.domains import get_domain, without_annotation
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 ROUNDS = 5

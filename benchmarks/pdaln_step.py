@@ -23,8 +23,8 @@ from spacy.training.initialize import init_nlp
 from spacy.util import load_config, registry
 from wasabi import table
 
+from spacy_crossner.annotations.domains import get_domain
 from spacy_crossner.data.docbin import read_docbin
-from spacy_crossner.domains import get_domain
 
 CONFIG = Path(__file__).parents[1] / "configs" / "pdaln.cfg"
 NONE = dict.fromkeys(("sentence_mmd", "word_mmd", "contrastive", "distillation", "vat"), 0.0)

@@ -21,8 +21,8 @@ from spacy.training import Example
 from spacy.util import fix_random_seed
 from wasabi import table
 
+from spacy_crossner.annotations.domains import without_annotation
 from spacy_crossner.data.docbin import read_docbin
-from spacy_crossner.domains import without_annotation
 from spacy_crossner.evaluation.evaluate import evaluate
 from spacy_crossner.training.batchers import PaddedBatcher
 from spacy_crossner.training.optimizers import HeadAdamW

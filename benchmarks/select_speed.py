@@ -27,12 +27,12 @@ import typer
 from spacy.matcher import PhraseMatcher
 from wasabi import table
 
-from spacy_crossner.dapt.entities import read_entities
-from spacy_crossner.dapt.matching import EntityMatcher
-from spacy_crossner.dapt.raw import read_blocks
-from spacy_crossner.dapt.select import select_corpus
-from spacy_crossner.dapt.selection import split_lines
-from spacy_crossner.dapt.sizes import levels_table
+from spacy_crossner.text.entities import read_entities
+from spacy_crossner.text.matching import EntityMatcher
+from spacy_crossner.text.raw import read_blocks
+from spacy_crossner.text.select import select_corpus
+from spacy_crossner.text.selection import split_lines
+from spacy_crossner.text.sizes import levels_table
 
 N_WORDS = 200_000
 FREQUENT = 2000

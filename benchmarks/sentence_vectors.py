@@ -16,11 +16,11 @@ import torch
 import typer
 from numpy.typing import NDArray
 
+from spacy_crossner.annotations.domains import without_annotation
 from spacy_crossner.data.docbin import read_docbin
-from spacy_crossner.domains import without_annotation
-from spacy_crossner.figures import new_figure, save_figure
-from spacy_crossner.losses.mmd import squared_mmd
-from spacy_crossner.models.sentences import begin_with_sentences
+from spacy_crossner.encoders.sentence_vectors import begin_with_sentences
+from spacy_crossner.evaluation.figures import new_figure, save_figure
+from spacy_crossner.methods.pdaln.mmd import squared_mmd
 
 
 def sentence_vectors(model: Path, sets: List[Path], sentences: int) -> Dict[str, NDArray[np.float32]]:

@@ -21,10 +21,10 @@ from spacy.training import Example
 from transformers import AutoTokenizer, BatchEncoding, PreTrainedModel
 from wasabi import table
 
+from spacy_crossner.core.bridge import get_module
+from spacy_crossner.core.head import Decoding
 from spacy_crossner.data.docbin import read_docbin
-from spacy_crossner.models.bridge import get_module
-from spacy_crossner.models.encoder_folder import find_encoder
-from spacy_crossner.models.torch.head import Decoding
+from spacy_crossner.encoders.folders import find_encoder
 
 # spaCy's defaults, with which a pipeline of spaCy's own is built.
 SPACY_BATCH, SPACY_ITEMS = 64, 4096

@@ -16,7 +16,7 @@ from pathlib import Path
 import spacy
 import torch
 
-from spacy_crossner.pipeline import SequenceNER
+from spacy_crossner.core.component import SequenceNER
 
 # The spans group of runners-up.
 KEY = "threads"

@@ -21,8 +21,8 @@ from spacy.util import load_config, registry
 from torch import nn
 from transformers import AutoModel, AutoTokenizer
 
-from spacy_crossner.models.encoder_folder import find_encoder
-from spacy_crossner.tags import label_tags, spans_to_bio
+from spacy_crossner.annotations.tags import label_tags, spans_to_bio
+from spacy_crossner.encoders.folders import find_encoder
 
 CONFIG = Path(__file__).parents[1] / "configs" / "crf.cfg"
 

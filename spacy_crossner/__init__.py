@@ -1,8 +1,8 @@
 """Named entity recognition that adapts to a new domain from about a hundred labelled sentences."""
 
-from .domains import register_domain_extension
-from .experts import register_experts_extension
-from .scores import register_score_extension
+from .annotations.domains import register_domain_extension
+from .annotations.experts import register_experts_extension
+from .annotations.scores import register_score_extension
 from .threads import register_fork_handlers
 
 __version__ = "0.1.0"

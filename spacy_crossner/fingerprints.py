@@ -20,7 +20,7 @@ from wasabi import msg
 from . import __version__
 from .data.faults import UNREADABLE, Faults
 from .data.files import reason, write_files
-from .installed import folder_in_package, pipeline_package
+from .storage.installed import folder_in_package, pipeline_package
 
 # What a result depends on, by name.
 Fingerprint = Dict[str, str]

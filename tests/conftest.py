@@ -15,7 +15,7 @@ from spacy.training import Example
 from thinc.api import fix_random_seed
 from thinc.compat import has_cupy_gpu, has_torch_cuda_gpu
 
-from spacy_crossner.domains import without_annotation
+from spacy_crossner.annotations.domains import without_annotation
 
 # `--hypothesis-profile nightly`, or the variable HYPOTHESIS_PROFILE, tries more examples. No deadline: machines differ.
 settings.register_profile("ci", max_examples=200, deadline=None)

@@ -11,7 +11,7 @@ from spacy_crossner.data.convert import convert
 from spacy_crossner.data.docbin import read_docbin, write_docbin
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.evaluation.evaluate import evaluate
-from spacy_crossner.training.anchors import augment_files
+from spacy_crossner.methods.pdaln.anchors import augment_files
 from spacy_crossner.training.train import train
 
 CONFIGS = Path(__file__).parents[1] / "configs"

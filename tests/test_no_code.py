@@ -18,10 +18,10 @@ from spacy.training import Example
 from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
+from spacy_crossner.encoders.piece_windows import PieceWindows
+from spacy_crossner.encoders.transformer import build_transformer_model
 from spacy_crossner.errors import CrossnerError
-from spacy_crossner.models.encoder import build_transformer_model
-from spacy_crossner.models.windows import PieceWindows
-from spacy_crossner.packaging import _check_members
+from spacy_crossner.storage.packaging import _check_members
 
 CODE = """\
 from pathlib import Path

@@ -13,7 +13,7 @@ import spacy
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
-from spacy_crossner.domains import without_annotation
+from spacy_crossner.annotations.domains import without_annotation
 from spacy_crossner.threads import Lock
 
 HANDLES_FORKS = sys.platform == "linux"

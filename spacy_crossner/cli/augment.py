@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from wasabi import msg
 
-from ..locks import only_writer
-from ..training.anchors import augment_files
+from ..methods.pdaln.anchors import augment_files
+from ..storage.locks import only_writer
 from ._app import app, user_errors
 
 

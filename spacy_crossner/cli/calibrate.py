@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 import typer
 from wasabi import msg
 
-from ..locks import only_writer
+from ..storage.locks import only_writer
 from ._app import app, user_errors
 
 

@@ -10,7 +10,7 @@ from ..data.convert import Conversion, convert
 from ..data.drawing import Size
 from ..data.reading import Format
 from ..data.schemes import Scheme
-from ..locks import only_writer
+from ..storage.locks import only_writer
 from ._app import app, user_errors
 
 

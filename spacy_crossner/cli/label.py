@@ -6,7 +6,7 @@ from typing import Annotated, List, Optional
 import typer
 from wasabi import msg
 
-from ..locks import only_writer
+from ..storage.locks import only_writer
 from ._app import app, user_errors
 
 
@@ -26,8 +26,8 @@ def label_cli(
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
     """Label text with the entities that a pipeline is certain of, for self-training."""
-    from ..loading import load_pipeline
-    from ..training.self_training import label_files
+    from ..silver.labelling import label_files
+    from ..storage.loading import load_pipeline
 
     with user_errors(), only_writer(output):
         found = label_files(

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ..locks import only_writer
-from ..packaging import package_pipeline
+from ..storage.locks import only_writer
+from ..storage.packaging import package_pipeline
 from ._app import app, user_errors
 
 

@@ -6,9 +6,9 @@ from typing import Annotated, List, Optional
 import typer
 from wasabi import msg
 
-from ..dapt.select import select_corpus, statistics_path
-from ..dapt.sizes import Level, SelectionReport, levels_table
-from ..locks import only_writer
+from ..storage.locks import only_writer
+from ..text.select import select_corpus, statistics_path
+from ..text.sizes import Level, SelectionReport, levels_table
 from ._app import app, user_errors
 
 

@@ -7,7 +7,7 @@ import typer
 from wasabi import msg
 
 from ..data.split import UNLABELLED, split
-from ..locks import only_writer
+from ..storage.locks import only_writer
 from ._app import app, user_errors
 
 REST = "rest"

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 import srsly
 
 from ..errors import CrossnerError, Errors
-from ..locks import only_writer
+from ..storage.locks import only_writer
 from .cells import Cell
 from .estimate import estimate_cells
 from .grid import Plan, plan_grid

@@ -19,9 +19,9 @@ from ..data.faults import Faults
 from ..data.files import read_lines
 from ..errors import CrossnerError
 from ..fingerprints import text_digest
+from ..text.raw import line_place
 from ..training.checkpoint import new_folder
 from .masking import Bools, Ints
-from .raw import line_place
 
 IDS, STARTS, MANIFEST = "ids.bin", "starts.bin", "stream.json"
 LINES_AT_ONCE = 1000

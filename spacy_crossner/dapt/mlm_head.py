@@ -8,9 +8,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from ..encoders.folders import find_encoder
+from ..encoders.opening import named_faults, open_config, open_model, open_tokenizer
 from ..errors import CrossnerError, Errors
-from ..models.encoder_folder import find_encoder
-from ..models.opening import named_faults, open_config, open_model, open_tokenizer
 from .masking import C421
 
 # The output layer of an adapted encoder, in the encoder's folder.

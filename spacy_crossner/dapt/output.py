@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from ..data.files import reason
 from ..errors import CrossnerError
 from ..fingerprints import RECORD, Fingerprint, is_up_to_date
-from ..outputs import check_replaceable
+from ..storage.outputs import check_replaceable
 from ..training.checkpoint import check_checkpoints, remove_folder
 from ..training.divergence import NOTE, refuse_divergence
 

@@ -14,11 +14,11 @@ from accelerate.state import AcceleratorState
 from tqdm import tqdm
 from wasabi import msg
 
+from ..encoders.folders import find_encoder
+from ..encoders.opening import check_vocabulary
 from ..errors import CrossnerError
 from ..fingerprints import RECORD, Fingerprint, write_record
-from ..locks import only_writer
-from ..models.encoder_folder import find_encoder
-from ..models.opening import check_vocabulary
+from ..storage.locks import only_writer
 from ..training.checkpoint import new_folder
 from ..training.divergence import Diverged, forget_divergence, note_divergence
 from .adaptation import Adaptation, perplexity

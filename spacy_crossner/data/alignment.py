@@ -7,7 +7,7 @@ from typing import Callable, Iterable, List, Optional, Set, Tuple
 
 from spacy.tokens import Doc
 
-from ..tags import TagSpan
+from ..annotations.tags import TagSpan
 from .characters import CLEANED, clean_label
 from .faults import (
     BAD_JSON,

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Iterable, List, Optional, Sequence, Tuple
 
-from ..tags import OUTSIDE
+from ..annotations.tags import OUTSIDE
 from .columns import RowReader, TaggedSentence
 from .decoding import Line
 from .faults import MOSTLY_UNKNOWN, NO_OUTSIDE, NO_PREFIXES, Faults

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import List, Optional, Sequence
 
-from ..tags import OUTSIDE, bio_to_spans
+from ..annotations.tags import OUTSIDE, bio_to_spans
 from .characters import LINE_BREAKS, is_blank_line, is_unseen
 from .faults import (
     COLUMNS,

@@ -9,7 +9,7 @@ import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from ..domains import get_language
+from ..annotations.domains import get_language
 from ..errors import DataError
 from .faults import NO_SPLIT, NOT_DOCBIN, OTHER_LANGUAGE, UNREADABLE, Faults
 from .files import reason, write_files

@@ -9,8 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Dict, Hashable, List, Mapping, Sequence, Union
 
-from ..normal_form import sentence_key
 from .faults import SIZES, Faults
+from .normal_form import sentence_key
 from .sentences import Sentence
 
 # A share in (0, 1), or a number of sentences.

@@ -10,7 +10,7 @@ without labels in a file where others have some. A file without any labels is re
 
 from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
-from ..tags import TagSpan
+from ..annotations.tags import TagSpan
 from .alignment import CharSpan, Text, Tokenize, align_spans
 from .columns import read_tags
 from .faults import BAD_RECORD, NO_LABELS, Faults

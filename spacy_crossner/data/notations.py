@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Dict, FrozenSet, Optional, Tuple
 
-from ..tags import OUTSIDE
+from ..annotations.tags import OUTSIDE
 from .characters import clean_label
 
 

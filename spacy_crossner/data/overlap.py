@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import combinations
 from typing import AbstractSet, Dict, Iterable, Mapping, Set, Tuple
 
-from ..normal_form import name_key
+from .normal_form import name_key
 
 VOCABULARY_SIZE = 5000
 

@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc
 
-from ..tags import TagSpan
+from ..annotations.tags import TagSpan
 
 CLOSING = re.compile(r"(?:[.,;:!?%…)\]}]|\.\.+)+")
 CLITIC = re.compile(r"(?:n['’]t|['’](?:s|re|ve|ll|d|m))", re.IGNORECASE)

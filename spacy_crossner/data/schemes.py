@@ -11,7 +11,7 @@
 from enum import StrEnum
 from typing import Callable, Iterable, List, Sequence
 
-from ..tags import OUTSIDE, split_tag
+from ..annotations.tags import OUTSIDE, split_tag
 from .faults import EMPTY_LABEL, ILLEGAL_INSIDE, UNFINISHED, UNKNOWN_TAG
 
 

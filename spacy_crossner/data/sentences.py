@@ -6,8 +6,8 @@ from typing import List, Optional, Tuple
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
-from ..domains import set_domain, set_language
-from ..tags import TagSpan
+from ..annotations.domains import set_domain, set_language
+from ..annotations.tags import TagSpan
 
 
 @dataclass

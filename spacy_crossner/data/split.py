@@ -8,12 +8,12 @@ from typing import Dict, List, Mapping, Optional
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..domains import without_annotation
-from ..normal_form import sentence_key
+from ..annotations.domains import without_annotation
 from .docbin import pack_docs, read_docbin
 from .faults import SIZES, Faults
 from .files import check_inputs, write_files
 from .manifest import MANIFEST, SPLIT, find_stale, make_manifest
+from .normal_form import sentence_key
 
 # Either spelling: with the wrong one the part would keep its annotation unseen.
 UNLABELLED = ("unlabelled", "unlabeled")

@@ -8,14 +8,14 @@ from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Sequence, Set,
 
 from spacy.language import Language
 
-from ..domains import get_domain, get_language
-from ..normal_form import name_key, sentence_key
+from ..annotations.domains import get_domain, get_language
 from .alignment import Tokenize
 from .brat import is_brat
 from .convert import SPLITS
 from .convert import SUFFIXES as SPLIT_SUFFIXES
 from .docbin import read_docbin
 from .faults import ILLEGAL_INSIDE, NO_SPLITS, UNREADABLE, Faults
+from .normal_form import name_key, sentence_key
 from .overlap import VOCABULARY_SIZE, count_words, vocabulary_overlap
 from .reading import open_files
 from .running import TokenFit

@@ -9,16 +9,16 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..annotations.domains import get_language, without_annotation
+from ..annotations.scores import get_score
+from ..annotations.tags import OUTSIDE, TAGS_KEY, bio_to_spans, spans_to_bio
 from ..data.docbin import read_docbin
 from ..data.faults import Fault, Faults
 from ..data.files import check_output, write_files
+from ..data.normal_form import sentence_key
 from ..data.running import TokenFit
-from ..domains import get_language, without_annotation
 from ..errors import CrossnerError
-from ..loading import load_pipeline
-from ..normal_form import sentence_key
-from ..scores import get_score
-from ..tags import OUTSIDE, TAGS_KEY, bio_to_spans, spans_to_bio
+from ..storage.loading import load_pipeline
 from .calibration import Judged, calibration, threshold_curve
 from .experts import experts_kept, gate_accuracy
 from .from_text import measure_fit, predict_from_text, text_scores

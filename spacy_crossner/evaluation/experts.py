@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..annotations.experts import get_experts
+from ..annotations.tags import OUTSIDE
 from ..errors import CrossnerError
-from ..experts import get_experts
-from ..figures import new_figure
-from ..tags import OUTSIDE
+from .figures import new_figure
 
 # Tokens in a row of the picture; longer docs take more rows.
 TOKENS_A_ROW = 24

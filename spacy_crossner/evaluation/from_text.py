@@ -11,8 +11,8 @@ from spacy.language import Language
 from spacy.scorer import PRFScore
 from spacy.tokens import Doc
 
+from ..annotations.domains import get_domain, set_domain
 from ..data.running import TokenFit, running_text_of
-from ..domains import get_domain, set_domain
 
 # Start and end (exclusive) in characters, and label.
 CharEntity = Tuple[int, int, str]

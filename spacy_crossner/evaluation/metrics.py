@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Sequence, TypedDict
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 
-from ..tags import OUTSIDE, bio_to_spans, split_tag
+from ..annotations.tags import OUTSIDE, bio_to_spans, split_tag
 
 RULE = (
     "strict = strict IOB2, exact spans sentence by sentence (seqeval), an I- tag that nothing opens is outside; "

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 
-from ..scores import get_score
+from ..annotations.scores import get_score
 
 # In the order in which a reader wants to see them.
 KINDS = {

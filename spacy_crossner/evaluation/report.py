@@ -9,8 +9,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from spacy.tokens import Doc, Span
 
+from ..annotations.experts import get_experts
 from ..data.files import check_output, write_files
-from ..experts import get_experts
 from .evaluate import Predicted, score_files
 from .experts import experts_html
 from .mistakes import KINDS, Verdict, confusion, judge

@@ -8,13 +8,13 @@ from typing import Any, Dict, List, Optional, Sequence
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..annotations.domains import without_annotation
+from ..core.component import SequenceNER
 from ..data.docbin import read_docbin
 from ..data.files import reason
-from ..domains import without_annotation
 from ..errors import CrossnerError
-from ..loading import load_pipeline
-from ..outputs import check_outside, check_pipeline
-from ..pipeline.base import SequenceNER
+from ..storage.loading import load_pipeline
+from ..storage.outputs import check_outside, check_pipeline
 from .calibration import Judged, calibration, fit_temperature, log_loss, threshold_curve
 from .evaluate import check_annotated
 

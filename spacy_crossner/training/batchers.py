@@ -7,7 +7,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
 from spacy.training import Example
 
-from ..domains import example_domain
+from ..annotations.domains import example_domain
 from ..errors import CrossnerError, Errors
 
 

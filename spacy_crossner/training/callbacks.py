@@ -5,11 +5,11 @@ from typing import Any, Callable, Dict, Iterable, Optional
 
 from spacy.language import Language
 
-from ..dapt.excluded import read_excluded
+from ..core.component import SequenceNER
 from ..errors import CrossnerError, Errors
-from ..models.teacher import make_teacher
-from ..pipeline.base import SequenceNER
-from ..pipeline.param_gen_ner import ParameterGeneratingEntityRecognizer
+from ..methods.cross_lm.component import ParameterGeneratingEntityRecognizer
+from ..methods.pdaln.teacher import make_teacher
+from ..text.excluded import read_excluded
 from .readers import DomainReader, whole_blocks
 
 # What `before_update` is given: the keys "step" and "epoch".

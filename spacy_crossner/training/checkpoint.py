@@ -25,8 +25,8 @@ from wasabi import msg
 
 from ..errors import Errors
 from ..fingerprints import Fingerprint, differences, file_digest, in_words
-from ..outputs import check_replaceable
-from .stage import Stage
+from ..storage.outputs import check_replaceable
+from .run import Stage
 from .state import write_state
 
 BEST, MANIFEST = "best", "manifest.json"

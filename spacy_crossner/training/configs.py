@@ -12,7 +12,7 @@ from thinc.api import Config, ConfigValidationError
 
 from ..data.files import reason
 from ..errors import CrossnerError, Errors
-from ..loading import BROKEN_FILES, describe, load_pipeline
+from ..storage.loading import BROKEN_FILES, describe, load_pipeline
 
 # Sections whose settings spaCy names in full. It does not say so of others that stand in them.
 SCHEMAS: Dict[str, Any] = {"nlp": ConfigSchemaNlp, "training": ConfigSchemaTraining, "initialize": ConfigSchemaInit}

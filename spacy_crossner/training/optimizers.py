@@ -9,8 +9,8 @@ import torch
 from thinc.api import Optimizer, torch2xp, xp2torch
 from thinc.types import FloatsXd
 
+from ..core.weights import Key
 from ..errors import CrossnerError, Errors
-from ..models.weights import Key
 
 # Numbers and names, and tensors.
 State = Tuple[Dict[str, Any], Dict[str, torch.Tensor]]

@@ -7,7 +7,7 @@ from spacy.language import Language
 from thinc.api import Model, Optimizer
 from torch import Tensor
 
-from ..models.weights import Key, node_parameters, node_weights
+from ..core.weights import Key, node_parameters, node_weights
 from .optimizers import can_be_saved, optimizer_to_state
 
 

@@ -10,13 +10,13 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from ..dapt.raw import read_text_lines
+from ..annotations.domains import get_domain, set_domain, without_annotation
+from ..data.augmenters import replace_mentions
 from ..data.docbin import check_language, read_docbin
 from ..data.tokenizing import blank_pipeline, bounded
-from ..domains import get_domain, set_domain, without_annotation
 from ..errors import CrossnerError, Errors
-from ..models.param_gen import normal_form
-from .augmenters import replace_mentions
+from ..methods.cross_lm.model import normal_form
+from ..text.raw import read_text_lines
 
 ROLES = ("labelled", "unlabelled")
 Row = TypeVar("Row")

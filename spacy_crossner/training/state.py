@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from ..errors import CrossnerError, Errors
 from .optimizers import can_be_saved, optimizer_from_state, optimizer_to_state
 from .parameters import nodes, parameters
-from .stage import Stage
+from .run import Stage
 
 WEIGHTS, OPTIMIZER, STATE = "weights.safetensors", "optimizer.safetensors", "state.msgpack"
 

@@ -25,14 +25,14 @@ from wasabi import msg
 
 from ..errors import CrossnerError, Errors
 from ..fingerprints import RECORD, Fingerprint, is_up_to_date, take_fingerprint, write_record
-from ..locks import only_writer
-from ..outputs import check_pipeline
+from ..storage.locks import only_writer
+from ..storage.outputs import check_pipeline
 from .checkpoint import BEST, Checkpoints, check_checkpoints, link_or_copy, new_folder
 from .configs import check_config, complete_config, named_errors, named_sources
 from .dev_set import why_all_scores_are_0
 from .divergence import Diverged, forget_divergence, note_divergence, refuse_divergence
 from .parameters import first_not_finite
-from .stage import Stage
+from .run import Stage
 from .state import read_state, why_not_saved
 
 CHECKPOINT = "checkpoint"

@@ -18,8 +18,8 @@ from ..data.files import read_lines, reason
 from ..data.tokenizing import blank_pipeline, bounded
 from ..errors import CrossnerError, Errors
 from ..fingerprints import PACKAGES, RECORD, is_up_to_date, text_digest, version_fingerprint, write_record
-from ..locks import only_writer
-from ..outputs import check_replaceable
+from ..storage.locks import only_writer
+from ..storage.outputs import check_replaceable
 from .checkpoint import new_folder
 
 ARCHITECTURES = ("skipgram", "cbow")

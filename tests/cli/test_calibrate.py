@@ -8,9 +8,9 @@ from spacy.training import Example
 from thinc.api import fix_random_seed
 from typer.testing import CliRunner
 
+from spacy_crossner.annotations.domains import without_annotation
 from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import write_docbin
-from spacy_crossner.domains import without_annotation
 
 
 @pytest.fixture(scope="module")

@@ -158,7 +158,7 @@ def test_output_inside_the_pipeline_is_refused(model):
 
 
 def test_nothing_is_left_of_a_failed_build(model, tmp_path, monkeypatch):
-    monkeypatch.setattr("spacy_crossner.packaging.SETUP_PY", "raise SystemExit('no build today')\n")
+    monkeypatch.setattr("spacy_crossner.storage.packaging.SETUP_PY", "raise SystemExit('no build today')\n")
     result = run(model, tmp_path, "--name", "crossner_ai")
     assert result.exit_code == 1
     assert "no build today" in " ".join(result.output.split())

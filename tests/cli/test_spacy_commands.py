@@ -12,8 +12,8 @@ from spacy.util import load_config
 from thinc.api import fix_random_seed
 from typer.testing import CliRunner
 
+from spacy_crossner.annotations.domains import without_annotation
 from spacy_crossner.data.docbin import write_docbin
-from spacy_crossner.domains import without_annotation
 
 CONFIG = """
 [nlp]

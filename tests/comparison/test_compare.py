@@ -21,7 +21,7 @@ from spacy_crossner.comparison.project import Step, cell_steps
 from spacy_crossner.comparison.run import LOCKED, run_grid
 from spacy_crossner.comparison.tables import percent
 from spacy_crossner.errors import CrossnerError
-from spacy_crossner.locks import lock_path, only_writer
+from spacy_crossner.storage.locks import lock_path, only_writer
 
 STAGE = """
 import pathlib, sys
@@ -597,7 +597,7 @@ CORPORA = """
 import pathlib, sys
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
-from spacy_crossner.domains import set_domain
+from spacy_crossner.annotations.domains import set_domain
 for domain, words in (("ai", sys.argv[1]), ("news", "old")):
     doc = Doc(Vocab(), [words, "words"])
     set_domain(doc, domain)

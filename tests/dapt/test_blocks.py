@@ -8,8 +8,8 @@ from transformers import AutoTokenizer, BertTokenizerFast
 
 from spacy_crossner.dapt import blocks as blocks_module
 from spacy_crossner.dapt.blocks import BlockOrder, Blocks, find_ends, tokenize, write_stream
-from spacy_crossner.dapt.raw import line_place
 from spacy_crossner.errors import CrossnerError
+from spacy_crossner.text.raw import line_place
 
 LINES = ["Ada met Grace in Paris.", "the working lab of Arlington", "", "   ", "  in, the: of!  ", "x" * 90 + " ada"]
 

@@ -18,9 +18,9 @@ from spacy_crossner.dapt.checkpoint import DaptCheckpoints
 from spacy_crossner.dapt.masking import Masking
 from spacy_crossner.dapt.settings import DaptSettings, has_bf16, linear_rate
 from spacy_crossner.dapt.train import adapt_encoder
+from spacy_crossner.encoders.piece_windows import PieceWindows
+from spacy_crossner.encoders.transformer import build_transformer_model
 from spacy_crossner.errors import CrossnerError
-from spacy_crossner.models.encoder import build_transformer_model
-from spacy_crossner.models.windows import PieceWindows
 
 MASKING = Masking(level="span")
 WORD_EMBEDDINGS = "embeddings.word_embeddings"

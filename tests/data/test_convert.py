@@ -4,13 +4,13 @@ import pytest
 import spacy
 from spacy.vocab import Vocab
 
+from spacy_crossner.annotations.domains import get_domain, get_language
 from spacy_crossner.data.convert import convert
 from spacy_crossner.data.docbin import read_docbin
 from spacy_crossner.data.faults import ILLEGAL_INSIDE
 from spacy_crossner.data.reading import Format
 from spacy_crossner.data.schemes import Scheme
 from spacy_crossner.data.stats import stats
-from spacy_crossner.domains import get_domain, get_language
 from spacy_crossner.errors import CrossnerError, DataError
 
 COLUMNS = "Ada\tB-PER\nmet\tO\nBob\tB-PER\n\nIn\tO\nNew\tB-LOC\nYork\tI-LOC\nMay\tB-DATE\n"

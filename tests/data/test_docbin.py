@@ -6,10 +6,10 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.vocab import Vocab
 
+from spacy_crossner.annotations.domains import get_domain, set_language, without_annotation
 from spacy_crossner.data.docbin import check_language, read_docbin, write_docbin
 from spacy_crossner.data.files import write_files
 from spacy_crossner.data.sentences import Sentence, make_doc, read_doc
-from spacy_crossner.domains import get_domain, set_language, without_annotation
 from spacy_crossner.errors import DataError
 
 LABELLED = Sentence(["Ada", "met", "Bob"], [(0, 1, "geo-loc"), (1, 2, "geo-loc")], 1)

@@ -11,10 +11,10 @@ from spacy_crossner.data.column_files import ColumnFile, read_files
 from spacy_crossner.data.columns import read_tags
 from spacy_crossner.data.drawing import draw_parts
 from spacy_crossner.data.faults import Faults
+from spacy_crossner.data.normal_form import sentence_key
 from spacy_crossner.data.schemes import Scheme
 from spacy_crossner.data.sentences import Sentence
 from spacy_crossner.errors import DataError
-from spacy_crossner.normal_form import sentence_key
 
 FAULTS = Faults(Path("x.txt"))
 

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spacy_crossner.annotations.tags import bio_to_spans
 from spacy_crossner.data.faults import EMPTY_LABEL, ILLEGAL_INSIDE, UNFINISHED, UNKNOWN_TAG
 from spacy_crossner.data.schemes import Scheme, detect_scheme, to_bio
-from spacy_crossner.tags import bio_to_spans
 
 LABELS = ["PER", "geo-loc", "Multi-tissue_structure", "S", "E-E"]
 

@@ -5,11 +5,11 @@ import pytest
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from spacy_crossner.annotations.domains import get_domain, set_domain
 from spacy_crossner.data.convert import convert
 from spacy_crossner.data.docbin import read_docbin, write_docbin
 from spacy_crossner.data.manifest import MANIFEST
 from spacy_crossner.data.split import split
-from spacy_crossner.domains import get_domain, set_domain
 from spacy_crossner.errors import DataError
 
 

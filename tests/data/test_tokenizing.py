@@ -8,7 +8,7 @@ import spacy
 from spacy_crossner.data.convert import convert
 from spacy_crossner.data.docbin import read_docbin
 from spacy_crossner.data.tokenizing import LONGEST, bounded
-from spacy_crossner.training.self_training import read_texts
+from spacy_crossner.silver.labelling import read_texts
 
 RUNS = ["[", "'", "😀", "x", "ä.", "http://a.b/"]
 

@@ -11,11 +11,11 @@ from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from spacy_crossner.annotations.domains import get_domain, set_domain
+from spacy_crossner.annotations.tags import bio_to_spans
 from spacy_crossner.data.docbin import write_docbin
-from spacy_crossner.domains import get_domain, set_domain
 from spacy_crossner.errors import CrossnerError, DataError
 from spacy_crossner.evaluation.evaluate import TAGS_KEY, evaluate, evaluate_files
-from spacy_crossner.tags import bio_to_spans
 
 
 @Language.component("test_words_are_tags")

@@ -6,9 +6,9 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
+from spacy_crossner.annotations.experts import set_experts
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.evaluation.experts import TOKENS_A_ROW, draw_experts, experts_html
-from spacy_crossner.experts import set_experts
 
 NAMES = ["O", "a<b>", "$x$"]
 

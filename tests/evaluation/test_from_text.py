@@ -6,9 +6,9 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from typer.testing import CliRunner
 
+from spacy_crossner.annotations.domains import get_domain, set_domain, set_language
 from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import write_docbin
-from spacy_crossner.domains import get_domain, set_domain, set_language
 from spacy_crossner.evaluation.evaluate import evaluate
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from spacy_crossner.annotations.tags import bio_to_spans
 from spacy_crossner.evaluation.metrics import conlleval_scores, count_illegal, strict_scores, untyped_scores
-from spacy_crossner.tags import bio_to_spans
 
 LABELS = ["per", "geo-loc", "geo", "Multi-tissue_structure", "x-", "-x", "_"]
 TAGS = ["O"] + [f"{prefix}-{label}" for label in LABELS for prefix in "BI"]

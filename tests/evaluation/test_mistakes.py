@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
+from spacy_crossner.annotations.scores import set_score
 from spacy_crossner.evaluation.mistakes import KINDS, confusion, judge
-from spacy_crossner.scores import set_score
 
 VOCAB = spacy.blank("en").vocab
 

@@ -13,11 +13,11 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from typer.testing import CliRunner
 
+from spacy_crossner.annotations.experts import set_experts
+from spacy_crossner.annotations.scores import set_score
 from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.evaluation.report import report_files
-from spacy_crossner.experts import set_experts
-from spacy_crossner.scores import set_score
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]

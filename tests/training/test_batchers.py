@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_crossner.domains import get_domain, set_domain, without_annotation
+from spacy_crossner.annotations.domains import get_domain, set_domain, without_annotation
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.training.batchers import PaddedBatcher
 

@@ -9,10 +9,10 @@ from spacy.util import load_config_from_str
 from spacy.vocab import Vocab
 from thinc.api import fix_random_seed
 
+from spacy_crossner.core.bridge import get_module
+from spacy_crossner.core.likelihood import TagLikelihood
 from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.errors import CrossnerError
-from spacy_crossner.losses import TagLikelihood
-from spacy_crossner.models.bridge import get_module
 from spacy_crossner.training.callbacks import (
     create_add_domains,
     create_add_labels,

@@ -5,9 +5,9 @@ from spacy.training import Example
 from thinc.api import Config
 from typer.testing import CliRunner
 
+from spacy_crossner.annotations.domains import without_annotation
 from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import write_docbin
-from spacy_crossner.domains import without_annotation
 from spacy_crossner.training.dev_set import why_all_scores_are_0
 
 WEIGHTS = {"ents_f": 1.0, "ents_p": None}

@@ -14,7 +14,7 @@ from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.training.parameters import first_not_finite, parameters
-from spacy_crossner.training.stage import Stage
+from spacy_crossner.training.run import Stage
 from spacy_crossner.training.train import train
 
 TOK2VEC = {"@architectures": "spacy.HashEmbedCNN.v2", "width": 16, "depth": 1, "embed_size": 100, "window_size": 1}

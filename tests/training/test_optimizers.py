@@ -6,8 +6,8 @@ import torch
 from spacy.training import Example
 from thinc.api import SGD, Adam, Optimizer, RAdam, Shim, fix_random_seed, warmup_linear, xp2torch
 
+from spacy_crossner.core.bridge import get_module
 from spacy_crossner.errors import CrossnerError
-from spacy_crossner.models.bridge import get_module
 from spacy_crossner.training.optimizers import HeadAdamW, can_be_saved, optimizer_from_state, optimizer_to_state
 
 ENCODER_RATE, HEAD_RATE = 2e-3, 1e-2

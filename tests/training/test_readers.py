@@ -6,8 +6,8 @@ import spacy
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from spacy_crossner.annotations.domains import get_domain, set_domain
 from spacy_crossner.data.docbin import write_docbin
-from spacy_crossner.domains import get_domain, set_domain
 from spacy_crossner.errors import CrossnerError, DataError
 from spacy_crossner.training.readers import DomainReader, corpus_domains, corpus_words
 

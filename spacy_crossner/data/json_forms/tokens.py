@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from ...tags import OUTSIDE
+from ...annotations.tags import OUTSIDE
 from ..characters import CLEANED, clean_label
 from ..columns import TaggedSentence
 from ..faults import BAD_RECORD, LABEL_IDS, UNKNOWN_FORM, Faults

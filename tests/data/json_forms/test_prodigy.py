@@ -1,10 +1,10 @@
 import pytest
 from spacy.training import Example
 
+from spacy_crossner.annotations.domains import without_annotation
+from spacy_crossner.core.alignment import aligned_tags
 from spacy_crossner.data.stats import stats
-from spacy_crossner.domains import without_annotation
 from spacy_crossner.errors import DataError
-from spacy_crossner.pipeline.alignment import aligned_tags
 
 TEXT = "Ada Lovelace left Oslo."
 

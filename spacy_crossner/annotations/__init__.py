@@ -1,0 +1,1 @@
+"""What stands in Docs beside text: tags, words without blanks, scores, domains, experts."""

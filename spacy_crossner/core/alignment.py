@@ -1,0 +1,174 @@
+"""Tag indices from annotation and spans from tag indices. The order of tags is that of `tags.label_tags`."""
+
+from typing import Dict, Optional, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from ..annotations.tags import label_tags, split_tag
+from ..annotations.words import Words, tags_of_words
+
+MISSING = -1
+UNKNOWN_LABEL = -2
+
+# spaCy's codes of Token.ent_iob
+IOB_INSIDE, IOB_OUTSIDE, IOB_BEGIN = 1, 2, 3
+
+# The prefixes that BILUO has beside those of BIO.
+UNIT_AND_LAST = {"U": "B", "L": "I"}
+
+
+def gold_tags(example: Example, words: Words, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the gold tag index of each word of the predicted doc, shape (n_words,); see `aligned_tags`."""
+    return tags_of_words(aligned_tags(example, labels), words.places)
+
+
+def aligned_tags(example: Example, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the gold tag index of each token of the predicted doc.
+
+    example (Example): the gold and the predicted doc.
+    labels (Sequence[str]): the labels in the order of the tag indices.
+    RETURNS (NDArray): shape (len(example.predicted),); MISSING where there is no annotation or it does not align,
+        UNKNOWN_LABEL where the label is not among `labels`.
+    """
+    predicted, reference = example.predicted, example.reference
+    if len(predicted) == len(reference) and (predicted.to_array("ORTH") == reference.to_array("ORTH")).all():
+        return doc_tags(reference, labels)
+    indices = {tag: i for i, tag in enumerate(label_tags(labels))}
+    # spaCy aligns to BILUO with None where annotation is missing.
+    tags = [None if tag is None else _bilu_to_bi(tag) for tag in example.get_aligned_ner()]
+    return np.array([MISSING if tag is None else indices.get(tag, UNKNOWN_LABEL) for tag in tags], dtype=np.int64)
+
+
+def doc_tags(doc: Doc, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the tag index of each token of an annotated doc, shape (len(doc),); see `aligned_tags`.
+
+    A blocked token is in no entity: O.
+    """
+    annotation = doc.to_array(["ENT_IOB", "ENT_TYPE"])
+    iob, types = annotation[:, 0], annotation[:, 1]
+    known: Dict[int, int] = {doc.vocab.strings[label]: i for i, label in enumerate(labels)}
+    tags = np.full(len(doc), MISSING, dtype=np.int64)
+    tags[(iob == IOB_OUTSIDE) | blocked_tokens(doc)] = 0
+    entity = ((iob == IOB_BEGIN) | (iob == IOB_INSIDE)) & (types != 0)
+    for label in np.unique(types[entity]):
+        index = known.get(int(label))
+        of_label = entity & (types == label)
+        tags[of_label] = UNKNOWN_LABEL if index is None else 1 + 2 * index
+        if index is not None:
+            tags[of_label & (iob == IOB_INSIDE)] += 1
+    return tags
+
+
+def tags_to_spans(tags: NDArray[np.int64], lengths: NDArray[np.int64], *, strict: bool = False) -> NDArray[np.int64]:
+    """Read the entity spans off rows of tag indices.
+
+    tags (NDArray): shape (n_rows, n_tokens); what stands at padding does not matter.
+    lengths (NDArray): the number of tokens of each row, shape (n_rows,).
+    strict (bool): drop what an `I-X` begins that nothing opens; otherwise it opens an entity.
+    RETURNS (NDArray): row, start, end (exclusive) and label index, in order, shape (n_spans, 4).
+    """
+    # A column of O on both sides, so that nothing reaches over from row to row.
+    grid = np.zeros((tags.shape[0], tags.shape[1] + 2), dtype=np.int64)
+    grid[:, 1:-1] = np.where(np.arange(tags.shape[1]) < lengths[:, None], tags, 0)
+    flat = grid.ravel()
+    label = (flat - 1) // 2
+    entity = flat > 0
+    continues = np.zeros(len(flat), dtype=bool)
+    continues[1:] = entity[1:] & (flat[1:] % 2 == 0) & entity[:-1] & (label[:-1] == label[1:])
+    starts = np.flatnonzero(entity & ~continues)
+    ends = np.flatnonzero(entity[:-1] & ~continues[1:]) + 1
+    rows, columns = np.divmod(starts, grid.shape[1])
+    spans = np.stack([rows, columns - 1, columns - 1 + ends - starts, label[starts]], axis=1)
+    return spans[flat[starts] % 2 == 1] if strict else spans
+
+
+def blocked_tokens(doc: Doc) -> NDArray[np.bool_]:
+    """Return which tokens `Doc.set_ents` has blocked: no entity may be set there. Shape (len(doc),)."""
+    annotation = doc.to_array(["ENT_IOB", "ENT_TYPE"])
+    blocked: NDArray[np.bool_] = (annotation[:, 0] == IOB_BEGIN) & (annotation[:, 1] == 0)
+    return blocked
+
+
+def preset_tags(doc: Doc, words: Words, labels: Sequence[str]) -> Optional[NDArray[np.int64]]:
+    """Return the tag index of each word that the entities of a doc set, MISSING where any is free; None if all are.
+
+    doc (Doc): the doc. Tokens that are outside or without annotation are free.
+    words (Words): its words.
+    labels (Sequence[str]): the labels in the order of the tag indices. A word of an entity with another label, or a
+        blocked one, is UNKNOWN_LABEL: in no entity of these.
+    RETURNS (Optional[NDArray]): shape (n_words,).
+    """
+    if not doc.has_annotation("ENT_IOB"):
+        return None
+    tags = doc_tags(doc, labels)
+    tags[blocked_tokens(doc)] = UNKNOWN_LABEL
+    tags[tags == 0] = MISSING
+    return tags_of_words(tags, words.places)
+
+
+def sentence_starts(words: Doc) -> Optional[NDArray[np.bool_]]:
+    """Return at which words of a doc a sentence starts, shape (n_words,); None where nothing is known of sentences."""
+    if not words.has_annotation("SENT_START"):
+        return None
+    starts: NDArray[np.bool_] = words.to_array("SENT_START") == 1
+    return starts
+
+
+def allowed_tags(
+    preset: Optional[NDArray[np.int64]],
+    starts: Optional[NDArray[np.bool_]],
+    start: int,
+    end: int,
+    n_tags: int,
+) -> NDArray[np.bool_]:
+    """Return which tags the words of a window may take, as in spaCy's `ner`.
+
+    Words of an entity that is there take its tags, or O where its label is not known; so do blocked ones. Such an
+    entity is not made longer. No other entity goes on over the start of a sentence.
+
+    preset (Optional[NDArray]): see `preset_tags`; None for a doc without entities.
+    starts (Optional[NDArray]): see `sentence_starts`.
+    start (int): first word of the window.
+    end (int): its end, exclusive.
+    n_tags (int): the number of tags.
+    RETURNS (NDArray): True = may, shape (end - start, n_tags).
+    """
+    is_inside = (np.arange(n_tags) > 0) & (np.arange(n_tags) % 2 == 0)
+    allowed = np.ones((end - start, n_tags), dtype=bool)
+    if starts is not None:
+        allowed[starts[start:end, None] & is_inside] = False
+    if preset is not None:
+        before = np.concatenate([[MISSING], preset[:-1]])[start:end]
+        tags = preset[start:end].copy()
+        if tags[0] > 0 and tags[0] % 2 == 0:
+            # The window begins within an entity: there it begins, too.
+            tags[0] -= 1
+        allowed[(before > 0)[:, None] & is_inside] = False
+        known = tags != MISSING
+        allowed[known] = np.arange(n_tags) == np.maximum(tags[known], 0)[:, None]
+    return allowed
+
+
+def _bilu_to_bi(tag: str) -> str:
+    prefix, label = split_tag(tag)
+    return f"{UNIT_AND_LAST.get(prefix, prefix)}-{label}" if label else tag
+
+
+def find_partners(pairs: Sequence[Optional[int]]) -> NDArray[np.int64]:
+    """Return for each doc the place of the other one with its number, -1 for none.
+
+    pairs (Sequence[Optional[int]]): the number of each doc's pair, None where it is in none.
+    """
+    partners = np.full(len(pairs), -1, dtype=np.int64)
+    first: Dict[int, int] = {}
+    for place, pair in enumerate(pairs):
+        if pair is None:
+            continue
+        if pair in first:
+            partners[place], partners[first[pair]] = first[pair], place
+        else:
+            first[pair] = place
+    return partners

@@ -1,0 +1,248 @@
+"""The bridge between thinc and torch: docs in, a `HeadOutput` of live torch tensors out, one backward for all."""
+
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, cast
+
+import numpy as np
+import torch
+from spacy.tokens import Doc
+from thinc.api import ArgsKwargs, Model, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
+from thinc.types import Floats2d
+from thinc.util import get_array_module
+from torch import Tensor, nn
+
+from ..annotations.tags import allowed_starts, allowed_transitions, label_tags
+from ..annotations.words import Words, see_words
+from ..encoders.listening import find_listeners
+from ..encoders.module_shim import HeadShim
+from ..encoders.pooling import guard_pooling
+from ..encoders.sentence_vectors import begin_with_sentences
+from ..encoders.serialization import module_from_bytes, module_to_bytes
+from .head import HeadOutput, SequenceHead
+
+# Docs, and in training the tag indices of their words (rows of docs with words, -1 where unknown).
+HeadInput = Union[List[Doc], Tuple[List[Doc], Tensor]]
+# Gives a HeadOutput, and takes the loss back, a torch scalar, in place of that output's gradient.
+HeadModel = Model[HeadInput, Any]
+# Index of a doc, first word, end (exclusive).
+Row = Tuple[int, int, int]
+# What a head asks of docs beside the vectors of their words: docs without blank tokens, whether in training, the device
+# of the module -> tensors with a row a doc.
+DocFeatures = Callable[[List[Doc], bool, torch.device], Dict[str, Tensor]]
+# Width of the token vectors, allowed starts, allowed transitions -> torch module.
+MakeHead = Callable[[int, Tensor, Tensor], SequenceHead]
+
+
+def no_features(docs: List[Doc], is_train: bool, device: torch.device) -> Dict[str, Tensor]:
+    """Return nothing: most heads look at token vectors alone."""
+    return {}
+
+
+def build_head_model(
+    tok2vec: Model[List[Doc], List[Floats2d]], make_head: MakeHead, features: DocFeatures = no_features
+) -> HeadModel:
+    """Put a torch head on a tok2vec layer. The module is made when width and labels are known.
+
+    tok2vec (Model): any sublayer that gives one row a token: a listener, an inline encoder.
+    make_head (MakeHead): makes the torch module.
+    features (DocFeatures): what the module's `forward` takes by name beside token vectors.
+    RETURNS (HeadModel): its refs are "tok2vec" and, once there are labels, "head".
+    """
+    guard_pooling(tok2vec)
+    model: HeadModel = Model(
+        "sequence_head",
+        forward,
+        init=init,
+        layers=[tok2vec],
+        refs={"tok2vec": tok2vec, "head": None},
+        dims={"nI": None, "nO": None},
+        # Whether a term of the loss asks for sentence vectors.
+        attrs={"make_head": make_head, "features": features, "with_sentences": False},
+    )
+    return model
+
+
+def make_module(model: HeadModel, width: int, labels: List[str]) -> None:
+    """Make the torch module for token vectors of a width and some labels, in place of the one there is."""
+    starts, transitions = bio_constraints(labels, get_torch_default_device())
+    head = model.attrs["make_head"](width, starts, transitions)
+    head.to(get_torch_default_device())
+    shim = HeadShim(head, serialize_model=module_to_bytes, deserialize_model=module_from_bytes)
+    layer: Model[Any, Any] = Model("torch_head", head_forward, shims=[shim], dims={"nI": width, "nO": len(starts)})
+    drop_module(model)
+    model.layers.append(layer)
+    model.set_ref("head", layer)
+    model.set_dim("nI", width, force=True)
+    model.set_dim("nO", len(starts), force=True)
+
+
+def drop_module(model: HeadModel) -> None:
+    """Take the torch module away, if there is one: without it the model does not predict."""
+    if has_module(model):
+        model.layers.remove(model.get_ref("head"))
+        model.set_ref("head", None)
+
+
+def grow_module(model: HeadModel, labels: List[str]) -> None:
+    """Take in labels that were appended to the ones there are; these keep their weights."""
+    starts, transitions = bio_constraints(labels, get_device(model))
+    module = get_module(model)
+    module.grow(starts, transitions)
+    # New layers are in training mode, whatever the others are in.
+    module.train(module.training)
+    for layer in (model, model.get_ref("head")):
+        layer.set_dim("nO", len(starts), force=True)
+
+
+def bio_constraints(labels: List[str], device: torch.device) -> Tuple[Tensor, Tensor]:
+    """Return which tags may begin, shape (n_tags,), and which may follow which, shape (n_tags, n_tags)."""
+    tags = label_tags(labels)
+    return (
+        torch.from_numpy(allowed_starts(tags)).to(device),
+        torch.from_numpy(allowed_transitions(tags)).to(device),
+    )
+
+
+def has_module(model: HeadModel) -> bool:
+    """Return whether the torch module was made."""
+    return bool(model.has_ref("head"))
+
+
+def get_module(model: HeadModel) -> SequenceHead:
+    """Return the torch module."""
+    return cast(SequenceHead, model.get_ref("head").shims[0]._model)
+
+
+def get_device(model: HeadModel) -> torch.device:
+    """Return the device of the torch module. thinc's current one is that of the thread: a new thread has the CPU."""
+    return cast(PyTorchShim, model.get_ref("head").shims[0]).device
+
+
+def set_dropout(model: HeadModel, rate: float) -> None:
+    """Set the dropout of the torch module; thinc's `set_dropout_rate` does not reach it."""
+    for layer in get_module(model).modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = rate
+
+
+def init(model: HeadModel, X: Optional[List[Doc]] = None, Y: Optional[List[str]] = None) -> None:
+    """Initialize the tok2vec layer on docs `X` and make the module for the labels `Y`."""
+    tok2vec = model.get_ref("tok2vec")
+    tok2vec.initialize(X=X)
+    if Y:
+        width = tok2vec.maybe_get_dim("nO") or tok2vec.predict(X)[0].shape[1]
+        make_module(model, width, Y)
+
+
+def forward(model: HeadModel, X: HeadInput, is_train: bool) -> Tuple[HeadOutput, Callable[[Tensor], List[Doc]]]:
+    """Run the encoder and the head. Docs without words have no row in the output; at least one must have some.
+
+    The backprop callback takes the whole loss, a torch scalar, and goes through head and encoder once. In training,
+    sentence vectors are in the output where a term of the loss asks for them.
+    """
+    docs, tags = X if isinstance(X, tuple) else (X, None)
+    with_sentences = is_train and model.attrs["with_sentences"]
+    words = see_words(docs)
+    inputs = encoder_inputs(model, docs, words)
+    if with_sentences:
+        (rows, sentences), backprop_both = begin_with_sentences(model.get_ref("tok2vec"), inputs)
+    else:
+        rows, backprop_rows = model.get_ref("tok2vec")(inputs, is_train)
+    vectors = [drop_blanks(*pair) for pair in zip(rows, words, strict=True)]
+    full = [doc for doc, _ in words if len(doc)]
+    features = model.attrs["features"](full, is_train, get_device(model))
+    output, backprop_head = model.get_ref("head")((vectors, tags, features), is_train)
+    if with_sentences:
+        has_words = [len(doc) > 0 for doc, _ in words]
+        found = model.ops.xp.concatenate([row for row, kept in zip(sentences, has_words, strict=True) if kept])
+        output.sentences = xp2torch(found, requires_grad=True, device=output.tokens.device)
+
+    def backprop(loss: Tensor) -> List[Doc]:
+        # One backward through the loss fills the gradients of token and sentence vectors.
+        d_vectors = backprop_head(loss)
+        d_rows = [put_blanks(*each) for each in zip(d_vectors, rows, words, strict=True)]
+        if not with_sentences:
+            return cast(List[Doc], backprop_rows(d_rows))
+        gradient = output.sentences.grad
+        d_found = iter((torch.zeros_like(output.sentences) if gradient is None else gradient).split(1))
+        d_sentences = [
+            cast(Floats2d, torch2xp(next(d_found))) if kept else 0 * of_doc
+            for of_doc, kept in zip(sentences, has_words, strict=True)
+        ]
+        return cast(List[Doc], backprop_both(d_rows, d_sentences))
+
+    return output, backprop
+
+
+def predict_rows(
+    model: HeadModel, docs: List[Doc], words: List[Words], chunks: Iterable[Sequence[Row]]
+) -> Iterator[HeadOutput]:
+    """Run the encoder once on all docs, then the head on one chunk of rows after the other.
+
+    docs (List[Doc]): the docs.
+    words (List[Words]): their words.
+    chunks (Iterable[Sequence[Row]]): the rows of each chunk: index of the doc, first word, end (exclusive).
+    YIELDS (HeadOutput): the output for a chunk.
+    """
+    rows = model.get_ref("tok2vec").predict(encoder_inputs(model, docs, words))
+    vectors = [drop_blanks(*pair) for pair in zip(rows, words, strict=True)]
+    device = get_device(model)
+    for chunk in chunks:
+        features = model.attrs["features"]([words[doc].doc for doc, _, _ in chunk], False, device)
+        yield model.get_ref("head").predict(([vectors[doc][start:end] for doc, start, end in chunk], None, features))
+
+
+def encoder_inputs(model: HeadModel, docs: List[Doc], words: List[Words]) -> List[Doc]:
+    """Return the docs for the tok2vec layer: without blank tokens, unless it listens to a component that has seen them.
+
+    docs (List[Doc]): the docs.
+    words (List[Words]): their words.
+    """
+    if all(places is None for _, places in words):
+        return docs
+    listens = bool(find_listeners(model.get_ref("tok2vec")))
+    return docs if listens else [doc for doc, _ in words]
+
+
+def drop_blanks(rows: Floats2d, words: Words) -> Floats2d:
+    """Return the rows of words, of rows that may be those of all tokens."""
+    if words.places is None or len(rows) == len(words.doc):
+        return rows
+    return cast(Floats2d, rows[get_array_module(rows).asarray(words.places)])
+
+
+def put_blanks(d_words: Floats2d, rows: Floats2d, words: Words) -> Floats2d:
+    """Return the gradient for what `drop_blanks` was given: 0 at blank tokens."""
+    if len(d_words) == len(rows):
+        return d_words
+    d_rows = get_array_module(rows).zeros_like(rows)
+    d_rows[get_array_module(rows).asarray(words.places)] = d_words
+    return cast(Floats2d, d_rows)
+
+
+def head_forward(
+    layer: Model[Any, Any], X: Tuple[List[Floats2d], Optional[Tensor], Dict[str, Tensor]], is_train: bool
+) -> Tuple[HeadOutput, Callable[[Tensor], List[Floats2d]]]:
+    """Run the torch module on the token vectors of each doc."""
+    vectors, tags, features = X
+    shim = cast(PyTorchShim, layer.shims[0])
+    lengths = [len(rows) for rows in vectors]
+    # Docs without tokens may come with width 0.
+    flat = layer.ops.xp.concatenate([rows for rows in vectors if len(rows)])
+    tokens = xp2torch(flat, requires_grad=is_train, device=shim.device)
+    mask = length_mask([n for n in lengths if n]).to(shim.device)
+    kwargs: Dict[str, Any] = features if tags is None else {"tags": tags, **features}
+    output, backprop_torch = shim(ArgsKwargs(args=(tokens, mask), kwargs=kwargs), is_train)
+
+    def backprop(loss: Tensor) -> List[Floats2d]:
+        inputs = backprop_torch(ArgsKwargs(args=((loss,),), kwargs={"grad_tensors": [torch.ones_like(loss)]}))
+        # A loss on sentence vectors alone leaves the tokens without.
+        gradient = torch.zeros_like(tokens) if inputs.args[0] is None else inputs.args[0]
+        d_flat = cast(Floats2d, torch2xp(gradient))
+        return layer.ops.unflatten(d_flat, layer.ops.asarray1i(lengths))
+
+    return output, backprop
+
+
+def length_mask(lengths: List[int]) -> Tensor:
+    """Return True at tokens and False at padding, shape (len(lengths), max(lengths))."""
+    return torch.from_numpy(np.arange(max(lengths)) < np.array(lengths)[:, None])

@@ -1,0 +1,227 @@
+"""Opening pre-trained encoders: the same for training and for domain-adaptive pre-training, with the same refusals.
+
+No code is ever run that comes with an encoder, and weights are read as safetensors only.
+"""
+
+import inspect
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, Optional, Tuple, Type
+
+import torch
+from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+from safetensors import SafetensorError
+from spacy_transformers.data_classes import HFObjects
+from thinc.api import get_torch_default_device
+from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from ..errors import CrossnerError, Errors
+from .folders import check_folder, find_encoder, find_tokenizer_problem
+
+# How attention is worked out. Any other name is that of a program on the network.
+ATTENTIONS = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
+# The part of an encoder that masked language modelling, and so an adapted encoder, does without.
+POOLER = "pooler"
+
+
+def open_encoder(name: str, tokenizer_settings: Dict[str, Any], settings: Dict[str, Any]) -> HFObjects:
+    """Open an encoder with its tokenizer, for a pipeline.
+
+    name (str): see `find_encoder`.
+    tokenizer_settings (Dict[str, Any]): settings of the tokenizer.
+    settings (Dict[str, Any]): settings of the encoder; `attn_implementation` and `torch_dtype` among them.
+    RETURNS (HFObjects): both, the encoder on the device in use.
+    RAISES (CrossnerError): there is none of this name, or it cannot be used; one sentence says why.
+    """
+    config = open_config(name, settings)
+    tokenizer = open_tokenizer(name, tokenizer_settings)
+    model, _ = open_model(name, config, dtype=settings.get("torch_dtype"))
+    check_vocabulary(name, tokenizer, model)
+    return HFObjects(tokenizer, model.to(get_torch_default_device()), None)  # type: ignore[arg-type]
+
+
+def open_config(name: str, settings: Optional[Dict[str, Any]] = None) -> PretrainedConfig:
+    """Open the config of an encoder, and check that it is the config of an encoder.
+
+    name (str): see `find_encoder`.
+    settings (Optional[Dict[str, Any]]): what differs from the file.
+    RAISES (CrossnerError): there is none of this name, or it cannot be used.
+    """
+    check_folder(name)
+    settings = {**_without_trust(name, settings or {}), "return_dict": True}
+    with named_faults(name):
+        config = AutoConfig.from_pretrained(find_encoder(name), **settings, trust_remote_code=False)
+    attention = getattr(config, "_attn_implementation_internal", None)
+    if attention is not None and attention not in ATTENTIONS:
+        raise CrossnerError(Errors.C085.format(name=name, what=f"attn_implementation '{attention}'"))
+    check_architecture(name, config)
+    # What transformers has a class for needs no code that comes with it, and what is saved names none.
+    vars(config).pop("auto_map", None)
+    return config
+
+
+def check_architecture(name: str, config: PretrainedConfig) -> None:
+    """Check that a config is that of an encoder, before a model is made of it.
+
+    Models of other kinds may open a second one as they are made (`backbone`), by their own rules.
+
+    name (str): what has the config.
+    config (PretrainedConfig): the config.
+    RAISES (CrossnerError): it is that of an encoder-decoder, of a decoder, or of no model for text.
+    """
+    kind = config.model_type
+    problem = ""
+    if config.is_encoder_decoder:
+        problem = f"it is an encoder-decoder model ({kind}). Give an encoder, such as BERT or RoBERTa"
+    elif type(config) not in MODEL_FOR_MASKED_LM_MAPPING or getattr(config, "is_decoder", False):
+        problem = (
+            f"it is no encoder that is trained with masks ({kind}): decoder-only and other models see a text "
+            "differently. Give an encoder, such as BERT or RoBERTa"
+        )
+    if problem:
+        raise CrossnerError(Errors.C082.format(name=name, problem=problem))
+
+
+def open_tokenizer(name: str, settings: Optional[Dict[str, Any]] = None) -> PreTrainedTokenizerBase:
+    """Open the tokenizer of an encoder.
+
+    name (str): see `find_encoder`.
+    settings (Optional[Dict[str, Any]]): settings of the tokenizer.
+    RAISES (CrossnerError): there is none, or it cannot be used.
+    """
+    check_folder(name)
+    settings = _without_trust(name, settings or {})
+    with named_faults(name, part="tokenizer"):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            find_encoder(name), **settings, trust_remote_code=False
+        )
+    tokenizer.init_kwargs.pop("auto_map", None)
+    return tokenizer
+
+
+def open_model(
+    name: str, config: PretrainedConfig, *, auto_class: Type[Any] = AutoModel, dtype: Optional[Any] = None
+) -> Tuple[PreTrainedModel, Dict[str, Any]]:
+    """Open the weights of an encoder.
+
+    name (str): see `find_encoder`.
+    config (PretrainedConfig): its config.
+    auto_class (Type[Any]): `AutoModel`, or one that puts an output layer on the encoder.
+    dtype (Optional[Any]): type of the weights in memory; float32 if not given.
+    RETURNS (Tuple[PreTrainedModel, Dict[str, Any]]): the model, and what transformers says of its loading.
+    RAISES (CrossnerError): weights are damaged, missing or of another shape, or the model cannot be used.
+    """
+    verbosity = transformers_logging.get_verbosity()
+    # Of a new output layer it would say that it is untrained.
+    transformers_logging.set_verbosity_error()
+    try:
+        with named_faults(name):
+            model, info = auto_class.from_pretrained(
+                find_encoder(name),
+                config=config,
+                torch_dtype=torch.float32 if dtype is None else dtype,
+                use_safetensors=True,
+                output_loading_info=True,
+                trust_remote_code=False,
+            )
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
+    missing = [key for key in info["missing_keys"] if key.startswith(prefix)]
+    missing = [key for key in missing if key[len(prefix) :].split(".")[0] != POOLER]
+    problem = ""
+    if missing:
+        problem = f"it lacks weights ({', '.join(sorted(missing)[:3])}), as the files of another kind of model do"
+    elif "attention_mask" not in forward_names(model):
+        problem = f"{type(model).__name__} takes no attention mask, and a text's vectors would depend on its neighbours"
+    if problem:
+        raise CrossnerError(Errors.C082.format(name=name, problem=problem))
+    return model, info
+
+
+def forward_names(model: PreTrainedModel) -> Tuple[str, ...]:
+    """Return the names of what a model takes."""
+    return tuple(inspect.signature(type(model).forward).parameters)
+
+
+def check_vocabulary(name: str, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Check that there is a word embedding for each token.
+
+    RAISES (CrossnerError): the tokenizer has more tokens than the encoder has embeddings.
+    """
+    table = model.get_input_embeddings().weight.shape[0]  # type: ignore[index]
+    most = max(tokenizer.get_vocab().values(), default=-1) + 1
+    if most > table:
+        problem = f"its tokenizer has {most} tokens, and there are {table} word embeddings. They are not of one model"
+        raise CrossnerError(Errors.C082.format(name=name, problem=problem))
+
+
+@contextmanager
+def named_faults(name: str, part: str = "encoder") -> Iterator[None]:
+    """Say in one sentence why an encoder cannot be opened.
+
+    name (str): its name.
+    part (str): what is opened.
+    RAISES (CrossnerError): in place of what transformers and safetensors raise.
+    """
+    try:
+        yield
+    except CrossnerError:
+        raise
+    except SafetensorError as error:
+        raise CrossnerError(Errors.C082.format(name=name, problem=f"its weights are damaged ({error})")) from error
+    except Exception as error:
+        # transformers raises whatever its files happen to lead to, KeyError and plain Exception among others.
+        raise _describe(name, part, error) from error
+
+
+def _describe(name: str, part: str, error: Exception) -> CrossnerError:
+    text = " ".join(str(error).split())
+    if "trust_remote_code" in text:
+        return CrossnerError(Errors.C085.format(name=name, what=f"a {part} class that comes with it (auto_map)"))
+    seen = [error, error.__cause__, error.__context__]
+    if any(isinstance(one, (RepositoryNotFoundError, GatedRepoError)) for one in seen):
+        problem = "the Hugging Face hub has no model of this name, or does not give it to you"
+        return CrossnerError(Errors.C005.format(name=name, problem=problem))
+    if any(isinstance(one, LocalEntryNotFoundError) for one in seen) or "offline mode" in text:
+        problem = "the Hugging Face hub cannot be reached (no network, or offline mode)"
+        return CrossnerError(Errors.C005.format(name=name, problem=problem))
+    if find_encoder(name) == name and (
+        any(isinstance(one, HFValidationError) for one in seen) or "Can't load the configuration" in text
+    ):
+        return CrossnerError(Errors.C005.format(name=name, problem="the Hugging Face hub has no names of this form"))
+    if "named model.safetensors" in text:
+        problem = "it has no weights as safetensors, and others are not read"
+    elif "size mismatch" in text:
+        problem = "its weights have other shapes than its config.json says"
+    elif part == "tokenizer" and (found := find_tokenizer_problem(name)):
+        problem = found
+    elif part == "tokenizer" and isinstance(error, ImportError):
+        problem = f"its tokenizer needs a package that is not installed ({_first_sentence(text)})"
+    elif part == "tokenizer":
+        problem = f"its tokenizer cannot be read ({_first_sentence(text)})"
+    else:
+        problem = f"transformers says: {_first_sentence(text) or type(error).__name__}"
+    return CrossnerError(Errors.C082.format(name=name, problem=problem))
+
+
+def _first_sentence(text: str) -> str:
+    return text.partition(". ")[0][:200].rstrip(".")
+
+
+def _without_trust(name: str, settings: Dict[str, Any]) -> Dict[str, Any]:
+    """Return settings without the one by which code would be run.
+
+    RAISES (CrossnerError): it is set.
+    """
+    if settings.get("trust_remote_code"):
+        raise CrossnerError(Errors.C085.format(name=name, what="trust_remote_code in the config"))
+    return {key: value for key, value in settings.items() if key != "trust_remote_code"}

@@ -1,0 +1,228 @@
+"""Hugging Face encoders in a pipeline: spacy-transformers' layers, with safe files and for docs of any length."""
+
+import copy
+from typing import Any, Callable, Dict, List, Optional, Tuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc, Span
+from spacy.util import SimpleFrozenDict
+from spacy_transformers.align import get_alignment, get_alignment_via_offset_mapping
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData, WordpieceBatch
+from spacy_transformers.layers import TransformerModel, split_trf_batch, trfs2arrays
+from spacy_transformers.layers.hf_shim import HFShim
+from spacy_transformers.util import maybe_flush_pytorch_cache
+from thinc.api import Model, Shim, chain, torch2xp
+from thinc.types import Floats2d, Ragged
+from torch import Tensor
+from transformers.file_utils import ModelOutput
+
+from ..annotations.words import Words, see_words
+from .opening import named_faults, open_encoder
+from .piece_windows import PieceWindows, keep_best_windows, tokenize_windows
+from .pooling import guard_pooling
+from .tensors import convert_inputs, convert_outputs, to_wordpieces
+from .transformer_shim import SafetensorsShim
+
+SpanGetter = Callable[[List[Doc]], List[List[Span]]]
+
+NO_SETTINGS: Dict[str, Any] = SimpleFrozenDict()
+
+
+class SafeTransformerModel(TransformerModel):
+    """spacy-transformers' encoder layer, saved as safetensors. See `build_transformer_model`."""
+
+    def __init__(
+        self,
+        name: str,
+        get_spans: SpanGetter,
+        tokenizer_config: Dict[str, Any],
+        transformer_config: Dict[str, Any],
+        mixed_precision: bool = False,
+        grad_scaler_config: Optional[Dict[str, Any]] = None,
+        max_pieces: Optional[int] = None,
+    ) -> None:
+        # spacy-transformers writes into these.
+        grad_scaler = dict(grad_scaler_config or {})
+        super().__init__(
+            name, get_spans, dict(tokenizer_config), dict(transformer_config), mixed_precision, grad_scaler
+        )
+        wrapper = self.layers[0]
+        objects = cast(HFShim, wrapper.shims[0])._hfmodel
+        wrapper.shims[0] = SafetensorsShim(objects, mixed_precision, grad_scaler, max_pieces)
+        wrapper.attrs.update(convert_inputs=convert_inputs, convert_outputs=convert_outputs)
+        self._func = encode
+        self.attrs["replace_listener_cfg"] = replace_listener_config
+        self.init = init_encoder
+
+    def copy(self) -> Any:
+        """Return a copy with weights of its own, as `replace_listeners` makes it."""
+        copied = SafeTransformerModel(self.attrs["name"], self.attrs["get_spans"], {}, {})
+        copied.attrs.update(self.attrs)
+        if self.has_dim("nO"):
+            copied.set_dim("nO", self.get_dim("nO"))
+        copied.layers[0] = copy.deepcopy(self.layers[0])
+        # A deep copy keeps the number, by which an optimizer would take the two encoders for one.
+        shim = copied.layers[0].shims[0]
+        Shim.global_id += 1
+        shim.id = Shim.global_id
+        return copied
+
+
+def encode(
+    model: TransformerModel, docs: List[Doc], is_train: bool
+) -> Tuple[FullTransformerBatch, Callable[[FullTransformerBatch], List[Doc]]]:
+    """Run the encoder over the windows of docs: spacy-transformers' `forward` that drops no word pieces in silence.
+
+    Windows too long for the encoder are cut, see `tokenize_windows`; a token in several windows has its vector from the
+    one where it has most context, see `keep_best_windows`. Blank tokens are not seen, see `words`: to some tokenizers a
+    word after a line break is another one than after a blank.
+    """
+    tokenizer = cast(SafetensorsShim, model.layers[0].shims[0]).tokenizer
+    get_spans = model.attrs["get_spans"]
+    words = [seen if len(seen.doc) else Words(doc, None) for doc, seen in zip(docs, see_words(docs), strict=True)]
+    seen_docs = [doc for doc, _ in words]
+    windows = get_spans.cut(seen_docs, tokenizer) if isinstance(get_spans, PieceWindows) else get_spans(seen_docs)
+    windows, pieces = tokenize_windows(windows, tokenizer)
+    if pieces is None:
+        return FullTransformerBatch.empty(len(docs)), lambda d_output: docs
+    maybe_flush_pytorch_cache(chance=model.attrs["flush_cache_chance"])
+    flat = [span for spans in windows for span in spans]
+    wordpieces = to_wordpieces(pieces)
+    if "offset_mapping" in pieces:
+        align = get_alignment_via_offset_mapping(flat, pieces["offset_mapping"])
+    else:
+        align = get_alignment(flat, wordpieces.strings, tokenizer.tokenizer.all_special_tokens)
+    align = keep_best_windows(align, windows, wordpieces.input_ids.shape[1])
+    output, backprop_output = model.layers[0](wordpieces, is_train)
+
+    def backprop(d_output: FullTransformerBatch) -> List[Doc]:
+        backprop_output(d_output.model_output)
+        return docs
+
+    parts = split_whole_docs(seen_docs, windows, wordpieces, output, align)
+    batch = FullTransformerBatch(windows, wordpieces, output, align, cached_doc_data=parts)
+    if any(places is not None for _, places in words):
+        batch.cached_doc_data = [
+            align_tokens(data, len(doc), seen.places)
+            for data, doc, seen in zip(batch.doc_data, docs, words, strict=True)
+        ]
+    return batch, backprop
+
+
+def align_tokens(data: TransformerData, n_tokens: int, places: Optional[NDArray[np.int64]]) -> TransformerData:
+    """Return the output for a doc whose words were encoded, aligned with all its tokens: blank ones have no pieces.
+
+    places (Optional[NDArray]): the place of each word among the tokens; see `Words`.
+    """
+    if places is None:
+        return data
+    lengths = np.zeros(n_tokens, dtype="i")
+    lengths[places] = np.asarray(data.align.lengths)
+    align = Ragged(data.align.dataXd, cast(Any, lengths))
+    return TransformerData(wordpieces=data.wordpieces, model_output=data.model_output, align=align)
+
+
+def split_whole_docs(
+    docs: List[Doc], windows: List[List[Span]], wordpieces: WordpieceBatch, output: ModelOutput, align: Ragged
+) -> Optional[List[TransformerData]]:
+    """Split a batch by doc where each doc is one window, as docs of a few sentences are.
+
+    spacy-transformers looks at every token to find where a doc begins, which takes 3% of the time of a small encoder.
+
+    RETURNS (Optional[List[TransformerData]]): the parts; None where a doc is in more windows, or where there is more
+        than tensors in the output: then spacy-transformers does it.
+    """
+    pairs = zip(docs, windows, strict=True)
+    whole = all([len(span) for span in spans] == ([len(doc)] if len(doc) else []) for doc, spans in pairs)
+    if not whole or not all(isinstance(value, Tensor) for value in output.values()):
+        return None
+    arrays = {name: torch2xp(value) for name, value in output.items()}
+    width = wordpieces.input_ids.shape[1]
+    parts: List[TransformerData] = []
+    row, token = 0, 0
+    for doc in docs:
+        if not len(doc):
+            parts.append(TransformerData.empty())
+            continue
+        aligned = align[token : token + len(doc)]
+        aligned.data = aligned.data - row * width
+        tensors = ModelOutput({name: array[row : row + 1] for name, array in arrays.items()})
+        parts.append(TransformerData(wordpieces=wordpieces[row : row + 1], model_output=tensors, align=aligned))
+        row, token = row + 1, token + len(doc)
+    return parts
+
+
+def init_encoder(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
+    """Load the pre-trained encoder.
+
+    RAISES (CrossnerError): there is none under this name, or it cannot be used.
+    """
+    if model.attrs["has_transformer"]:
+        return
+    name = model.attrs["name"]
+    objects = open_encoder(name, model._init_tokenizer_config, model._init_transformer_config)
+    model.attrs["set_transformer"](model, objects)
+    shim = cast(SafetensorsShim, model.layers[0].shims[0])
+    with named_faults(name):
+        # A look at what comes out, without docs, of which a long one would go through the encoder whole.
+        output = model.layers[0].predict(to_wordpieces(shim.tokenizer(["hello world", "foo bar"])))
+    model.set_dim("nO", output.last_hidden_state.shape[-1], force=True)
+
+
+def replace_listener_config(encoder_config: Dict[str, Any], listener_config: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the config of the inline encoder that takes a listener's place."""
+    inline: Dict[str, Any] = {key: listener_config[key] for key in ("pooling", "grad_factor") if key in listener_config}
+    return {**encoder_config, **inline, "@architectures": "spacy_crossner.Tok2VecTransformer.v1"}
+
+
+def build_transformer_model(
+    name: str,
+    get_spans: SpanGetter,
+    tokenizer_config: Dict[str, Any] = NO_SETTINGS,
+    transformer_config: Dict[str, Any] = NO_SETTINGS,
+    mixed_precision: bool = False,
+    grad_scaler_config: Dict[str, Any] = NO_SETTINGS,
+    max_pieces: Optional[int] = None,
+) -> Model[List[Doc], FullTransformerBatch]:
+    """Build the encoder of a `transformer` component: spacy-transformers' TransformerModel.v3 with safe files.
+
+    name (str): see `find_encoder`.
+    get_spans (SpanGetter): cuts docs into the sequences that the encoder sees: `PieceWindows`, or any other.
+    tokenizer_config (Dict[str, Any]): settings of the tokenizer.
+    transformer_config (Dict[str, Any]): settings of the encoder.
+    mixed_precision (bool): half precision on GPU.
+    grad_scaler_config (Dict[str, Any]): gradient scaling for it.
+    max_pieces (Optional[int]): word pieces, padding included, that go through the encoder at once at prediction, or one
+        window where that is longer. It bounds the memory for activations; None: what is fast on the device.
+    RAISES (CrossnerError): max_pieces is below 1.
+    """
+    return SafeTransformerModel(
+        name, get_spans, tokenizer_config, transformer_config, mixed_precision, grad_scaler_config, max_pieces
+    )
+
+
+def build_tok2vec_transformer(
+    name: str,
+    get_spans: SpanGetter,
+    pooling: Model[Ragged, Floats2d],
+    grad_factor: float = 1.0,
+    tokenizer_config: Dict[str, Any] = NO_SETTINGS,
+    transformer_config: Dict[str, Any] = NO_SETTINGS,
+    mixed_precision: bool = False,
+    grad_scaler_config: Dict[str, Any] = NO_SETTINGS,
+    max_pieces: Optional[int] = None,
+) -> Model[List[Doc], List[Floats2d]]:
+    """Build an encoder inside a component, shared with no other; see `build_transformer_model`.
+
+    pooling (Model): makes one vector of a token's word pieces.
+    grad_factor (float): factor on the gradient that goes back into the encoder.
+    """
+    encoder = SafeTransformerModel(
+        name, get_spans, tokenizer_config, transformer_config, mixed_precision, grad_scaler_config, max_pieces
+    )
+    # A chain in a chain: the structure that a listener has after its replacement.
+    inner: Model[Any, Any] = chain(encoder, split_trf_batch())
+    tok2vec: Model[List[Doc], List[Floats2d]] = chain(inner, trfs2arrays(pooling, grad_factor))
+    guard_pooling(tok2vec)
+    return tok2vec

@@ -1,0 +1,33 @@
+"""Drawing with matplotlib, which is not installed by default."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Sequence
+
+from ..errors import CrossnerError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+C209 = "[C209] Drawing needs matplotlib: pip install 'spacy-crossner[plots]'."
+FORMATS = (".png", ".svg")
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure, in inches. Nothing of it is left to a display or to pyplot's state.
+
+    RAISES (CrossnerError): matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise CrossnerError(C209) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save_figure(figure: "Figure", path: Path, formats: Sequence[str] = FORMATS) -> Sequence[Path]:
+    """Save a figure once for each format, in place of the path's ending; return the files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = [path.with_suffix(ending) for ending in formats]
+    for file in files:
+        figure.savefig(file, dpi=150)
+    return files

@@ -1,0 +1,1 @@
+"""`crf_ner`: a linear layer on token vectors with a CRF or a softmax (the tagger of CrossNER)."""

@@ -1,0 +1,66 @@
+"""Distillation: learning the distribution of a teacher (Zhang et al., 2021, Eq. 11)."""
+
+from typing import Optional
+
+from torch import Tensor
+
+from ...core.losses import LossInputs, LossTerm
+from ...errors import CrossnerError, Errors
+
+AVERAGES = ("entities", "tokens")
+
+
+class Distillation(LossTerm):
+    """Cross-entropy between the teacher's and the component's distribution over the tags of each token.
+
+    The distributions are those of the head: the marginals of a CRF, a softmax without one. The weight is gamma of the
+    equation: the share of this term, where all others together get 1 - gamma.
+
+    average (str): over the tokens of gold "entities", as the paper prints it, or over all "tokens".
+    domain (Optional[str]): docs of this domain only, such as "adaptive"; None for all.
+    temperature (float): 1 for the distributions as they are; above it both are flatter.
+    weight (float): gamma.
+    """
+
+    needs_teacher = True
+    is_share = True
+
+    def __init__(
+        self,
+        average: str = "entities",
+        domain: Optional[str] = "adaptive",
+        temperature: float = 1.0,
+        weight: float = 0.5,
+    ) -> None:
+        super().__init__(weight)
+        if average not in AVERAGES or temperature <= 0 or not 0 <= weight <= 1:
+            settings = f"average {average}, temperature {temperature}, weight {weight}"
+            raise CrossnerError(Errors.C041.format(settings=settings, known=" or ".join(AVERAGES)))
+        self.average = average
+        self.domain = domain
+        self.temperature = temperature
+
+    def __call__(self, inputs: LossInputs) -> Tensor:
+        """Return a scalar; 0 where no doc is of the domain, or none has an entity.
+
+        RAISES (CrossnerError): the teacher has other tags.
+        """
+        found = inputs.head.log_probabilities(inputs.output)
+        wanted = inputs.teacher
+        if wanted.shape != found.shape:
+            raise CrossnerError(Errors.C042.format(own=found.shape[2], teacher=wanted.shape[-1]))
+        tokens = self._tokens(inputs)
+        if not tokens.any():
+            return 0.0 * found.sum()
+        wanted = (wanted[tokens] / self.temperature).softmax(dim=1)
+        found = (found[tokens] / self.temperature).log_softmax(dim=1)
+        return -(wanted * found).sum(dim=1).mean()
+
+    def teacher_rows(self, inputs: LossInputs) -> Tensor:
+        """Return the rows with tokens that count."""
+        return self._tokens(inputs).any(dim=1)
+
+    def _tokens(self, inputs: LossInputs) -> Tensor:
+        """Return which tokens count, bool, shape (n_docs, n_tokens)."""
+        tokens = inputs.output.mask & inputs.rows_of(self.domain).unsqueeze(1)
+        return tokens & (inputs.tags > 0) if self.average == "entities" else tokens

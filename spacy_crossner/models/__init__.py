@@ -1,1 +1,0 @@
-"""The thinc side: encoders, the bridge between thinc and torch, one builder a head."""

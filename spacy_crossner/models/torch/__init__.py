@@ -1,1 +1,0 @@
-"""The torch modules of the heads. They import neither spaCy nor thinc."""

@@ -1,0 +1,112 @@
+"""Self-training: text that a pipeline has labelled is what another one, or itself, learns from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, Iterator, List, Optional, Sequence
+
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+
+from ..annotations.domains import get_domain, get_language, set_domain, set_language, without_annotation
+from ..annotations.scores import get_score
+from ..data.docbin import read_docbin, write_docbin
+from ..data.files import check_output
+from ..data.tokenizing import bounded
+from ..errors import CrossnerError, Errors
+from ..text.excluded import read_excluded
+from ..text.raw import read_text_lines
+
+
+@dataclass
+class Labelled:
+    """What a text was labelled with.
+
+    docs (List[Doc]): the sentences that were kept.
+    read (int): sentences there were.
+    certain (int): entities of the kept ones.
+    uncertain (int): entities of the kept ones below the threshold: their tokens have no annotation.
+    excluded (int): sentences left out, as they hold one of a dev or test set.
+    """
+
+    docs: List[Doc]
+    read: int
+    certain: int = 0
+    uncertain: int = 0
+    excluded: int = 0
+
+
+def read_texts(path: Path, nlp: Language) -> List[Doc]:
+    """Read docs without annotation from a DocBin, or from text, plain or .gz, with a sentence on each line."""
+    if path.suffix == ".spacy":
+        return [without_annotation(doc, nlp.vocab) for doc in read_docbin(path, nlp.vocab)]
+    # Not `nlp.make_doc`, which takes no text of a million characters.
+    return list(map(bounded(nlp.tokenizer), read_text_lines(path)))
+
+
+def label_docs(nlp: Language, docs: Iterable[Doc], threshold: float) -> Iterator[Doc]:
+    """Annotate docs with the entities that a pipeline is certain of.
+
+    The tokens of an entity below the threshold are left without annotation, all others outside of any entity have that.
+
+    nlp (Language): a pipeline whose entities have scores.
+    docs (Iterable[Doc]): docs without annotation.
+    threshold (float): the least score of an entity.
+    RAISES (CrossnerError): an entity has no score.
+    """
+    for doc in nlp.pipe(docs):
+        certain: List[Span] = []
+        uncertain: List[Span] = []
+        for ent in doc.ents:
+            score = get_score(ent)
+            if score is None:
+                raise CrossnerError(Errors.C052.format(entity=ent.text))
+            (certain if score >= threshold else uncertain).append(ent)
+        labelled = without_annotation(doc, nlp.vocab)
+        spans = [
+            [Span(labelled, ent.start, ent.end, label=ent.label_) for ent in group] for group in (certain, uncertain)
+        ]
+        labelled.set_ents(spans[0], missing=spans[1], default="outside")
+        yield labelled
+
+
+def label_files(
+    nlp: Language,
+    text: Path,
+    output: Path,
+    *,
+    threshold: float = 0.9,
+    domain: Optional[str] = None,
+    exclude: Sequence[Path] = (),
+) -> Labelled:
+    """Write text as a pipeline labels it, as a DocBin to train on.
+
+    Sentences without an entity that the pipeline is certain of are left out.
+
+    nlp (Language): the pipeline.
+    text (Path): see `read_texts`.
+    output (Path): the DocBin to write.
+    threshold (float): see `label_docs`.
+    domain (Optional[str]): domain of the docs; what they are marked with if not given.
+    exclude (Sequence[Path]): dev and test files; what holds a sentence of theirs is left out, see `Excluded`.
+    RAISES (CrossnerError): a file cannot be read or written, nothing is left, or see `label_docs` and `check_output`.
+    """
+    check_output(Path(output), [Path(path) for path in (text, *exclude)], docbin=True)
+    docs = read_texts(Path(text), nlp)
+    found = Labelled([], len(docs))
+    if exclude:
+        left_out = set(read_excluded([Path(path) for path in exclude]).holding([doc.text for doc in docs]))
+        docs = [doc for i, doc in enumerate(docs) if i not in left_out]
+        found.excluded = len(left_out)
+    for before, doc in zip(docs, label_docs(nlp, docs, threshold), strict=True):
+        if not doc.ents:
+            continue
+        set_domain(doc, domain or get_domain(before))
+        set_language(doc, get_language(before) or nlp.lang)
+        found.docs.append(doc)
+        found.certain += len(doc.ents)
+        # `ent_iob` is 0 where nothing is said.
+        found.uncertain += sum(not token.ent_iob and (not token.i or doc[token.i - 1].ent_iob > 0) for token in doc)
+    if not found.docs:
+        raise CrossnerError(Errors.C053.format(text=text, threshold=threshold))
+    write_docbin(found.docs, Path(output))
+    return found
