@@ -25,14 +25,7 @@ ROOMS = [
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 
 # Files that are torch alone: who reads a method's equations there needs to know no spaCy.
-TORCH_FILES = [
-    "core/head.py",
-    "core/crf.py",
-    "core/lattice.py",
-    "core/linear.py",
-    "core/losses.py",
-    "core/likelihood.py",
-]
+TORCH_FILES = [f"core/{name}.py" for name in ("head", "crf", "lattice", "linear", "losses", "likelihood")]
 TORCH_NAMES = {"head.py", "losses.py", "greedy.py", "prefixes.py", "generator.py"}
 TORCH_NAMES |= {"mmd.py", "contrastive.py", "distillation.py", "vat.py", "adversarial.py", "learning.py"}
 NO_TORCH_FILE = {"spacy", "thinc", "spacy_transformers", "transformers"}
@@ -89,7 +82,7 @@ def test_a_method_imports_no_other_method():
 
 
 def test_no_modules_import_each_other():
-    known = {tuple(["spacy_crossner", *path.relative_to(ROOT).with_suffix("").parts]): path for path in files()}
+    known = {("spacy_crossner", *path.relative_to(ROOT).with_suffix("").parts): path for path in files()}
     edges = {name: {tuple(parts) for parts in imports_of(path)} & set(known) for name, path in known.items()}
     done, open_ = set(), []
 
