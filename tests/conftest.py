@@ -121,14 +121,15 @@ def crossner_data():
 def learn_by_heart(annotated_docs):
     """Give a function that makes a pipeline of one component, named ner, which knows 20 docs by heart, and these."""
 
-    def learn(factory, config):
+    def learn(factory, config, lang="en", updates=40, learn_rate=0.001):
         fix_random_seed(0)
-        nlp = spacy.blank("en")
+        nlp = spacy.blank(lang)
         nlp.add_pipe(factory, name="ner", config=config)
         docs = annotated_docs(nlp)
         examples = [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs]
         optimizer = nlp.initialize(lambda: examples)
-        for _ in range(40):
+        optimizer.learn_rate = learn_rate
+        for _ in range(updates):
             nlp.update(examples, sgd=optimizer)
         return nlp, docs
 
