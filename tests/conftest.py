@@ -1,11 +1,13 @@
 """Fixtures for all tests: a tiny encoder, annotated docs, a pipeline that knows them, the folder of real data."""
 
 import os
+from importlib.metadata import entry_points
 from pathlib import Path
 
 # Before anything imports the Hugging Face libraries, which read it once: no test asks the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import catalogue
 import pytest
 import spacy
 import torch
@@ -21,6 +23,9 @@ from spacy_crossner.annotations.domains import without_annotation
 settings.register_profile("ci", max_examples=200, deadline=None)
 settings.register_profile("nightly", max_examples=10_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# spaCy's registries search the entry points of all packages with each look-up: here by group, which takes no time.
+catalogue.AVAILABLE_ENTRY_POINTS = {group: [*entry_points(group=group)] for group in entry_points().groups}
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 
