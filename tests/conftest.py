@@ -19,8 +19,8 @@ from thinc.compat import has_cupy_gpu, has_torch_cuda_gpu
 
 from spacy_crossner.annotations.domains import without_annotation
 
-# `--hypothesis-profile`, or the variable HYPOTHESIS_PROFILE, tries more examples: `make fuzz` does. No deadline: machines
-# differ.
+# `--hypothesis-profile`, or the variable HYPOTHESIS_PROFILE, tries more examples, as `make fuzz` does.
+# No deadline: machines differ.
 settings.register_profile("ci", max_examples=20, deadline=None)
 settings.register_profile("thorough", max_examples=500, deadline=None)
 settings.register_profile("nightly", max_examples=10_000, deadline=None)
