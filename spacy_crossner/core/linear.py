@@ -19,7 +19,9 @@ class LinearTagger(SequenceHead):
     use_crf (bool): CRF or softmax.
     """
 
-    def __init__(self, width: int, allowed_starts: Tensor, allowed_transitions: Tensor, *, use_crf: bool) -> None:
+    def __init__(
+        self, width: int, allowed_starts: Tensor, allowed_transitions: Tensor, *, use_crf: bool = True
+    ) -> None:
         super().__init__()
         self.use_crf = use_crf
         self.dropout = nn.Dropout(0.0)

@@ -22,15 +22,15 @@ class GeneratedTagger(SequenceHead):
     width (int): width of the token vectors.
     allowed_starts (Tensor): which tags may begin a sequence, shape (n_tags,).
     allowed_transitions (Tensor): which tag may follow which, shape (n_tags, n_tags).
-    n_domains (int): domains.
-    n_words (int): words of the language models; 0 for none.
+    n_domains (int): number of domains.
+    n_words (int): number of words of the language models; 0 for no language model.
     hidden (int): width of each direction of the BiLSTM.
     vector_width (int): width of the vectors of domains and tasks.
-    spread (float): how far they are apart at first, see `GeneratedBiLSTM`.
-    use_domains (bool): weights by domain, or the same for all.
-    use_tasks (bool): weights by task, or the same for both.
-    share_output (bool): one output layer for all domains, or one for each.
-    use_crf (bool): CRF or softmax.
+    spread (float): initial distance between these vectors: noise of this size on ones, then scaled to length 1.
+    use_domains (bool): weights by domain. False: the same for all (the paper's multi-task baselines).
+    use_tasks (bool): weights by task. False: the same for both.
+    share_output (bool): one output layer for all domains, as where the target has no labels. False: one for each.
+    use_crf (bool): CRF, or a softmax for each token.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class GeneratedTagger(SequenceHead):
         *,
         n_domains: int,
         n_words: int,
-        hidden: int,
-        vector_width: int,
-        spread: float,
-        use_domains: bool,
-        use_tasks: bool,
-        share_output: bool,
-        use_crf: bool,
+        hidden: int = 100,
+        vector_width: int = 8,
+        spread: float = 1.0,
+        use_domains: bool = True,
+        use_tasks: bool = True,
+        share_output: bool = True,
+        use_crf: bool = True,
     ) -> None:
         super().__init__()
         self.share_output = share_output

@@ -2,17 +2,16 @@
 
 import re
 from functools import partial
-from typing import Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import torch
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
-from thinc.api import Model
-from thinc.types import Floats2d
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ...annotations.domains import get_domain
+from ...core.architecture import Tok2Vec, settings_of
 from ...core.bridge import HeadModel, build_head_model
 from ...data.normal_form import name_key
 from .head import GeneratedTagger
@@ -79,39 +78,14 @@ def normal_form(word: str) -> str:
     return DIGIT.sub("0", name_key(word) or word)
 
 
-def build_param_gen_model(
-    tok2vec: Model[List[Doc], List[Floats2d]],
-    hidden: int = 100,
-    vector_width: int = 8,
-    spread: float = 1.0,
-    use_domains: bool = True,
-    use_tasks: bool = True,
-    share_output: bool = True,
-    use_crf: bool = True,
-) -> HeadModel:
+@settings_of(GeneratedTagger)
+def build_param_gen_model(tok2vec: Tok2Vec, **settings: Any) -> HeadModel:
     """Build a BiLSTM with generated weights, and what is above it, on token vectors.
 
     tok2vec (Model): gives one row a token: `spacy_crossner.WordVectors.v1` as in the paper, or any other.
-    hidden (int): width of each direction of the BiLSTM.
-    vector_width (int): width of the vectors of domains and tasks.
-    spread (float): how far they are apart at first: noise of this size on ones, then scaled to length 1.
-    use_domains (bool): weights by domain. False: the same for all (the paper's multi-task baselines).
-    use_tasks (bool): weights by task. False: the same for both.
-    share_output (bool): one output layer for all domains, as where the target has no labels; or one for each domain.
-    use_crf (bool): CRF or softmax.
+    **settings (Any): see `GeneratedTagger`. The number of domains and of words comes from the `DomainTable`.
     """
-    table = DomainTable(
-        partial(
-            GeneratedTagger,
-            hidden=hidden,
-            vector_width=vector_width,
-            spread=spread,
-            use_domains=use_domains,
-            use_tasks=use_tasks,
-            share_output=share_output,
-            use_crf=use_crf,
-        )
-    )
+    table = DomainTable(partial(GeneratedTagger, **settings))
     model = build_head_model(tok2vec, table.make_head, table.features)
     model.attrs["domain_table"] = table
     return model
