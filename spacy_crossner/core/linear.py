@@ -60,9 +60,14 @@ class LinearTagger(SequenceHead):
             return self.crf.log_marginals(output.emissions, output.mask)
         return super().log_probabilities(output)
 
+    def lattice_output(self, output: HeadOutput, decoding: Decoding) -> HeadOutput:
+        """Return the output whose emissions the CRF decodes; a head whose emissions depend on the tags overrides it."""
+        return output
+
     def decode(self, output: HeadOutput, decoding: Decoding) -> Tensor:
         """Return the best tag indices; see `SequenceHead`."""
-        return self.crf.best_paths(output.emissions, output.mask, decoding.constrained, decoding.allowed)
+        emissions = self.lattice_output(output, decoding).emissions
+        return self.crf.best_paths(emissions, output.mask, decoding.constrained, decoding.allowed)
 
     def span_probabilities(self, output: HeadOutput, spans: Tensor, decoding: Decoding) -> Tensor:
         """Return the exact probability of spans under the CRF; see `SequenceHead`."""
@@ -77,6 +82,7 @@ class LinearTagger(SequenceHead):
         return self._lattice(output, rows, decoding).candidates(floor)
 
     def _lattice(self, output: HeadOutput, rows: Tensor, decoding: Decoding) -> Lattice:
+        output = self.lattice_output(output, decoding)
         mask = output.mask[rows]
         # shape: (n_rows, longest of these rows)
         mask = mask[:, : int(mask.sum(dim=1).max())]
