@@ -72,7 +72,7 @@ def test_a_student_equal_to_its_teacher_gets_no_gradient(use_crf):
     assert head.output.weight.grad.abs().max() > 1e-3
 
 
-def test_the_weight_is_a_share():
+def test_the_weight_is_a_mixture_weight():
     class Constant(LossTerm):
         def __call__(self, inputs):
             raise NotImplementedError
@@ -80,12 +80,12 @@ def test_the_weight_is_a_share():
     terms = {"nll": Constant(), "mmd": Constant(weight=0.5), "distillation": Distillation(weight=0.25)}
     values = {"nll": torch.tensor(4.0), "mmd": torch.tensor(2.0), "distillation": torch.tensor(8.0)}
     assert weighted_sum(terms, values).item() == 0.75 * (4.0 + 0.5 * 2.0) + 0.25 * 8.0
-    # Without a share: Eq. 10.
+    # With gamma 0: Eq. 10.
     terms["distillation"].weight = 0.0
     assert weighted_sum(terms, values).item() == 5.0
 
 
-def test_a_share_alone_is_the_loss():
+def test_a_mixture_weight_alone_scales_the_loss():
     value = torch.tensor(8.0, requires_grad=True)
     loss = weighted_sum({"distillation": Distillation(weight=0.25)}, {"distillation": value})
     assert loss.item() == 2.0
@@ -93,7 +93,7 @@ def test_a_share_alone_is_the_loss():
     assert value.grad.item() == 0.25
 
 
-def test_two_shares_are_an_error():
+def test_two_mixture_weights_are_an_error():
     terms = {"one": Distillation(), "two": Distillation()}
     with pytest.raises(CrossnerError, match=r"\[C047\].*one, two"):
         weighted_sum(terms, {"one": torch.tensor(1.0), "two": torch.tensor(1.0)})
