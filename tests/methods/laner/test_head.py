@@ -136,7 +136,7 @@ def test_no_part_has_more_places_than_fit(lengths, max_cells):
     for size in sizes:
         assert size == 1 or size * lengths[start] <= max_cells
         start += size
-    groups = prefixes.like_lengths(lengths)
+    groups = prefixes.group_sizes(lengths)
     assert sum(groups) == len(lengths)
     assert min(groups) >= 1
 
