@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-# On a CPU the padded kernel takes two thirds of the packed kernel's time for each position, but it runs on padding, too.
-# It is faster up to this number of positions for each token.
+# On a CPU the padded kernel takes two thirds of the packed kernel's time for each position, but it runs on padding as
+# well. It is the faster one up to this number of positions for each token.
 MAX_POSITIONS_PER_TOKEN = 1.5
 
 
