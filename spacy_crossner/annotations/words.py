@@ -109,3 +109,8 @@ def tags_of_tokens(tags: NDArray[np.int64], places: Optional[NDArray[np.int64]],
         if inside > 0 and inside % 2 == 0 and found[before] in (inside, inside - 1):
             found[before + 1 : after] = inside
     return found
+
+
+def docs_of_words(docs: Iterable[Doc]) -> List[Doc]:
+    """Return docs without their blank tokens, those that have words."""
+    return [doc for doc, _ in see_words(list(docs)) if len(doc)]
