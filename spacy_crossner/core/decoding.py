@@ -13,6 +13,7 @@ from ..annotations.scores import get_score
 from ..annotations.tags import TAGS_KEY, label_tags
 from ..annotations.words import see_words
 from ..encoders.listening import require_upstream
+from ..threads import use_ops_of
 from .alignment import tags_to_spans
 from .bridge import get_module, predict_rows, require_module
 from .doc_windows import Window, chunk_windows, plan_windows
@@ -57,7 +58,7 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
         windows = plan_windows(word_docs, self.window, self.overlap)
         chunks = list(chunk_windows(windows))
         rows = ([(window.doc, window.start, window.end) for window in chunk] for chunk in chunks)
-        with torch.inference_mode():
+        with use_ops_of(self.model), torch.inference_mode():
             for chunk, output in zip(chunks, predict_rows(self.model, docs, words, rows), strict=True):
                 allowed = allowed_in_windows(
                     docs,
