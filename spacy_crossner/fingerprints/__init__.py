@@ -7,7 +7,7 @@ all its inputs are the same. A finished output holds its fingerprint in `fingerp
 from .contents import file_digest, path_digest, text_digest
 from .encoders import encoder_digest, is_adapted_encoder
 from .packages import PACKAGES, version_fingerprint, versions
-from .record import RECORD, Fingerprint, differences, in_words, is_up_to_date, write_record
+from .record import RECORD, Fingerprint, differences, in_words, is_up_to_date, record_path, write_record
 from .settings import named_contents, take_fingerprint
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "is_up_to_date",
     "named_contents",
     "path_digest",
+    "record_path",
     "take_fingerprint",
     "text_digest",
     "version_fingerprint",

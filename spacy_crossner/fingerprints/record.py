@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Sequence
 
 import srsly
 from wasabi import msg
@@ -27,25 +27,34 @@ def in_words(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED_IN_MESSAGE]) + (" ..." if len(names) > NAMED_IN_MESSAGE else "")
 
 
-def write_record(folder: Path, fingerprint: Fingerprint, made: Iterable[str]) -> None:
+def record_path(folder: Path, output: str = "") -> Path:
+    """Return the file of a record: `<output>.json` if an output is named, `fingerprint.json` otherwise."""
+    return folder / (f"{output}.json" if output else RECORD)
+
+
+def write_record(folder: Path, fingerprint: Fingerprint, made: Iterable[str], output: str = "", **notes: Any) -> None:
     """Write the fingerprint of a finished output, with the digests of what was made.
 
-    folder (Path): the output.
-    fingerprint (Fingerprint): what it depends on.
+    folder (Path): the folder of the output.
+    fingerprint (Fingerprint): what the output depends on.
     made (Iterable[str]): the names of the files and folders in it that were made.
+    output (str): the name of the output, if the folder holds several.
+    notes (Any): further entries of the record, by name.
     """
-    content = {"fingerprint": fingerprint, "made": {name: path_digest(folder / name) for name in sorted(made)}}
-    write_files({folder / RECORD: (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()})
+    digests = {name: path_digest(folder / name) for name in sorted(made)}
+    content = {**notes, "fingerprint": fingerprint, "made": digests}
+    write_files({record_path(folder, output): (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()})
 
 
-def is_up_to_date(folder: Path, fingerprint: Fingerprint) -> bool:
+def is_up_to_date(folder: Path, fingerprint: Fingerprint, output: str = "") -> bool:
     """Return whether an output is finished, has this fingerprint and is unchanged since; print the decision.
 
-    folder (Path): the output.
-    fingerprint (Fingerprint): what it would depend on if it were made now.
+    folder (Path): the folder of the output.
+    fingerprint (Fingerprint): what the output would depend on if it were made now.
+    output (str): the name of the output, if the folder holds several.
     """
     try:
-        record = srsly.read_json(folder / RECORD)
+        record = srsly.read_json(record_path(folder, output))
         before, made = dict(record["fingerprint"]), dict(record["made"])
     except (OSError, ValueError, KeyError, TypeError):
         # There is no record, or it is damaged.
@@ -54,7 +63,7 @@ def is_up_to_date(folder: Path, fingerprint: Fingerprint) -> bool:
     if not changed:
         changed = [f"{folder / name} itself" for name, digest in made.items() if path_digest(folder / name) != digest]
     if changed:
-        msg.info(f"{folder} is made again. Changed since it was made: {in_words(changed)}")
+        msg.info(f"{folder / output} is made again. Changed since it was made: {in_words(changed)}")
         return False
-    msg.info(f"{folder} is kept: nothing changed since it was made")
+    msg.info(f"{folder / output} is kept: nothing changed since it was made")
     return True

@@ -1,6 +1,6 @@
 """A finished output is kept while nothing changes."""
 
-from spacy_crossner.fingerprints import RECORD, is_up_to_date, write_record
+from spacy_crossner.fingerprints import RECORD, is_up_to_date, record_path, write_record
 
 
 def test_a_finished_output_is_kept_while_nothing_changes(tmp_path, capsys):
@@ -18,3 +18,12 @@ def test_a_finished_output_is_kept_while_nothing_changes(tmp_path, capsys):
     assert f"{output}/made itself" in " ".join(capsys.readouterr().out.split())
     (output / RECORD).write_text('{"fingerprint": {"a": "1"}')
     assert not is_up_to_date(output, {"a": "1"})
+
+
+def test_a_folder_may_hold_several_outputs_with_records_of_their_own(tmp_path):
+    (tmp_path / "best").write_text("best")
+    write_record(tmp_path, {"a": "1"}, ["best"], "best", f=0.5)
+    assert record_path(tmp_path, "best") == tmp_path / "best.json"
+    assert '"f": 0.5' in (tmp_path / "best.json").read_text()
+    assert is_up_to_date(tmp_path, {"a": "1"}, "best")
+    assert not is_up_to_date(tmp_path, {"a": "1"})
