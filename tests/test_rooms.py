@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1] / "spacy_crossner"
 # Each room may import those before it, and itself. Rooms in one line do not know each other.
 ROOMS = [
     {"errors"},
-    {"threads", "annotations"},
+    {"threads", "tuning", "annotations"},
     {"data"},
     {"storage"},
     {"fingerprints", "text"},

@@ -17,14 +17,10 @@ from thinc.types import Floats2d
 from torch import Tensor, nn
 
 from ..errors import CrossnerError, Errors
+from ..tuning import BILSTM_CACHED_WORDS, BILSTM_CHUNK_TOKENS
 from .bilstm_module import WordEncoder, encode_characters
 from .module_shim import HeadShim
 from .serialization import module_from_bytes, module_to_bytes
-
-# Maximum number of tokens, padding included, in one call of the BiLSTM at prediction.
-CHUNK_TOKENS = 4096
-# Maximum number of distinct words whose vectors are cached.
-MOST_WORDS = 50_000
 
 Tok2Vec = Model[List[Doc], List[Floats2d]]
 
@@ -121,7 +117,7 @@ class Lexicon:
         A word that is missing in a table of whole words has the vector 0, and no rows.
         """
         vectors, cached = self.cached
-        if vocab.vectors is not vectors or len(cached) > MOST_WORDS:
+        if vocab.vectors is not vectors or len(cached) > BILSTM_CACHED_WORDS:
             cached = {}
             self.cached = (vocab.vectors, cached)
         new = [key for key in keys if key not in cached]
@@ -219,7 +215,7 @@ def forward(model: Tok2Vec, docs: List[Doc], is_train: bool) -> Tuple[List[Float
 def predict_flat(model: Tok2Vec, shim: HeadShim, docs: List[Doc]) -> Tensor:
     """Encode docs in chunks of similar lengths; return the vectors of all tokens in order."""
     by_doc: List[Optional[Tensor]] = [None] * len(docs)
-    for chunk in batch_by_length(docs, CHUNK_TOKENS):
+    for chunk in batch_by_length(docs, BILSTM_CHUNK_TOKENS):
         chunk_docs = [docs[i] for i in chunk]
         flat, _ = shim(encode_docs(model, chunk_docs), is_train=False)
         for i, rows in zip(chunk, flat.split([len(doc) for doc in chunk_docs]), strict=True):

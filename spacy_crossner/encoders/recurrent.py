@@ -6,9 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-# On a CPU the padded kernel takes two thirds of the packed kernel's time for each position, but it runs on padding as
-# well. It is the faster one up to this number of positions for each token.
-MAX_POSITIONS_PER_TOKEN = 1.5
+from ..tuning import LSTM_PADDED_POSITIONS
 
 
 def run_bilstm(
@@ -31,7 +29,7 @@ def run_bilstm(
     """
     n_docs, n_tokens, _ = rows.shape
     hidden = weights[0][1].shape[1]
-    if rows.is_cuda or n_docs * n_tokens > MAX_POSITIONS_PER_TOKEN * int(lengths.sum()):
+    if rows.is_cuda or n_docs * n_tokens > LSTM_PADDED_POSITIONS * int(lengths.sum()):
         packed = pack_padded_sequence(rows, lengths, batch_first=True, enforce_sorted=False)
         start = rows.new_zeros(len(weights), n_docs, hidden)
         flat = [tensor for direction in weights for tensor in direction]
