@@ -34,16 +34,16 @@ def build_bilstm_tok2vec(
     character_filters: int = 0,
     most_characters: int = 40,
 ) -> Tok2Vec:
-    """Build a BiLSTM on the vectors of the pipeline's vocabulary, and on characters if they are asked for.
+    """Build a BiLSTM on the vectors of the pipeline's vocabulary, and optionally on characters.
 
     hidden (int): width of each direction; a token's vector has twice this width.
-    depth (int): layers.
+    depth (int): number of layers.
     dropout (float): dropout of its input and between its layers.
-    tuned (bool): the vectors are trained, too; with floret vectors the rows of their table, so that what is learned of
-        a word is learned of words with the same parts. False leaves them as they are.
+    tuned (bool): train the vectors, too. For floret vectors, the rows of their table are trained, so that words with
+        the same n-grams learn together. False keeps the vectors fixed.
     character_width (int): width of the character vectors.
     character_filters (int): width of the words' character features; 0 for none.
-    most_characters (int): of a longer word the first and last ones are seen, half as many each.
+    most_characters (int): a longer word is represented by its first and last characters, half of this number each.
     """
     settings = {
         "hidden": hidden,
@@ -62,13 +62,13 @@ def build_word_vectors_tok2vec(
     character_filters: int = 50,
     most_characters: int = 40,
 ) -> Tok2Vec:
-    """Build what `build_bilstm_tok2vec` has below its BiLSTM: the vector of a token's word and its characters.
+    """Build the layers below the BiLSTM of `build_bilstm_tok2vec`: word vectors and character features.
 
     dropout (float): dropout of the output.
-    tuned (bool): see there, as for all others.
+    tuned (bool): see `build_bilstm_tok2vec`.
     character_width (int): width of the character vectors.
     character_filters (int): width of the words' character features; 0 for none.
-    most_characters (int): of a longer word the first and last ones are seen, half as many each.
+    most_characters (int): a longer word is represented by its first and last characters, half of this number each.
     """
     settings = {
         "hidden": 0,
@@ -81,7 +81,7 @@ def build_word_vectors_tok2vec(
 
 
 def _build(name: str, settings: Dict[str, Any], tuned: bool, most_characters: int) -> Tok2Vec:
-    # The module is made when the vectors are known.
+    # `init` replaces the empty module when the vectors are known.
     shim = HeadShim(nn.Module(), serialize_model=module_to_bytes, deserialize_model=partial(load_module, settings))
     model: Tok2Vec = Model(
         name,
@@ -95,47 +95,47 @@ def _build(name: str, settings: Dict[str, Any], tuned: bool, most_characters: in
 
 
 class Lexicon:
-    """What the encoder takes of a vocabulary's vectors, kept for the words that it has met.
+    """A cache of word vectors, or of the rows of their table.
 
-    tuned (bool): rows of the table in place of vectors.
+    tuned (bool): cache rows of the table in place of vectors.
     """
 
     def __init__(self, tuned: bool) -> None:
         self.tuned = tuned
-        # Vectors, and what was taken of them: one value, as another thread may put another in its place.
-        self.known: Tuple[Optional[Vectors], Dict[int, NDArray[Any]]] = (None, {})
+        # The vectors and the entries from them: one value, because another thread may replace it.
+        self.cache: Tuple[Optional[Vectors], Dict[int, NDArray[Any]]] = (None, {})
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "Lexicon":
-        """Return an empty one: a copy of a model is used with the vocabulary of the model, or with another."""
+        """Return an empty cache: a copy of a model may be used with another vocabulary."""
         return Lexicon(self.tuned)
 
     def look_up(self, vocab: Vocab, keys: List[int]) -> List[NDArray[Any]]:
-        """Return for each word its vector, or with `tuned` the rows of the table whose mean that is.
+        """Return the vector of each word, or with `tuned` the rows of the table whose mean is the vector.
 
-        A word that a table of whole words does not have has the vector 0, and no rows.
+        A word that is not in a table of whole words has the vector 0, and no rows.
         """
-        vectors, known = self.known
-        if vocab.vectors is not vectors or len(known) > BILSTM_CACHED_WORDS:
-            known = {}
-            self.known = (vocab.vectors, known)
-        new = [key for key in keys if key not in known]
+        vectors, cache = self.cache
+        if vocab.vectors is not vectors or len(cache) > BILSTM_CACHED_WORDS:
+            cache = {}
+            self.cache = (vocab.vectors, cache)
+        new = [key for key in keys if key not in cache]
         if new:
             find = table_rows if self.tuned else word_vectors
-            known.update(zip(new, find(vocab, new), strict=True))
-        return [known[key] for key in keys]
+            cache.update(zip(new, find(vocab, new), strict=True))
+        return [cache[key] for key in keys]
 
 
 def word_vectors(vocab: Vocab, keys: List[int]) -> NDArray[np.float32]:
-    """Return the vectors of words, 0 for those that have none, shape (n_words, width)."""
-    found = vocab.vectors.get_batch(keys)
-    found = np.array(found.get() if hasattr(found, "get") else found, dtype=np.float32)
+    """Return the vectors of words, 0 for words without a vector, shape (n_words, width)."""
+    rows = vocab.vectors.get_batch(keys)
+    rows = np.array(rows.get() if hasattr(rows, "get") else rows, dtype=np.float32)
     if vocab.vectors.mode == Mode.default:
-        found[np.asarray(vocab.vectors.find(keys=keys)) < 0] = 0
-    return found
+        rows[np.asarray(vocab.vectors.find(keys=keys)) < 0] = 0
+    return rows
 
 
 def table_rows(vocab: Vocab, keys: List[int]) -> List[NDArray[np.int64]]:
-    """Return the rows of the vectors' table whose mean is the vector of a word, for each word."""
+    """Return for each word the rows of the vectors' table whose mean is the word's vector."""
     vectors = vocab.vectors
     if vectors.mode == Mode.default:
         return [np.array([row] if row >= 0 else [], dtype=np.int64) for row in vectors.find(keys=keys).tolist()]
@@ -150,9 +150,9 @@ def table_rows(vocab: Vocab, keys: List[int]) -> List[NDArray[np.int64]]:
 
 
 def init(settings: Dict[str, Any], model: Tok2Vec, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
-    """Make the module for the vectors of the docs' vocabulary.
+    """Create the module for the vectors of the docs' vocabulary.
 
-    RAISES (CrossnerError): there are no vectors, and no characters to stand in for them.
+    RAISES (CrossnerError): there are neither vectors nor character features.
     """
     if not X:
         return
@@ -172,21 +172,21 @@ def init(settings: Dict[str, Any], model: Tok2Vec, X: Optional[List[Doc]] = None
 
 
 def load_module(settings: Dict[str, Any], module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
-    """Make the module for the shapes of saved weights, and load these."""
+    """Create the module for the shapes of saved weights, and load the weights."""
     state = load(data)
     if "lstm.weight_ih_l0" in state:
         width = state["lstm.weight_ih_l0"].shape[1]
     elif "input_width" in state:
         width = int(state["input_width"])
     else:
-        # It was saved before it was initialized.
+        # The model was saved before it was initialized.
         return module
     rows, width = state["table.weight"].shape if "table.weight" in state else (0, width - settings["character_filters"])
     return module_from_bytes(WordEncoder(width, rows, **settings), data, device)
 
 
 def forward(model: Tok2Vec, docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable[[Any], List[Doc]]]:
-    """Encode docs; those without tokens have no rows."""
+    """Encode docs; a doc without tokens has no rows."""
     shim = cast(HeadShim, model.shims[0])
     if not isinstance(shim._model, WordEncoder):
         raise CrossnerError(Errors.C031)
@@ -211,38 +211,40 @@ def forward(model: Tok2Vec, docs: List[Doc], is_train: bool) -> Tuple[List[Float
 
 
 def predict_flat(model: Tok2Vec, shim: HeadShim, docs: List[Doc]) -> Tensor:
-    """Encode docs in chunks of like lengths; return the vectors of all tokens in order."""
-    found: List[Optional[Tensor]] = [None] * len(docs)
+    """Encode docs in chunks of similar lengths; return the vectors of all tokens in order."""
+    vectors: List[Optional[Tensor]] = [None] * len(docs)
     for chunk in batch_by_length(docs, BILSTM_CHUNK_TOKENS):
-        part = [docs[i] for i in chunk]
-        flat, _ = shim(encode_docs(model, part), is_train=False)
-        for i, rows in zip(chunk, flat.split([len(doc) for doc in part]), strict=True):
-            found[i] = rows
-    return torch.cat(cast(List[Tensor], found))
+        chunk_docs = [docs[i] for i in chunk]
+        flat, _ = shim(encode_docs(model, chunk_docs), is_train=False)
+        for i, rows in zip(chunk, flat.split([len(doc) for doc in chunk_docs]), strict=True):
+            vectors[i] = rows
+    return torch.cat(cast(List[Tensor], vectors))
 
 
 def encode_docs(model: Tok2Vec, docs: List[Doc]) -> ArgsKwargs:
-    """Return what the module takes: each distinct word once, and which of them each token is."""
+    """Return the inputs of the module: each distinct word once, and the word's index for each token."""
     vocab = docs[0].vocab
     shim = cast(HeadShim, model.shims[0])
     module, device = cast(WordEncoder, shim._model), shim.device
     lexicon = cast(Lexicon, model.attrs["lexicon"])
-    # Vectors may be those of lower-case words; characters are the word's own.
-    tokens = np.concatenate([doc.to_array([ORTH, vocab.vectors.attr]) for doc in docs])
-    # Both are hashes, and so is what tells two pairs apart.
-    _, first, words = np.unique(tokens[:, 0] ^ (tokens[:, 1] << np.uint64(1)), return_index=True, return_inverse=True)
+    # Vectors may be those of the lower-cased words; characters are those of the word itself.
+    token_keys = np.concatenate([doc.to_array([ORTH, vocab.vectors.attr]) for doc in docs])
+    # Both are hashes; a hash of the two identifies a pair.
+    _, first, word_of_token = np.unique(
+        token_keys[:, 0] ^ (token_keys[:, 1] << np.uint64(1)), return_index=True, return_inverse=True
+    )
     kwargs: Dict[str, Tensor] = {}
     if module.vector_width:
-        found = lexicon.look_up(vocab, tokens[first, 1].tolist())
+        entries = lexicon.look_up(vocab, token_keys[first, 1].tolist())
         if lexicon.tuned:
-            offsets = np.cumsum([0, *(len(rows) for rows in found[:-1])])
+            offsets = np.cumsum([0, *(len(rows) for rows in entries[:-1])])
             kwargs["rows"], kwargs["offsets"] = (
-                torch.from_numpy(part).to(device) for part in (np.concatenate(found), offsets)
+                torch.from_numpy(array).to(device) for array in (np.concatenate(entries), offsets)
             )
         else:
-            kwargs["vectors"] = torch.from_numpy(np.stack(found)).to(device)
+            kwargs["vectors"] = torch.from_numpy(np.stack(entries)).to(device)
     if module.characters is not None:
-        texts = [vocab.strings[key] for key in tokens[first, 0].tolist()]
+        texts = [vocab.strings[key] for key in token_keys[first, 0].tolist()]
         kwargs["characters"] = encode_characters(texts, model.attrs["most_characters"]).to(device)
     lengths = torch.tensor([len(doc) for doc in docs])
-    return ArgsKwargs(args=(torch.from_numpy(words).to(device), lengths), kwargs=kwargs)
+    return ArgsKwargs(args=(torch.from_numpy(word_of_token).to(device), lengths), kwargs=kwargs)
