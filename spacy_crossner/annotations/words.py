@@ -112,3 +112,8 @@ def tags_of_tokens(tags: NDArray[np.int64], places: Optional[NDArray[np.int64]],
         if next_tag > 0 and next_tag % 2 == 0 and token_tags[before] in (next_tag, next_tag - 1):
             token_tags[before + 1 : after] = next_tag
     return token_tags
+
+
+def docs_of_words(docs: Iterable[Doc]) -> List[Doc]:
+    """Return docs without their blank tokens, those that have words."""
+    return [doc for doc, _ in see_words(list(docs)) if len(doc)]
