@@ -1,4 +1,4 @@
-"""Static vectors and characters, and a BiLSTM above them, as a tok2vec layer for any head of ours or of spaCy."""
+"""Static vectors, characters and a BiLSTM as a tok2vec layer for any head of this package or of spaCy."""
 
 from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple, cast
@@ -34,16 +34,17 @@ def build_bilstm_tok2vec(
     character_filters: int = 0,
     most_characters: int = 40,
 ) -> Tok2Vec:
-    """Build a BiLSTM on the vectors of the pipeline's vocabulary, and optionally on characters.
+    """Build a BiLSTM on the vectors of the pipeline's vocabulary, and on characters.
 
     hidden (int): width of each direction; a token's vector has twice this width.
     depth (int): number of layers.
     dropout (float): dropout of its input and between its layers.
-    tuned (bool): train the vectors, too. For floret vectors, the rows of their table are trained, so that words with
-        the same n-grams learn together. False keeps the vectors fixed.
+    tuned (bool): train the vectors, too. With floret vectors these are the rows of the table, which words with the same
+        parts share.
     character_width (int): width of the character vectors.
     character_filters (int): width of the words' character features; 0 for none.
-    most_characters (int): a longer word is represented by its first and last characters, half of this number each.
+    most_characters (int): maximum number of characters of a word; of a longer word, half of them are its first
+        characters and half its last ones.
     """
     settings = {
         "hidden": hidden,
@@ -62,13 +63,14 @@ def build_word_vectors_tok2vec(
     character_filters: int = 50,
     most_characters: int = 40,
 ) -> Tok2Vec:
-    """Build the layers below the BiLSTM of `build_bilstm_tok2vec`: word vectors and character features.
+    """Build the layers below the BiLSTM of `build_bilstm_tok2vec`: the vector of a token's word and its characters.
 
     dropout (float): dropout of the output.
-    tuned (bool): see `build_bilstm_tok2vec`.
+    tuned (bool): train the vectors, too; see `build_bilstm_tok2vec`.
     character_width (int): width of the character vectors.
     character_filters (int): width of the words' character features; 0 for none.
-    most_characters (int): a longer word is represented by its first and last characters, half of this number each.
+    most_characters (int): maximum number of characters of a word; of a longer word, half of them are its first
+        characters and half its last ones.
     """
     settings = {
         "hidden": 0,
@@ -81,7 +83,7 @@ def build_word_vectors_tok2vec(
 
 
 def _build(name: str, settings: Dict[str, Any], tuned: bool, most_characters: int) -> Tok2Vec:
-    # `init` replaces the empty module when the vectors are known.
+    # `init` makes the module, when the vectors are known.
     shim = HeadShim(nn.Module(), serialize_model=module_to_bytes, deserialize_model=partial(load_module, settings))
     model: Tok2Vec = Model(
         name,
@@ -95,54 +97,54 @@ def _build(name: str, settings: Dict[str, Any], tuned: bool, most_characters: in
 
 
 class Lexicon:
-    """A cache of word vectors, or of the rows of their table.
+    """A cache of the vectors of words, or with tuned vectors of their rows in the table.
 
-    tuned (bool): cache rows of the table in place of vectors.
+    tuned (bool): rows of the table in place of vectors.
     """
 
     def __init__(self, tuned: bool) -> None:
         self.tuned = tuned
-        # The vectors and the entries from them: one value, because another thread may replace it.
-        self.cache: Tuple[Optional[Vectors], Dict[int, NDArray[Any]]] = (None, {})
+        # The vectors and the words cached from them. One value, since another thread may replace it.
+        self.cached: Tuple[Optional[Vectors], Dict[int, NDArray[Any]]] = (None, {})
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "Lexicon":
-        """Return an empty cache: a copy of a model may be used with another vocabulary."""
+        """Return an empty cache: the copy of a model may be used with another vocabulary."""
         return Lexicon(self.tuned)
 
     def look_up(self, vocab: Vocab, keys: List[int]) -> List[NDArray[Any]]:
         """Return the vector of each word, or with `tuned` the rows of the table whose mean is the vector.
 
-        A word that is not in a table of whole words has the vector 0, and no rows.
+        A word that is missing in a table of whole words has the vector 0, and no rows.
         """
-        vectors, cache = self.cache
-        if vocab.vectors is not vectors or len(cache) > BILSTM_CACHED_WORDS:
-            cache = {}
-            self.cache = (vocab.vectors, cache)
-        new = [key for key in keys if key not in cache]
+        vectors, cached = self.cached
+        if vocab.vectors is not vectors or len(cached) > BILSTM_CACHED_WORDS:
+            cached = {}
+            self.cached = (vocab.vectors, cached)
+        new = [key for key in keys if key not in cached]
         if new:
             find = table_rows if self.tuned else word_vectors
-            cache.update(zip(new, find(vocab, new), strict=True))
-        return [cache[key] for key in keys]
+            cached.update(zip(new, find(vocab, new), strict=True))
+        return [cached[key] for key in keys]
 
 
 def word_vectors(vocab: Vocab, keys: List[int]) -> NDArray[np.float32]:
     """Return the vectors of words, 0 for words without a vector, shape (n_words, width)."""
-    rows = vocab.vectors.get_batch(keys)
-    rows = np.array(rows.get() if hasattr(rows, "get") else rows, dtype=np.float32)
+    on_device = vocab.vectors.get_batch(keys)
+    vectors = np.array(on_device.get() if hasattr(on_device, "get") else on_device, dtype=np.float32)
     if vocab.vectors.mode == Mode.default:
-        rows[np.asarray(vocab.vectors.find(keys=keys)) < 0] = 0
-    return rows
+        vectors[np.asarray(vocab.vectors.find(keys=keys)) < 0] = 0
+    return vectors
 
 
 def table_rows(vocab: Vocab, keys: List[int]) -> List[NDArray[np.int64]]:
-    """Return for each word the rows of the vectors' table whose mean is the word's vector."""
+    """Return for each word the rows of the table whose mean is its vector."""
     vectors = vocab.vectors
     if vectors.mode == Mode.default:
         return [np.array([row] if row >= 0 else [], dtype=np.int64) for row in vectors.find(keys=keys).tolist()]
     n_rows = vectors.shape[0]
     return [
         np.array(
-            [code % n_rows for part in vectors._get_ngrams(word) for code in vectors._get_ngram_hashes(part)],
+            [code % n_rows for ngram in vectors._get_ngrams(word) for code in vectors._get_ngram_hashes(ngram)],
             dtype=np.int64,
         )
         for word in (vocab.strings[key] for key in keys)
@@ -150,7 +152,7 @@ def table_rows(vocab: Vocab, keys: List[int]) -> List[NDArray[np.int64]]:
 
 
 def init(settings: Dict[str, Any], model: Tok2Vec, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
-    """Create the module for the vectors of the docs' vocabulary.
+    """Make the module for the vectors of the docs' vocabulary.
 
     RAISES (CrossnerError): there are neither vectors nor character features.
     """
@@ -172,7 +174,7 @@ def init(settings: Dict[str, Any], model: Tok2Vec, X: Optional[List[Doc]] = None
 
 
 def load_module(settings: Dict[str, Any], module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
-    """Create the module for the shapes of saved weights, and load the weights."""
+    """Make the module for the shapes of saved weights, and load the weights."""
     state = load(data)
     if "lstm.weight_ih_l0" in state:
         width = state["lstm.weight_ih_l0"].shape[1]
@@ -186,7 +188,7 @@ def load_module(settings: Dict[str, Any], module: nn.Module, data: bytes, device
 
 
 def forward(model: Tok2Vec, docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable[[Any], List[Doc]]]:
-    """Encode docs; a doc without tokens has no rows."""
+    """Encode docs; those without tokens have no rows."""
     shim = cast(HeadShim, model.shims[0])
     if not isinstance(shim._model, WordEncoder):
         raise CrossnerError(Errors.C031)
@@ -212,39 +214,36 @@ def forward(model: Tok2Vec, docs: List[Doc], is_train: bool) -> Tuple[List[Float
 
 def predict_flat(model: Tok2Vec, shim: HeadShim, docs: List[Doc]) -> Tensor:
     """Encode docs in chunks of similar lengths; return the vectors of all tokens in order."""
-    vectors: List[Optional[Tensor]] = [None] * len(docs)
+    by_doc: List[Optional[Tensor]] = [None] * len(docs)
     for chunk in batch_by_length(docs, BILSTM_CHUNK_TOKENS):
         chunk_docs = [docs[i] for i in chunk]
         flat, _ = shim(encode_docs(model, chunk_docs), is_train=False)
         for i, rows in zip(chunk, flat.split([len(doc) for doc in chunk_docs]), strict=True):
-            vectors[i] = rows
-    return torch.cat(cast(List[Tensor], vectors))
+            by_doc[i] = rows
+    return torch.cat(cast(List[Tensor], by_doc))
 
 
 def encode_docs(model: Tok2Vec, docs: List[Doc]) -> ArgsKwargs:
-    """Return the inputs of the module: each distinct word once, and the word's index for each token."""
+    """Return the inputs of the module: each distinct word once, and the index of each token's word among them."""
     vocab = docs[0].vocab
     shim = cast(HeadShim, model.shims[0])
     module, device = cast(WordEncoder, shim._model), shim.device
     lexicon = cast(Lexicon, model.attrs["lexicon"])
-    # Vectors may be those of the lower-cased words; characters are those of the word itself.
-    token_keys = np.concatenate([doc.to_array([ORTH, vocab.vectors.attr]) for doc in docs])
-    # Both are hashes; a hash of the two identifies a pair.
-    _, first, word_of_token = np.unique(
-        token_keys[:, 0] ^ (token_keys[:, 1] << np.uint64(1)), return_index=True, return_inverse=True
-    )
+    # The vectors may be looked up by another attribute, such as LOWER; the characters are always those of the token.
+    tokens = np.concatenate([doc.to_array([ORTH, vocab.vectors.attr]) for doc in docs])
+    # Both attributes are hashes; their combination is a hash of the pair.
+    _, first, words = np.unique(tokens[:, 0] ^ (tokens[:, 1] << np.uint64(1)), return_index=True, return_inverse=True)
     kwargs: Dict[str, Tensor] = {}
     if module.vector_width:
-        entries = lexicon.look_up(vocab, token_keys[first, 1].tolist())
+        of_words = lexicon.look_up(vocab, tokens[first, 1].tolist())
         if lexicon.tuned:
-            offsets = np.cumsum([0, *(len(rows) for rows in entries[:-1])])
-            kwargs["rows"], kwargs["offsets"] = (
-                torch.from_numpy(array).to(device) for array in (np.concatenate(entries), offsets)
-            )
+            kwargs["rows"] = torch.from_numpy(np.concatenate(of_words)).to(device)
+            offsets = np.cumsum([0, *(len(rows) for rows in of_words[:-1])])
+            kwargs["offsets"] = torch.from_numpy(offsets).to(device)
         else:
-            kwargs["vectors"] = torch.from_numpy(np.stack(entries)).to(device)
+            kwargs["vectors"] = torch.from_numpy(np.stack(of_words)).to(device)
     if module.characters is not None:
-        texts = [vocab.strings[key] for key in token_keys[first, 0].tolist()]
+        texts = [vocab.strings[key] for key in tokens[first, 0].tolist()]
         kwargs["characters"] = encode_characters(texts, model.attrs["most_characters"]).to(device)
     lengths = torch.tensor([len(doc) for doc in docs])
-    return ArgsKwargs(args=(torch.from_numpy(word_of_token).to(device), lengths), kwargs=kwargs)
+    return ArgsKwargs(args=(torch.from_numpy(words).to(device), lengths), kwargs=kwargs)

@@ -1,4 +1,4 @@
-"""A BiLSTM with given weights, on the fastest of torch's kernels."""
+"""A BiLSTM with given weights, run by the faster one of torch's kernels."""
 
 from typing import List, Sequence
 
@@ -19,8 +19,8 @@ def run_bilstm(
 ) -> Tensor:
     """Run a BiLSTM over docs.
 
-    weights (Sequence[Sequence[Tensor]]): for each layer those of the forward, then of the backward direction: on the
-        input, on the state, and both biases, as in `torch.nn.LSTM.all_weights`.
+    weights (Sequence[Sequence[Tensor]]): for each layer, forward then backward: input weights, recurrent weights and
+        both biases, as in `torch.nn.LSTM.all_weights`.
     rows (Tensor): token vectors, shape (n_docs, n_tokens, width).
     lengths (Tensor): tokens of each doc, 1 or more, on the CPU, shape (n_docs,).
     dropout (float): dropout between the layers.
@@ -32,9 +32,9 @@ def run_bilstm(
     if rows.is_cuda or n_docs * n_tokens > LSTM_PADDED_POSITIONS * int(lengths.sum()):
         packed = pack_padded_sequence(rows, lengths, batch_first=True, enforce_sorted=False)
         start = rows.new_zeros(len(weights), n_docs, hidden)
-        flat = [weight for direction in weights for weight in direction]
+        flat = [tensor for direction in weights for tensor in direction]
         n_layers = len(weights) // 2
-        # cuDNN computes a gradient only for a forward pass in training mode.
+        # cuDNN computes gradients only of RNNs that ran in training mode.
         rate, is_train = dropout if training else 0.0, training or torch.is_grad_enabled()
         data, *_ = torch.lstm(
             packed.data, packed.batch_sizes, (start, start), flat, True, n_layers, rate, is_train, True
@@ -42,20 +42,20 @@ def run_bilstm(
         return pad_packed_sequence(packed._replace(data=data), batch_first=True, total_length=n_tokens)[0]
     positions = torch.arange(n_tokens)
     is_token = positions < lengths.unsqueeze(1)
-    # Each doc is reversed within its length, so that the backward direction does not begin in the padding.
+    # Each doc is reversed within its length, so that the backward LSTM does not begin in the padding.
     reversed_positions = torch.where(is_token, lengths.unsqueeze(1) - 1 - positions, positions).unsqueeze(2)
     for layer in range(0, len(weights), 2):
         if layer:
             rows = nn.functional.dropout(rows, dropout, training)
-        onward = _run_direction(weights[layer], rows)
-        back = _run_direction(weights[layer + 1], rows.gather(1, reversed_positions.expand_as(rows)))
-        rows = torch.cat([onward, back.gather(1, reversed_positions.expand_as(back))], dim=2)
+        forward = _run_direction(weights[layer], rows)
+        backward = _run_direction(weights[layer + 1], rows.gather(1, reversed_positions.expand_as(rows)))
+        rows = torch.cat([forward, backward.gather(1, reversed_positions.expand_as(backward))], dim=2)
     return rows * is_token.unsqueeze(2)
 
 
 def _run_direction(weights: Sequence[Tensor], rows: Tensor) -> Tensor:
     """Return the states of one direction of a layer, shape (n_docs, n_tokens, hidden)."""
     start = rows.new_zeros(1, len(rows), weights[1].shape[1])
-    direction_weights: List[Tensor] = list(weights)
-    states: Tensor = torch.lstm(rows, (start, start), direction_weights, True, 1, 0.0, False, False, True)[0]
+    one_layer: List[Tensor] = list(weights)
+    states: Tensor = torch.lstm(rows, (start, start), one_layer, True, 1, 0.0, False, False, True)[0]
     return states
