@@ -133,10 +133,10 @@ def create_keep_out(
         if not paths or not any(block.get("path") for block in blocks.values()):
             return
         texts = [example.reference.text for example in DomainReader(whole_blocks(blocks))(nlp)]
-        found = read_excluded(paths).holding(texts)
-        if found:
+        leaks = read_excluded(paths).holding(texts)
+        if leaks:
             names = ", ".join(map(str, paths))
-            raise CrossnerError(Errors.C050.format(n=len(found), held_out=names, text=texts[found[0]]))
+            raise CrossnerError(Errors.C050.format(n=len(leaks), held_out=names, text=texts[leaks[0]]))
 
     return keep_out
 

@@ -36,10 +36,10 @@ def infinite_loss(losses: Mapping[str, Any]) -> Optional[Tuple[str, str]]:
 
     losses (Mapping[str, Any]): losses by component, and terms by component and name, `ner.nll`.
     """
-    found = {name: float(value) for name, value in losses.items() if not math.isfinite(float(value))}
+    infinite = {name: float(value) for name, value in losses.items() if not math.isfinite(float(value))}
     # A component's loss is the sum of its terms.
-    for name in sorted(found, key=lambda name: "." not in name):
-        return f"the loss {'term ' if '.' in name else 'of '}'{name}'", str(found[name])
+    for name in sorted(infinite, key=lambda name: "." not in name):
+        return f"the loss {'term ' if '.' in name else 'of '}'{name}'", str(infinite[name])
     return None
 
 
