@@ -151,6 +151,8 @@ def begin_update(
     model.attrs["with_sentences"] = with_sentences
     with use_ops_of(model):
         output, backprop = model.begin_update((docs, tags))
+    # A saved pipeline holds the attributes, and the losses of its training are no part of it.
+    model.attrs["with_sentences"] = False
     return cast(HeadOutput, output), backprop
 
 

@@ -546,10 +546,10 @@ def test_the_domain_reaches_the_losses(trained):
     assert seen == ["past", "past", None]
 
 
-def test_analysis_knows_what_is_assigned(untrained):
+def test_analysis_knows_what_is_assigned(component, untrained):
     analysis = untrained.analyze_pipes()
     assert "doc.ents" in analysis["summary"]["ner"]["assigns"]
-    assert untrained.get_factory_meta("crf_ner").default_score_weights["ents_f"] == 1.0
+    assert untrained.get_factory_meta(component[0]).default_score_weights["ents_f"] == 1.0
 
 
 def test_no_data_is_said(untrained):
