@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.strings import hash_string  # type: ignore[attr-defined]
 
-from .words import Indices
-
 # A bucket fills a cache line: one access of memory a sentence.
 SLOTS = 16
 FINGERPRINT = np.dtype(np.uint32)
@@ -48,7 +46,7 @@ class DuplicateFilter:
         self._remember(buckets[new], prints[new])
         return first
 
-    def _remember(self, buckets: Indices, prints: NDArray[np.uint32]) -> None:
+    def _remember(self, buckets: NDArray[np.int64], prints: NDArray[np.uint32]) -> None:
         """Write fingerprints into the next slots of their buckets, the first ones again after the last."""
         order = np.argsort(buckets, kind="stable")
         buckets, prints = buckets[order], prints[order]
