@@ -50,7 +50,9 @@ def dapt_cli(
     eval_every: Annotated[int, typer.Option(help="Steps between two looks at what is held out")] = 200,
     save_every: Annotated[int, typer.Option(help="Steps between two checkpoints")] = 200,
     precision: Annotated[str, typer.Option(help="bf16, fp32, or auto: bf16 where the hardware has it")] = "auto",
-    keep: Annotated[float, typer.Option(help="Share of each weight that is saved as it was before")] = 0.0,
+    weight_interpolation: Annotated[
+        float, typer.Option(help="Share of the original weight in each saved weight (WiSE-FT); the rest is adapted")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of order, masks and dropout")] = 0,
     gpu_id: Annotated[
         Optional[int], typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU; what accelerate finds if not given")
@@ -63,7 +65,7 @@ def dapt_cli(
 
     On many GPUs or hosts: accelerate launch -m spacy crossner dapt ...
     """
-    from ..dapt.adaptation import perplexity
+    from ..dapt.log import perplexity
     from ..dapt.masking import Masking
     from ..dapt.settings import DaptSettings
     from ..dapt.train import adapt_encoder
@@ -92,7 +94,7 @@ def dapt_cli(
                 eval_every=eval_every,
                 save_every=save_every,
                 precision=precision,
-                keep=keep,
+                weight_interpolation=weight_interpolation,
                 seed=seed,
             ),
             held_out_text=held_out_text,

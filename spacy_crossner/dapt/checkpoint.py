@@ -43,7 +43,7 @@ class SavedState:
 
 
 class DaptCheckpoints:
-    """The checkpoints of a run: the last two, so that there is one to go on from if the last is damaged.
+    """The checkpoints of a run: the last two, so that one is left if the last is damaged.
 
     folder (Path): their folder.
     fingerprint (Fingerprint): what the run depends on, by name.
@@ -102,16 +102,16 @@ def dapt_fingerprint(
     processes (int): number of processes.
     RAISES (CrossnerError): a text cannot be read.
     """
-    found = {f"masking.{name}": str(value) for name, value in asdict(masking).items()}
-    found.update({name: str(value) for name, value in asdict(settings).items() if name not in NOT_IN_FINGERPRINT})
-    found["the text"] = " ".join(text_digest(path) for path in texts)
-    found["the held-out text"] = text_digest(held_out_text) if held_out_text else "a share"
-    found["the encoder"] = encoder_digest(encoder)
-    found.update(version_fingerprint())
-    found["the device"] = device.type
-    found["the precision"] = str(settings.dtype(device))
-    found["the number of processes"] = str(processes)
-    return found
+    fingerprint = {f"masking.{name}": str(value) for name, value in asdict(masking).items()}
+    fingerprint.update({name: str(value) for name, value in asdict(settings).items() if name not in NOT_IN_FINGERPRINT})
+    fingerprint["the text"] = " ".join(text_digest(path) for path in texts)
+    fingerprint["the held-out text"] = text_digest(held_out_text) if held_out_text else "a share"
+    fingerprint["the encoder"] = encoder_digest(encoder)
+    fingerprint.update(version_fingerprint())
+    fingerprint["the device"] = device.type
+    fingerprint["the precision"] = str(settings.dtype(device))
+    fingerprint["the number of processes"] = str(processes)
+    return fingerprint
 
 
 def _copy(tensor: Tensor) -> Tensor:

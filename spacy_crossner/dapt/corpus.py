@@ -108,13 +108,13 @@ def open_stream(
     texts: Sequence[Path],
     tokenizer: PreTrainedTokenizerBase,
     folder: Path,
-    part: Tuple[float, float],
+    range_of_lines: Tuple[float, float],
 ) -> Stream:
     """Tokenise texts on the main process; on other hosts, too, where they do not see its folder."""
     if accelerator.is_main_process:
-        write_stream(texts, tokenizer, folder, part=part, progress=True)
+        write_stream(texts, tokenizer, folder, range_of_lines=range_of_lines, progress=True)
     accelerator.wait_for_everyone()
     if accelerator.is_local_main_process and not accelerator.is_main_process:
-        write_stream(texts, tokenizer, folder, part=part)
+        write_stream(texts, tokenizer, folder, range_of_lines=range_of_lines)
     accelerator.wait_for_everyone()
     return read_stream(folder)

@@ -36,8 +36,9 @@ class DaptSettings:
     save_every (int): steps between checkpoints.
     log_every (int): steps between rows of the log.
     precision (str): "bf16", "fp32", or "auto": bf16 where the hardware multiplies matrices in it.
-    keep (float): share of each weight of the encoder that is saved as it was, so that what the text does not hold is
-        less forgotten.
+    weight_interpolation (float): share of the original weight in each weight of the saved encoder; the rest is the
+        adapted weight. The encoder forgets less of what the text does not hold (weight-space interpolation: WiSE-FT,
+        Wortsman et al., 2022).
     seed (int): seed of the order of blocks, of masks and of dropout.
     RAISES (CrossnerError): a setting makes no sense.
     """
@@ -59,7 +60,7 @@ class DaptSettings:
     save_every: int = 200
     log_every: int = 10
     precision: str = "auto"
-    keep: float = 0.0
+    weight_interpolation: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -71,7 +72,7 @@ class DaptSettings:
         for name in ("rate", "head_rate"):
             self._expect(name, getattr(self, name) > 0, "above 0")
         self._expect("warmup", 0 <= self.warmup <= 1, "0 to 1")
-        self._expect("keep", 0 <= self.keep < 1, "0 to 1, and below 1")
+        self._expect("weight_interpolation", 0 <= self.weight_interpolation < 1, "0 or more, and below 1")
         self._expect("held_out", 0 < self.held_out < 1, "above 0 and below 1")
         self._expect("precision", self.precision in PRECISIONS, " or ".join(PRECISIONS))
 

@@ -5,14 +5,11 @@ import shutil
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from timeit import default_timer as timer
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from tqdm import tqdm
-from wasabi import msg
 
 from ..encoders.folders import find_encoder
 from ..encoders.opening import check_vocabulary
@@ -21,12 +18,13 @@ from ..fingerprints import RECORD, Fingerprint, write_record
 from ..storage.locks import only_writer
 from ..training.checkpoint import new_folder
 from ..training.divergence import Diverged, forget_divergence, note_divergence
-from .adaptation import Adaptation, perplexity
+from .adaptation import Adaptation
 from .blocks import BlockOrder
 from .card import make_card
 from .checkpoint import DaptCheckpoints, dapt_fingerprint
 from .corpus import open_corpus
 from .log import LossLog
+from .loop import run_steps, start_or_resume
 from .masking import MaskCollator, Masking
 from .mlm_head import MaskedLanguageModel, count_positions, load_masked_model, load_tokenizer, save_adapted
 from .output import CHECKPOINT, LOG, WORK, check_output, is_finished, named_write_errors, place_files
@@ -171,8 +169,8 @@ def adapt_encoder(
         if accelerator.is_main_process:
             forget_divergence(output)
         try:
-            resumed_from = go_on(adaptation, checkpoints, log, resume)
-            seconds = run(adaptation, checkpoints, log)
+            resumed_from = start_or_resume(adaptation, checkpoints, log, resume=resume)
+            seconds = run_steps(adaptation, checkpoints, log)
             adaptation.check_weights()
         except Diverged as error:
             problem = C431.format(
@@ -190,7 +188,7 @@ def adapt_encoder(
                 encoder, texts=texts, counts=corpus.counts, masking=masking, settings=settings, held_out=log.held_out
             )
             with new_folder(output / WORK / "encoder") as folder:
-                save_adapted(model, tokenizer, encoder, folder, keep=settings.keep)
+                save_adapted(model, tokenizer, encoder, folder, weight_interpolation=settings.weight_interpolation)
                 (folder / CARD).write_text(card, encoding="utf8")
             made = [path.name for path in (output / WORK / "encoder").iterdir()]
             (output / RECORD).unlink(missing_ok=True)
@@ -233,62 +231,3 @@ def start_accelerator(gpu_id: Optional[int]) -> Accelerator:
     if kind != "NO" and not kind.startswith("MULTI_"):
         raise CrossnerError(C428.format(kind=kind))
     return accelerator
-
-
-def go_on(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: LossLog, resume: bool) -> int:
-    """Go on from the last checkpoint if there is one of this run; return its step, or 0."""
-    is_main = adaptation.accelerator.is_main_process
-    saved = checkpoints.read() if resume and is_main else None
-    adaptation.restore(saved)
-    if is_main and not saved:
-        checkpoints.remove()
-    log.start(adaptation.step)
-    if is_main and adaptation.step:
-        msg.info(f"Training goes on after {adaptation.step} steps, from the checkpoint in {checkpoints.folder}")
-    return adaptation.step
-
-
-def run(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: LossLog) -> float:
-    """Take the steps that are left; look at held-out text, write the log and checkpoints between them.
-
-    RETURNS (float): seconds that the steps took.
-    """
-    settings, is_main = adaptation.settings, adaptation.accelerator.is_main_process
-    tokens_of_step = settings.batch_size * settings.block_size
-    first, total, seconds = adaptation.step, adaptation.total_steps, 0.0
-
-    def look() -> None:
-        loss = adaptation.evaluate()
-        row = {"step": adaptation.step, "tokens": adaptation.step * tokens_of_step, "held_out_loss": loss}
-        log.write({**row, "perplexity": perplexity(loss)})
-        if is_main:
-            tqdm.write(f"Step {adaptation.step}: held-out loss {loss:.4f}, perplexity {perplexity(loss):.2f}")
-
-    if first == 0:
-        look()
-    since = timer()
-    # None: on a terminal only.
-    with tqdm(initial=first, total=total, desc="adapt", unit=" steps", disable=None if is_main else True) as bar:
-        for batch in adaptation.batches():
-            rate, phase = adaptation.rate, "head" if adaptation.is_head_phase else "all"
-            adaptation.take_step(batch)
-            step = adaptation.step
-            bar.update()
-            if step % settings.log_every == 0 or step == total:
-                loss = adaptation.mean_loss()
-                speed = (step - first) * tokens_of_step / max(seconds + timer() - since, 1e-9)
-                row = {"step": step, "tokens": step * tokens_of_step, "phase": phase, "loss": loss, "rate": rate}
-                log.write({**row, "tokens_per_second": round(speed)})
-                bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s")
-            is_seen = step in (adaptation.head_steps, total) or step % settings.eval_every == 0
-            is_saved = step % settings.save_every == 0
-            if is_seen or is_saved:
-                seconds += timer() - since
-                if is_seen:
-                    look()
-                if is_saved:
-                    state = adaptation.save()
-                    if is_main:
-                        checkpoints.write(state)
-                since = timer()
-    return seconds + timer() - since

@@ -162,7 +162,7 @@ def test_parts_of_a_text_share_no_line(tokenizer, tmp_path):
     assert abs(sum(place < 0.3 for place in places) / len(lines) - 0.3) < 0.1
     found = {}
     for part in ((0.0, 0.3), (0.3, 1.0), (0.0, 1.0)):
-        stream = write_stream([path], tokenizer, tmp_path / "stream", part=part)
+        stream = write_stream([path], tokenizer, tmp_path / "stream", range_of_lines=part)
         ids = np.fromfile(tmp_path / "stream" / "ids.bin", dtype=stream.dtype).tolist()
         found[part] = tokenizer.decode(ids).split(" [SEP]")[:-1]
         assert stream.lines == len(found[part])

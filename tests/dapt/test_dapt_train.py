@@ -212,8 +212,8 @@ def test_word_embeddings_are_trained_below_an_output_layer_of_their_own(
 
 def test_a_share_of_the_weights_is_saved_as_it_was(still_encoder, text, tmp_path):
     before = AutoModel.from_pretrained(still_encoder).state_dict()
-    for name, keep in (("none", 0.0), ("some", 0.3)):
-        adapt(still_encoder, text, tmp_path / name, max_steps=3, keep=keep)
+    for name, share in (("none", 0.0), ("some", 0.3)):
+        adapt(still_encoder, text, tmp_path / name, max_steps=3, weight_interpolation=share)
     none, some = (load_file(tmp_path / name / "model.safetensors") for name in ("none", "some"))
     assert none.keys() == some.keys() == before.keys()
     for name, weights in before.items():
@@ -487,7 +487,7 @@ def test_training_that_diverges_says_so(tiny_encoder, text, tmp_path, monkeypatc
         ("warmup", 1.5),
         ("held_out", 0.0),
         ("precision", "fp16"),
-        ("keep", 1.0),
+        ("weight_interpolation", 1.0),
     ],
 )
 def test_settings_that_make_no_sense(setting, value):
