@@ -23,11 +23,18 @@ WORD_EMBEDDINGS = "embeddings.word_embeddings"
 def test_the_loss_on_held_out_text_falls(adapt, still_encoder, tmp_path):
     words = ["ada", "paris", "lab", "works"]
     (tmp_path / "text.txt").write_text("".join(f"{' '.join([words[i % 4]] * (25 + i // 4))}\n" for i in range(40)))
-    options = {"max_steps": 120, "batch_size": 24, "rate": 1e-2, "eval_every": 1000, "masking": Masking(level="token")}
+    options = {
+        "max_steps": 160,
+        "batch_size": 24,
+        "rate": 1e-2,
+        "eval_every": 1000,
+        "save_every": 1000,
+        "masking": Masking(level="token"),
+    }
     # Its weights are random: no word stands for anything yet.
     options["train_embeddings"] = True
     report = adapt(still_encoder, tmp_path / "text.txt", tmp_path / "out", **options)
-    assert [step for step, _ in report.held_out] == [0, 4, 124]
+    assert [step for step, _ in report.held_out] == [0, 4, 164]
     start, middle, end = (loss for _, loss in report.held_out)
     # The vocabulary has 118 tokens.
     assert start == pytest.approx(math.log(118), rel=0.1)
@@ -212,7 +219,7 @@ def test_two_processes_take_the_steps_of_one(rows_of, still_run, still_encoder, 
 
 def test_held_out_text_takes_the_place_of_a_share(adapt, still_encoder, text, tmp_path):
     (tmp_path / "other.txt").write_text("zzz qqq (x) & / %\n" * 20)
-    long = {"max_steps": 40, "train_embeddings": True}
+    long = {"max_steps": 40, "save_every": 100, "train_embeddings": True}
     report = adapt(still_encoder, text, tmp_path / "out", held_out_text=tmp_path / "other.txt", **long)
     assert report.counts["blocks looked at"] == (20 * 13) // 14
     assert report.counts["lines to train on"] == 60

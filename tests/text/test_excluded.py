@@ -3,7 +3,7 @@ import json
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -69,7 +69,6 @@ def test_nothing_to_exclude():
 WORDS = st.lists(st.sampled_from(["Ab", "ab", "a", "É", "longerword", "."]), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.lists(WORDS, max_size=6), st.lists(st.lists(WORDS, min_size=1, max_size=3), min_size=1, max_size=5))
 def test_no_text_of_an_excluded_sentence_is_left(excluded, lines):
     # No sentence is to be split here, as the words know no upper case after a period.

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spacy_crossner.data.normal_form import name_key
@@ -63,7 +63,6 @@ def make_matcher(names, types=None, special=(), **settings):
     return EntityMatcher(EntityList(Path("list.tsv"), names, types), special, **settings)
 
 
-@settings(deadline=None, max_examples=300)
 @given(
     st.lists(st.tuples(NAME, st.sampled_from("xyz")), min_size=1, max_size=12),
     st.lists(TEXT, min_size=1, max_size=6),

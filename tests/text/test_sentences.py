@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_crossner.text.sentences import ABBREVIATIONS, BEFORE_NUMBERS, split_line, split_sentences
@@ -37,7 +37,6 @@ def ends_sentence(before, after):
     return word not in ABBREVIATIONS and (apart or not re.fullmatch(r"[A-Z]|[A-Za-z](\.[A-Za-z])+", word))
 
 
-@settings(deadline=None)
 @given(st.lists(WORD, min_size=1, max_size=8).map(" ".join))
 def test_sentences_are_those_of_a_loop(line):
     assert list(split_line(line)) == slow_split(line)
