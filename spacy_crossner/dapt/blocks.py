@@ -24,9 +24,10 @@ from ..training.checkpoint import new_folder
 from .masking import Bools, Ints
 
 IDS, STARTS, MANIFEST = "ids.bin", "starts.bin", "stream.json"
+# Lines and characters tokenized in one call. Larger calls use more cores; a tokenizer takes 250 bytes a character.
 LINES_AT_ONCE = 1000
-# A tokenizer takes 250 bytes a character: what is tokenized at once, and a line, are bounded by their characters, too.
 CHARACTERS_AT_ONCE = 1_000_000
+# Characters of a line; a longer one is cut at blanks, since one line cannot be shared among calls.
 LONGEST_LINE = 100_000
 
 C423 = "[C423] {paths}: no text in it. A corpus has a sentence or a paragraph a line."

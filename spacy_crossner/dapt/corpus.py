@@ -12,7 +12,7 @@ from ..errors import CrossnerError
 from .blocks import Blocks, Stream, read_stream, write_stream
 from .masking import Bools, Ints
 
-# Blocks to look at; more tell losses apart no better.
+# Blocks to evaluate on. More take longer and tell losses apart no better.
 MOST_HELD_OUT = 512
 
 C424 = (

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.strings import hash_string  # type: ignore[attr-defined]
 
-# A bucket fills a cache line: one access of memory a sentence.
+# Slots of a bucket, which then fills a cache line: one access of memory a sentence. More slots forget later and take
+# more sentences for seen ones.
 SLOTS = 16
 FINGERPRINT = np.dtype(np.uint32)
 HALF = np.uint64(32)
@@ -15,7 +16,8 @@ HALF = np.uint64(32)
 class DuplicateFilter:
     """Remembers sentences by 32 bits of their hash (spaCy's 64-bit one), in buckets of 16 that other bits choose.
 
-    The size does not grow with the text. A new sentence is taken for a seen one, and so lost, when one of the up to 16
+    The size does not grow with the text; a set of the hashes takes about as long and, for a gigabyte of text, 7 times
+    the memory of the default size (`benchmarks/select_parts.py`). A new sentence is taken for a seen one, and so lost, when one of the up to 16
     in its bucket has its 32 bits: a chance of 16 / 2 ** 32 at most, 4 in a thousand million, however much was read.
     Where a bucket is full the oldest of it is forgotten, and a repetition of that sentence is kept. 1 MiB remembers
     262,144 sentences at most, and forgets few up to half of that.
