@@ -31,7 +31,7 @@ class SavedState:
     """What the next step depends on.
 
     step (int): steps taken.
-    numbers (Dict[str, Any]): what the log goes on from.
+    numbers (Dict[str, Any]): the running loss of the log.
     weights (Dict[str, Tensor]): weights by name.
     moments (Dict[str, Tensor]): the optimizer's tensors by name of weight and tensor, `name/exp_avg`.
     """
@@ -62,7 +62,7 @@ class DaptCheckpoints:
             files = {name: file_digest(new / name) for name in (WEIGHTS, OPTIMIZER, STATE)}
             srsly.write_json(new / MANIFEST, {"fingerprint": self.checkpoints.fingerprint, "files": files})
         steps = sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
-        # A later one is damaged, or it would have been gone on from.
+        # A later one is damaged, or the run would have resumed from it.
         keep = [str(step) for step in steps if step <= state.step][-KEPT:]
         for path in self.folder.iterdir():
             if path.name not in keep:
@@ -95,7 +95,7 @@ def dapt_fingerprint(
 
     encoder (str): see `find_encoder`.
     texts (Sequence[Path]): the texts to train on.
-    held_out_text (Optional[Path]): the text to look at; None for a share of the others.
+    held_out_text (Optional[Path]): the text to evaluate on; None for a share of the others.
     masking (Masking): what is masked.
     settings (DaptSettings): how it is trained.
     device (torch.device): what it is trained on; which of several GPUs makes no difference.

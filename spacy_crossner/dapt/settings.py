@@ -17,22 +17,22 @@ class DaptSettings:
     """Settings of training.
 
     max_steps (int): steps in which all weights are trained.
-    epochs (float): in place of `max_steps`, passes over the text; 0 for `max_steps`.
-    head_steps (int): steps before these in which a new output layer is trained and the encoder is not; an encoder that
-        has its own takes none.
-    train_embeddings (Optional[bool]): train the word embeddings, too. None: those of an encoder that has its own output
-        layer. Below a new one they would move, far and all of them, to where an output layer has its words, and words
-        that the text does not hold would be lost.
+    epochs (float): passes over the text, in place of `max_steps`; 0 for `max_steps`.
+    head_steps (int): steps before `max_steps` that train a new output layer alone; none for an encoder that has its own
+        output layer.
+    train_embeddings (Optional[bool]): train the word embeddings, too. None: only those of an encoder that has its own
+        output layer. Below a new output layer all embeddings would move far, and words that the text does not hold
+        would be lost.
     block_size (int): tokens of a block, special ones included.
     batch_size (int): blocks of a step, over all processes.
-    accumulate (int): parts in which a process works through its share of a step, to bound memory.
-    rate (float): peak learning rate; it rises from 0, then falls to 0, each in a line.
-    head_rate (float): that of `head_steps`.
+    accumulate (int): gradient accumulation: parts of a process's share of a step, to bound memory.
+    rate (float): peak learning rate; it rises linearly from 0, then falls linearly to 0.
+    head_rate (float): peak learning rate of `head_steps`.
     warmup (float): share of the steps over which the rate rises.
     weight_decay (float): decoupled weight decay of matrices; biases and norms have none.
     grad_clip (float): bound on the norm of the gradient; 0 for none.
-    held_out (float): share of the lines that is held out, with all their repetitions.
-    eval_every (int): steps between two looks at what is held out; it is looked at before and after training, too.
+    held_out (float): share of the lines held out for evaluation, with all their repetitions.
+    eval_every (int): steps between two evaluations on held-out text; there is one before and one after training, too.
     save_every (int): steps between checkpoints.
     log_every (int): steps between rows of the log.
     precision (str): "bf16", "fp32", or "auto": bf16 where the hardware multiplies matrices in it.

@@ -31,7 +31,7 @@ from .output import CHECKPOINT, LOG, WORK, check_output, is_finished, named_writ
 from .settings import DaptSettings
 
 CARD = "README.md"
-# One for all runs, so that they are looked at with the same masks.
+# One for all runs, so that all are evaluated with the same masks.
 HELD_OUT_SEED = 0
 DEFAULT_MASKING, DEFAULT_SETTINGS = Masking(), DaptSettings()
 
@@ -58,13 +58,13 @@ class DaptReport:
 
     output (Path): the folder of the adapted encoder.
     counts (Dict[str, int]): sizes of the corpus, by what is counted.
-    held_out (List[Tuple[int, float]]): steps taken and mean loss on held-out text, in this order.
+    held_out (List[Tuple[int, float]]): for each evaluation, the steps taken and the mean loss on held-out text.
     tokens (int): tokens seen, special ones included, over all processes.
-    resumed_from (int): the step of the checkpoint that this call went on from; 0 for none.
+    resumed_from (int): the step of the checkpoint that this call resumed from; 0 for none.
     seconds (float): time of this call's steps.
     tokens_per_second (float): speed of this call's steps, over all processes.
-    is_main (bool): whether this is the process, of many, that reports.
-    is_kept (bool): whether there was nothing to do: the encoder is there, made of the same; the rest is empty then.
+    is_main (bool): whether this is the process that reports.
+    is_kept (bool): whether a finished encoder, made from the same, was kept; the rest is empty then.
     """
 
     output: Path
@@ -89,20 +89,20 @@ def adapt_encoder(
     gpu_id: Optional[int] = None,
     resume: bool = True,
 ) -> DaptReport:
-    """Train an encoder on with masks on raw text; save it as `AutoModel` and our training configs load it.
+    """Continue the masked language modelling of an encoder on raw text; save it as `AutoModel` loads it.
 
-    Until it is done the folder has the last checkpoints, too: after a kill the same call goes on from there, and ends
-    with the same weights. Under `accelerate launch` each process makes this call.
+    Until the run is done, the folder also holds the last checkpoints: after a kill the same call resumes from there
+    and ends with the same weights. Under `accelerate launch` each process makes this call.
 
     encoder (str): see `find_encoder`.
     text (Union[Path, Sequence[Path]]): text, plain or gzipped, a sentence or a paragraph a line.
     output (Path): the folder. An encoder that is there stays until the new one is done.
     masking (Masking): what is masked.
     settings (DaptSettings): how it is trained.
-    held_out_text (Optional[Path]): text to look at, in place of a share of the lines.
+    held_out_text (Optional[Path]): text to evaluate on, in place of a share of the lines.
     gpu_id (Optional[int]): GPU, -1 for the CPU; what `accelerate` finds if not given.
-    resume (bool): go on from a checkpoint, if there is one of the same encoder, text, settings and versions, and keep
-        what is finished and was made of the same.
+    resume (bool): resume from a checkpoint of the same encoder, text, settings and versions, if there is one, and keep
+        a finished encoder that was made from the same.
     RETURNS (DaptReport): what was done.
     RAISES (CrossnerError): an input is missing or makes no sense, the folder cannot be written or another process
         writes it, or training has diverged.
@@ -117,7 +117,7 @@ def adapt_encoder(
         raise CrossnerError(C430.format(size=settings.batch_size, processes=processes, parts=settings.accumulate))
     with only_writer(output) if accelerator.is_main_process else nullcontext(), named_write_errors(output):
 
-        def take() -> Fingerprint:
+        def compute_fingerprint() -> Fingerprint:
             return dapt_fingerprint(
                 encoder,
                 texts,
@@ -128,17 +128,16 @@ def adapt_encoder(
                 processes=processes,
             )
 
-        fingerprint = take()
+        fingerprint = compute_fingerprint()
         if resume and is_finished(accelerator, output, fingerprint):
-            nothing: Dict[str, int] = {}
-            return DaptReport(output, nothing, [], 0, 0, 0.0, 0.0, accelerator.is_main_process, is_kept=True)
+            return DaptReport(output, {}, [], 0, 0, 0.0, 0.0, accelerator.is_main_process, is_kept=True)
         # An output layer that cannot begin as the identity begins at random.
         torch.manual_seed(settings.seed)
         tokenizer = load_tokenizer(encoder)
         model, has_new_head = load_masked_model(encoder)
         check_vocabulary(encoder, tokenizer, model)
         # The commit of an encoder from the hub is known once it is loaded.
-        fingerprint = {**fingerprint, "the encoder": fingerprint["the encoder"] or take()["the encoder"]}
+        fingerprint = {**fingerprint, "the encoder": fingerprint["the encoder"] or compute_fingerprint()["the encoder"]}
         most, special = count_positions(model), tokenizer.num_special_tokens_to_add()
         if settings.block_size <= special or 0 < most < settings.block_size:
             raise CrossnerError(C426.format(size=settings.block_size, name=encoder, most=most, special=special))
@@ -152,14 +151,16 @@ def adapt_encoder(
             share=settings.held_out,
         )
         settings = settings.for_blocks(len(corpus.train))
-        looking = MaskCollator.from_tokenizer(tokenizer, replace(masking, level="token"), seed=HELD_OUT_SEED)
+        evaluation_collator = MaskCollator.from_tokenizer(
+            tokenizer, replace(masking, level="token"), seed=HELD_OUT_SEED
+        )
         adaptation = Adaptation(
             accelerator,
             MaskedLanguageModel(model, settings.dtype(accelerator.device)),
             blocks=corpus.train,
             order=BlockOrder(len(corpus.train), settings.seed),
             collator=MaskCollator.from_tokenizer(tokenizer, masking, seed=settings.seed),
-            held_out=looking(*corpus.take_held_out(), 0),
+            held_out=evaluation_collator(*corpus.take_held_out(), 0),
             settings=settings,
             head_steps=settings.head_steps if has_new_head else 0,
             train_embeddings=not has_new_head if settings.train_embeddings is None else settings.train_embeddings,
@@ -213,7 +214,7 @@ def adapt_encoder(
 
 
 def start_accelerator(gpu_id: Optional[int]) -> Accelerator:
-    """Find out what there is to run on.
+    """Choose the device, and join the other processes if there are any.
 
     RAISES (CrossnerError): there is no such GPU, or `accelerate` is set up to split the encoder.
     """
