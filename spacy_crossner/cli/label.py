@@ -1,4 +1,4 @@
-"""`label`: text labelled by a pipeline, to train on."""
+"""`label`: label text with a pipeline, to train on."""
 
 from pathlib import Path
 from typing import Annotated, List, Optional
@@ -16,7 +16,7 @@ def label_cli(
     text: Annotated[Path, typer.Argument(help="Text, plain or .gz, a sentence a line; or a DocBin (.spacy)")],
     output: Annotated[Path, typer.Option("--output", "-o", help="DocBin to write")],
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Least score of an entity; others are left open")
+        float, typer.Option(min=0, max=1, help="Minimum score of an entity; tokens of others get no annotation")
     ] = 0.9,
     domain: Annotated[Optional[str], typer.Option(help="Domain of the docs")] = None,
     exclude: Annotated[
@@ -25,17 +25,17 @@ def label_cli(
     ] = None,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
-    """Label text with the entities that a pipeline is certain of, for self-training."""
+    """Label text with the entities whose score reaches a threshold, for self-training."""
     from ..silver.labelling import label_files
     from ..storage.loading import load_pipeline
 
     with user_errors(), only_writer(output):
-        found = label_files(
+        result = label_files(
             load_pipeline(model, gpu_id), text, output, threshold=threshold, domain=domain, exclude=exclude or []
         )
     msg.good(
-        f"{output}: {len(found.docs):,} of {found.read:,} sentences, {found.certain:,} entities; "
-        f"{found.uncertain:,} uncertain ones are left open"
+        f"{output}: {len(result.docs):,} of {result.n_read:,} sentences, {result.n_certain:,} entities; "
+        f"{result.n_uncertain:,} uncertain ones are left without annotation"
     )
     if exclude:
-        msg.info(f"{found.excluded:,} sentences to exclude left out")
+        msg.info(f"{result.n_excluded:,} sentences left out: they are in a file of --exclude")

@@ -65,7 +65,7 @@ VALUES = {
         "--masking all",
         "--block-size 9999",
         "--precision fp8",
-        "--keep 2",
+        "--weight-interpolation 2",
         "--held-out 1",
         "--batch-size 0",
     ],

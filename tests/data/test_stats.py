@@ -7,9 +7,10 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_crossner.annotations.domains import set_domain
-from spacy_crossner.data.convert import SPLITS, convert
+from spacy_crossner.data.convert import convert
 from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.data.faults import EMPTY_TOKEN
+from spacy_crossner.data.split_files import SPLITS
 from spacy_crossner.data.stats import SplitStats, find_sets, stats
 from spacy_crossner.errors import DataError
 

@@ -8,7 +8,8 @@ from spacy_transformers.span_getters import configure_get_doc_spans
 from tokenizers import ByteLevelBPETokenizer
 from transformers import AutoTokenizer, RobertaConfig, RobertaModel, RobertaTokenizerFast
 
-from spacy_crossner.encoders.piece_windows import PieceTokenizer, PieceWindows
+from spacy_crossner.encoders.piece_windows import PieceWindows
+from spacy_crossner.encoders.pieces import PieceTokenizer
 
 from .window_checks import assert_by_hand, bounds, make_doc, make_encoder, make_words
 

@@ -7,7 +7,8 @@ import pytest
 import spacy
 from spacy_transformers.span_getters import configure_get_doc_spans, configure_strided_spans
 
-from spacy_crossner.encoders.piece_windows import PieceTokenizer, PieceWindows
+from spacy_crossner.encoders.piece_windows import PieceWindows
+from spacy_crossner.encoders.pieces import PieceTokenizer
 
 from .window_checks import LONG_TOKEN, assert_by_hand, bounds, make_doc, make_encoder, make_words, pool
 

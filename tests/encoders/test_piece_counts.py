@@ -2,8 +2,9 @@
 
 from transformers import AutoTokenizer
 
-from spacy_crossner.encoders import piece_windows as windows_module
-from spacy_crossner.encoders.piece_windows import PieceTokenizer, PieceWindows
+from spacy_crossner.encoders import pieces as pieces_module
+from spacy_crossner.encoders.piece_windows import PieceWindows
+from spacy_crossner.encoders.pieces import PieceTokenizer
 
 from .window_checks import bounds, make_doc, make_words
 
@@ -41,7 +42,7 @@ def test_words_are_counted_once_and_all_in_one_call(tiny_encoder):
 
 
 def test_the_words_kept_are_bounded(tiny_encoder, monkeypatch):
-    monkeypatch.setattr(windows_module, "CACHE_SIZE", 100)
+    monkeypatch.setattr(pieces_module, "CACHED_PIECE_COUNTS", 100)
     pieces = PieceTokenizer(AutoTokenizer.from_pretrained(tiny_encoder), 64)
     for start in range(0, 1000, 90):
         doc = make_doc([str(i) for i in range(start, start + 90)])
@@ -52,7 +53,7 @@ def test_the_words_kept_are_bounded(tiny_encoder, monkeypatch):
 
 def test_counting_is_not_disturbed_by_other_counting_in_its_midst(tiny_encoder, monkeypatch):
     # As from another thread, at the time when the words that are kept are too many.
-    monkeypatch.setattr(windows_module, "CACHE_SIZE", 10)
+    monkeypatch.setattr(pieces_module, "CACHED_PIECE_COUNTS", 10)
     tokenizer = CountingTokenizer(AutoTokenizer.from_pretrained(tiny_encoder))
     pieces = PieceTokenizer(tokenizer, 64)
     pieces.count([make_doc(["ada"])])

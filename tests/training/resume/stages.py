@@ -171,7 +171,8 @@ def mean_teacher_config(corpus):
     """Train from the moving average of the component and of the encoder that it listens to."""
     config = transformer_config(corpus)
     distillation = {"@losses": "spacy_crossner.Distillation.v1", "domain": None, "weight": 0.3}
-    config["components"]["ner"]["losses"]["distillation"] = distillation
+    likelihood = {"@losses": "spacy_crossner.TagLikelihood.v1"}
+    config["components"]["ner"]["losses"] = {"nll": likelihood, "distillation": distillation}
     teacher = {"@callbacks": "spacy_crossner.attach_teacher.v1", "component": "ner", "decay": 0.8}
     config["initialize"]["after_init"] = teacher
     return config
