@@ -28,7 +28,8 @@ class Masking:
     """What is masked, and by what.
 
     level (str): "token", or "span": drawn alike, then `join_isolated`.
-    select_fraction (float): fraction of the tokens selected for prediction; special tokens and padding are not counted and never selected.
+    select_fraction (float): fraction of the tokens selected for prediction; special tokens and padding are not counted
+        and never selected.
     mask_fraction (float): fraction of the selected tokens replaced by the mask token.
     random_fraction (float): fraction of the selected tokens replaced by a random token; the rest stays as it is.
     whole_words (bool): draw words, and join isolated words: a word's pieces are masked together.
