@@ -170,21 +170,34 @@ def in_words(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED_IN_MESSAGE]) + (" ..." if len(names) > NAMED_IN_MESSAGE else "")
 
 
-def write_record(folder: Path, fingerprint: Fingerprint, made: Iterable[str]) -> None:
+def write_record(folder: Path, fingerprint: Fingerprint, made: Iterable[str], output: str = "", **notes: Any) -> None:
     """Write what a finished output was made of.
 
-    folder (Path): the output.
+    folder (Path): the folder of the output.
     fingerprint (Fingerprint): what it depends on.
     made (Iterable[str]): the files and folders in it that were made.
+    output (str): the name of the output, where the folder holds several.
+    notes (Any): what else is worth knowing, by name.
     """
-    content = {"fingerprint": fingerprint, "made": {name: path_digest(folder / name) for name in sorted(made)}}
-    write_files({folder / RECORD: (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()})
+    digests = {name: path_digest(folder / name) for name in sorted(made)}
+    content = {**notes, "fingerprint": fingerprint, "made": digests}
+    write_files({record_path(folder, output): (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()})
 
 
-def is_up_to_date(folder: Path, fingerprint: Fingerprint) -> bool:
-    """Say whether an output is finished, made of the same and unchanged since; print which, or what differs."""
+def record_path(folder: Path, output: str = "") -> Path:
+    """Return the file that `write_record` writes."""
+    return folder / (f"{output}.json" if output else RECORD)
+
+
+def is_up_to_date(folder: Path, fingerprint: Fingerprint, output: str = "") -> bool:
+    """Say whether an output is finished, made of the same and unchanged since; print which, or what differs.
+
+    folder (Path): the folder of the output.
+    fingerprint (Fingerprint): what it depends on now.
+    output (str): the name of the output, where the folder holds several.
+    """
     try:
-        record = srsly.read_json(folder / RECORD)
+        record = srsly.read_json(record_path(folder, output))
         before, made = dict(record["fingerprint"]), dict(record["made"])
     except (OSError, ValueError, KeyError, TypeError):
         # There is none, or none that is whole.
@@ -193,9 +206,9 @@ def is_up_to_date(folder: Path, fingerprint: Fingerprint) -> bool:
     if not changed:
         changed = [f"{folder / name} itself" for name, digest in made.items() if path_digest(folder / name) != digest]
     if changed:
-        msg.info(f"{folder} is made anew: not as when it was made: {in_words(changed)}")
+        msg.info(f"{folder / output} is made anew: not as when it was made: {in_words(changed)}")
         return False
-    msg.info(f"{folder} is kept: nothing changed since it was made")
+    msg.info(f"{folder / output} is kept: nothing changed since it was made")
     return True
 
 

@@ -12,12 +12,12 @@ import srsly
 from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
-from spacy_crossner.comparison.cells import Cell, make_grid
-from spacy_crossner.comparison.estimate import estimate_cells
+from spacy_crossner.comparison.estimate import estimate_runs
 from spacy_crossner.comparison.grid import Plan
-from spacy_crossner.comparison.keys import cell_key, step_key
+from spacy_crossner.comparison.grid_run import GridRun, make_grid
+from spacy_crossner.comparison.keys import grid_run_key, step_key
 from spacy_crossner.comparison.ledger import RUNS, Ledger
-from spacy_crossner.comparison.project import Step, cell_steps
+from spacy_crossner.comparison.project import Step, grid_run_steps
 from spacy_crossner.comparison.run import LOCKED, run_grid
 from spacy_crossner.comparison.tables import percent
 from spacy_crossner.errors import CrossnerError
@@ -141,7 +141,7 @@ def test_stages_are_shared_and_cells_are_done_once(project):
     assert all(state.is_known for state in again)
     assert [state.run["test"] for state in again] == [state.run["test"] for state in states]
     # A cell more is a cell more.
-    list(run_grid(project, [*GRID, Cell("one", "crf", "ai", 1)], project / "metrics" / "compare"))
+    list(run_grid(project, [*GRID, GridRun("one", "crf", "ai", 1)], project / "metrics" / "compare"))
     assert counted(project) == ["alone-1", "score"]
 
 
@@ -305,10 +305,10 @@ def test_a_dependency_counts_without_what_is_made_in_it(project):
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text(name)
     step = Step("source", ["python stage.py --data=in/data.txt"], ["in"], ["in/made"])
-    keys = [(cell_key(project, "two", [step]), step_key(project, step))]
+    keys = [(grid_run_key(project, "two", [step]), step_key(project, step))]
     for name in ("in/made", "in/data.txt"):
         (project / name).write_text("other")
-        keys.append((cell_key(project, "two", [step]), step_key(project, step)))
+        keys.append((grid_run_key(project, "two", [step]), step_key(project, step)))
     assert keys[0] == keys[1]
     assert all(one != two for one, two in zip(keys[1], keys[2], strict=True))
     # A file that an option names.
@@ -372,7 +372,7 @@ def test_runs_of_another_grid_are_taken_over(project):
     counted(project)
     (project / "none.jsonl").write_text('{"key": ["a"], "test": 3}\n{"key": "a"}\n')
     states = list(run_grid(project, SEEDS[1:], project / "d", known=[project / "none.jsonl", path]))
-    assert [(state.cell.seed, state.is_known) for state in states] == [(2, True), (3, False)]
+    assert [(state.grid_run.seed, state.is_known) for state in states] == [(2, True), (3, False)]
     # What is no cell of it stays where it is.
     assert [run["seed"] for run in Ledger(project / "d").runs.values()] == [2, 3]
     assert all(state.is_known for state in run_grid(project, SEEDS[1:], project / "d"))
@@ -412,29 +412,30 @@ def test_cells_are_estimated_by_the_steps_that_are_new():
             Step("target", [f"target {method} {seed}"], ["corpus/train", f"{method}/source"], [f"{method}/target"]),
             Step("score", [f"score {method}"], [f"{method}/target"], [f"metrics/{method}"]),
         ]
-        return Plan(Cell("two", method, "ai", seed), steps, "")
+        return Plan(GridRun("two", method, "ai", seed), steps, "")
 
     plans = [plan(1, "crf"), plan(2, "crf"), plan(2, "laner"), plan(1, "crf")]
     latest = {"convert": 1.0, "source": 100.0, "target": 10.0, "score": 2.0}
-    assert estimate_cells(plans, latest, lambda step: False, None) == [113, 12, 112, 12]
+    assert estimate_runs(plans, latest, lambda step: False, None) == [113, 12, 112, 12]
     is_there = ["convert", "source crf", "target crf 1", "score crf"]
-    assert estimate_cells(plans, latest, lambda step: step.script[0] in is_there, None) == [0, 12, 112, 12]
+    assert estimate_runs(plans, latest, lambda step: step.script[0] in is_there, None) == [0, 12, 112, 12]
     # What lies there was made of what is made anew.
-    assert estimate_cells(plans[:1], latest, lambda step: step.name == "score", None) == [113]
+    assert estimate_runs(plans[:1], latest, lambda step: step.name == "score", None) == [113]
     del latest["source"]
-    assert estimate_cells(plans, latest, lambda step: False, 50.0) == [50, 12, 50, 12]
-    assert estimate_cells(plans, latest, lambda step: False, None)[0] is None
+    assert estimate_runs(plans, latest, lambda step: False, 50.0) == [50, 12, 50, 12]
+    assert estimate_runs(plans, latest, lambda step: False, None)[0] is None
 
 
 def test_domains_share_the_source_stage_of_the_project():
     """Its commands part what is the source's from what is a domain's, or each domain would be a source stage more."""
     project = Path(__file__).parents[2]
     plans = [
-        Plan(cell, cell_steps(project, cell, {}), "") for cell in make_grid(["no-dapt"], ["crf"], ["ai", "law"], [1, 2])
+        Plan(cell, grid_run_steps(project, cell, {}), "")
+        for cell in make_grid(["no-dapt"], ["crf"], ["ai", "law"], [1, 2])
     ]
     names = {step.name for plan in plans for step in plan.steps}
     latest = {**dict.fromkeys(names, 1.0), "pretrain": 1000.0}
-    first, *others = estimate_cells(plans, latest, lambda step: False, None)
+    first, *others = estimate_runs(plans, latest, lambda step: False, None)
     assert first > 1000
     assert all(seconds < 10 for seconds in others)
 
@@ -476,19 +477,19 @@ def test_a_step_ends_with_the_grid(project, number):
 
 def test_what_makes_no_score_is_an_error(project):
     with pytest.raises(CrossnerError, match=r"C054.*'three'.*two, one, none, any-method"):
-        cell_steps(project, Cell("three", "crf", "ai", 1), {})
+        grid_run_steps(project, GridRun("three", "crf", "ai", 1), {})
     with pytest.raises(CrossnerError, match=r"C055.*'none'"):
-        cell_steps(project, Cell("none", "crf", "ai", 1), {})
-    assert "package" not in [step.name for step in cell_steps(project, GRID[0], {})]
+        grid_run_steps(project, GridRun("none", "crf", "ai", 1), {})
+    assert "package" not in [step.name for step in grid_run_steps(project, GRID[0], {})]
 
 
 def test_a_cell_is_known_by_what_it_begins_with(project):
-    steps = cell_steps(project, GRID[0], {})
-    before = cell_key(project, "two", steps)
+    steps = grid_run_steps(project, GRID[0], {})
+    before = grid_run_key(project, "two", steps)
     list(run_grid(project, GRID[:1], project / "c"))
     # What its own steps have made is no part of it.
-    assert cell_key(project, "two", steps) == before
-    assert cell_key(project, "two", cell_steps(project, GRID[2], {})) != before
+    assert grid_run_key(project, "two", steps) == before
+    assert grid_run_key(project, "two", grid_run_steps(project, GRID[2], {})) != before
 
 
 def test_the_command_writes_tables(project):

@@ -4,7 +4,7 @@ import pytest
 import srsly
 
 from spacy_crossner import fingerprints
-from spacy_crossner.comparison.keys import cell_key, step_key
+from spacy_crossner.comparison.keys import grid_run_key, step_key
 from spacy_crossner.comparison.project import Step
 
 CONFIG = '[components]\n\n[components.a]\nsource = "base"\n\n[initialize]\nvectors = "more/vectors"\n'
@@ -25,7 +25,7 @@ def keys(project, words="--paths.encoder enc --output out/made"):
     step = Step(
         "train", [f"python -m spacy crossner train config.cfg {words}"], ["config.cfg", "data.txt"], ["out/made"]
     )
-    return step_key(project, step), cell_key(project, "direct", [step])
+    return step_key(project, step), grid_run_key(project, "direct", [step])
 
 
 @pytest.mark.parametrize("name", ["config.cfg", "data.txt", "base/weights", "more/vectors", "enc/weights"])
