@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 OURS = ["python", "-m", "spacy", "crossner"]
 # What makes each command quick: options with other values; None leaves an option out.
 QUICK = {
-    "train": {"--epochs": None, "--min-steps": None, "--training.max_steps": "2", "--training.eval_frequency": "1"},
+    "train": {"--epochs": None, "--min-steps": None, "--training.max_steps": "2", "--training.eval_frequency": "2"},
     "dapt": {
         "--epochs": None,
         "--max-steps": "2",
@@ -26,7 +26,7 @@ QUICK = {
 }
 
 
-def shorten(words):
+def make_quick(words):
     """Return the words of a command with the options of `QUICK`."""
     words = list(words)
     for option, value in QUICK.get(words[len(OURS)], {}).items():
@@ -36,6 +36,12 @@ def shorten(words):
         if value is not None:
             words += [option, value]
     return words
+
+
+@pytest.fixture(scope="session")
+def shorten():
+    """Give a function that makes a command quick, see `QUICK`."""
+    return make_quick
 
 
 class Project:
@@ -59,7 +65,7 @@ class Project:
                 words = split_command(line)
                 assert words[: len(OURS)] == OURS
                 self.ran.append(words[len(OURS)])
-                result = CliRunner().invoke(app, shorten(words)[len(OURS) :])
+                result = CliRunner().invoke(app, make_quick(words)[len(OURS) :])
                 printed.append(result.output)
                 if result.exit_code:
                     assert isinstance(result.exception, SystemExit), result.exc_info
@@ -76,18 +82,21 @@ class Project:
         return code, " ".join(" ".join(printed).split())
 
 
-def copy_repository(folder):
-    """Copy what projects read: the sample, the configs, the projects."""
-    for name in ("configs", "assets/sample", "projects"):
-        shutil.copytree(ROOT / name, folder / name)
-    shutil.copy(ROOT / "project.yml", folder)
-    return folder
+# Lines that are left of each file of the sample: a sentence each.
+LINES = {"train.txt": 40, "dev.txt": 15, "test.txt": 12, "ai_raw.txt": 80}
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """Give the folder of a copy of the repository's projects."""
-    return copy_repository(tmp_path_factory.mktemp("repository"))
+    """Give the folder of a copy of the repository's projects and configs, and of the first lines of the sample."""
+    folder = tmp_path_factory.mktemp("repository")
+    for name in ("configs", "assets/sample", "projects"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "project.yml", folder)
+    for path in (folder / "assets" / "sample").rglob("*.txt"):
+        lines = path.read_text(encoding="utf8").splitlines(keepends=True)
+        path.write_text("".join(lines[: LINES[path.name]]), encoding="utf8")
+    return folder
 
 
 @pytest.fixture(scope="module")
