@@ -71,7 +71,7 @@ def test_a_grid_leaves_figures_where_they_can_be_drawn(runs, curve, tmp_path, mo
     runs = {GridRun(*(run[name] for name in FIELDS)): run for run in [*runs, *curve]}
     keys = current_keys(project, runs, {})
     assert len(keys) == 7 + 12
-    Ledger(tmp_path).add_runs(*({**run, "key": keys.get(cell, "x")} for cell, run in runs.items()))
+    Ledger(tmp_path).add_runs(*({**run, "key": keys.get(grid_run, "x")} for grid_run, run in runs.items()))
     names = {path.name for path in write_tables(tmp_path, project)}
     assert names >= {
         "tables.md",

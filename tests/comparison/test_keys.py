@@ -1,4 +1,4 @@
-"""Steps and cells are known by all that they read: an encoder wherever it is, files that configs name, versions."""
+"""Steps and runs are known by all that they read: an encoder wherever it is, files that configs name, versions."""
 
 import pytest
 import srsly
