@@ -29,8 +29,9 @@ from spacy_crossner.annotations.domains import without_annotation
 from spacy_crossner.core.bridge import get_module, predict_rows
 from spacy_crossner.core.head import Decoding, HeadOutput
 from spacy_crossner.data.docbin import read_docbin
-from spacy_crossner.methods.laner.greedy import pick_tags, tag_greedily
+from spacy_crossner.methods.laner.greedy import tag_greedily
 from spacy_crossner.methods.laner.head import LabelAwareTagger
+from spacy_crossner.methods.laner.tagging import pick_tags
 
 CONFIG = Path(__file__).parents[1] / "configs" / "laner.cfg"
 BATCH_SIZES = (1, 8, 32, 128)
@@ -119,9 +120,9 @@ def best_of(repeats: int, run: Callable[[], Any]) -> float:
 def time_decoding(head: LabelAwareTagger, outputs: List[HeadOutput], repeats: int, loop: bool) -> Dict[str, Any]:
     """Time all ways of tagging some batches, and check that they agree."""
     rules = Decoding()
-    chosen = [head._tag(output, rules) for output in outputs]
+    chosen = [head._search(output, rules) for output in outputs]
     rounds = torch.cat([tagging.rounds for tagging in chosen]).double()
-    seconds = {"chosen": best_of(repeats, lambda: [head._tag(output, rules) for output in outputs])}
+    seconds = {"chosen": best_of(repeats, lambda: [head._search(output, rules) for output in outputs])}
     for block in BLOCKS:
         for output, tagging in zip(outputs, chosen, strict=True):
             tags = tag_greedily(head, output, rules, block).tags

@@ -139,7 +139,7 @@ class Errors:
     )
     C045 = "[C045] Component '{name}' has no loss term '{term}'; its terms: {terms}."
     C046 = "[C046] A ramp of a weight over steps {first} to {last}: first is 0 or more and less than last."
-    C047 = "[C047] More than one loss term has a weight that is its share of the whole: {terms}."
+    C047 = "[C047] More than one loss term has a mixture weight (all other terms count 1 - weight): {terms}."
     C048 = "[C048] A language model with {samples} samples: 1 or more, or null for all words."
     C049 = (
         "[C049] Component '{name}' met the domain '{domain}', which it does not know. Its domains: {domains}. Add it "

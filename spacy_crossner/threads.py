@@ -4,8 +4,11 @@ import os
 import sys
 import threading
 import weakref
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Dict, Tuple, Type
+from typing import Any, ClassVar, Dict, Iterator, Tuple, Type
+
+from thinc.api import Model, get_current_ops, set_current_ops
 
 
 class Lock:
@@ -41,6 +44,24 @@ class Lock:
         """Make all locks of this process new."""
         for lock in list(cls._all):
             lock._lock = threading.RLock()
+
+
+@contextmanager
+def use_ops_of(model: Model[Any, Any]) -> Iterator[None]:
+    """Make the ops of a model the current ones of this thread, CuPy's for a model on a GPU.
+
+    thinc keeps its current ops by thread, and a new thread has NumPy's. Its allocator for CuPy asks the current ops
+    where to allocate: in a new thread it would hand CuPy memory of the CPU for memory of the GPU.
+    """
+    before = get_current_ops()
+    if type(before) is type(model.ops):
+        yield
+        return
+    set_current_ops(model.ops)
+    try:
+        yield
+    finally:
+        set_current_ops(before)
 
 
 def has_openmp_pool() -> bool:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1] / "spacy_crossner"
 # Each room may import those before it, and itself. Rooms in one line do not know each other.
 ROOMS = [
     {"errors"},
-    {"threads", "annotations"},
+    {"threads", "tuning", "annotations"},
     {"data"},
     {"storage"},
     {"fingerprints", "text"},
@@ -26,7 +26,7 @@ LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 
 # Files that are torch alone: who reads a method's equations there needs to know no spaCy.
 TORCH_FILES = [f"core/{name}.py" for name in ("head", "crf", "lattice", "linear", "losses", "likelihood")]
-TORCH_NAMES = {"head.py", "losses.py", "greedy.py", "prefixes.py", "generator.py"}
+TORCH_NAMES = {"head.py", "losses.py", "greedy.py", "beam.py", "spans.py", "tagging.py", "prefixes.py", "generator.py"}
 TORCH_NAMES |= {"mmd.py", "contrastive.py", "distillation.py", "vat.py", "adversarial.py", "learning.py"}
 NO_TORCH_FILE = {"spacy", "thinc", "spacy_transformers", "transformers"}
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import spacy
 from spacy.training import Example
-from thinc.api import fix_random_seed
+from thinc.api import NumpyOps, fix_random_seed, get_current_ops
 
 from spacy_crossner.annotations.domains import without_annotation
 from spacy_crossner.threads import Lock
@@ -159,3 +159,44 @@ def test_a_pipeline_is_saved_while_threads_predict(tiny_encoder, annotated_docs)
         sys.setswitchinterval(interval)
     assert len(answers) > 0
     assert all(answer == expected for answer in answers)
+
+
+class OtherOps(NumpyOps):
+    """Ops that a new thread does not have, as those of a GPU."""
+
+    name = "other"
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_model_runs_with_its_own_ops_in_a_thread_that_has_others(tiny_encoder, annotated_docs, inline):
+    # thinc's allocator for GPUs asks the thread's current ops on which device to allocate.
+    encoder = {"name": str(tiny_encoder), "get_spans": {"@span_getters": "spacy_crossner.PieceWindows.v1"}}
+    pooling = {"@layers": "reduce_mean.v1"}
+    nlp = spacy.blank("en")
+    if inline:
+        tok2vec = {"@architectures": "spacy_crossner.Tok2VecTransformer.v1", "pooling": pooling, **encoder}
+    else:
+        model = {"@architectures": "spacy_crossner.TransformerModel.v1", **encoder}
+        nlp.add_pipe("transformer", config={"model": model})
+        tok2vec = {"@architectures": "spacy-transformers.TransformerListener.v1", "pooling": pooling}
+    nlp.add_pipe("crf_ner", name="ner", config={"model": {"tok2vec": tok2vec}})
+    docs = annotated_docs(nlp)
+    nlp.initialize(lambda: [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs])
+    names = []
+    ops = OtherOps()
+    for pipe in (pipe for _, pipe in nlp.pipeline):
+        for node in pipe.model.walk():
+            node.ops = ops
+            for shim in node.shims:
+
+                def watch(inputs, predict=shim.predict):
+                    names.append(get_current_ops().name)
+                    return predict(inputs)
+
+                shim.predict = watch
+    with ThreadPoolExecutor(1) as pool:
+        doc, after = pool.submit(lambda: (nlp("Ada met Grace in Oslo."), get_current_ops().name)).result()
+    # An encoder and a head.
+    assert names == ["other", "other"]
+    assert after == "numpy"
+    assert len(doc)

@@ -1,1 +1,1 @@
-"""What stands in Docs beside text: tags, words without blanks, scores, domains, experts."""
+"""Annotation on Docs: tags, words without blank tokens, scores, domains, experts."""

@@ -1,4 +1,4 @@
-"""Marks of a Doc: its domain (the corpus, and so the kind of text, it is from), its language, its twin in a batch."""
+"""Marks of a Doc: its domain (the kind of text, such as the corpus it is from), its language, its twin in a batch."""
 
 from typing import Any, Dict, Optional
 
@@ -8,9 +8,9 @@ from spacy.vocab import Vocab
 
 from .extensions import register_extension
 
-# The key under which spaCy keeps a custom attribute of a Doc: what is set there is set for us and the other way round.
+# The key under which spaCy stores a custom attribute of a Doc, so that `doc._.domain` and our functions share a value.
 ATTRIBUTE_KEY = ("._.", "domain", None, None)
-# A plain key beside it, as `Span.as_doc` drops the custom attributes of a Doc.
+# A second, plain key: `Span.as_doc` drops the custom attributes of a Doc.
 DOMAIN_KEY = "domain"
 PAIR_KEY = "pair"
 LANGUAGE_KEY = "lang"
@@ -19,12 +19,12 @@ LANGUAGE_KEY = "lang"
 def get_domain(doc: Doc) -> Optional[str]:
     """Return the domain of a Doc, None where it has none."""
     data: Dict[Any, Any] = doc.user_data
-    found: Optional[str] = data.get(ATTRIBUTE_KEY, data.get(DOMAIN_KEY))
-    return found
+    domain: Optional[str] = data.get(ATTRIBUTE_KEY, data.get(DOMAIN_KEY))
+    return domain
 
 
 def set_domain(doc: Doc, domain: Optional[str]) -> None:
-    """Mark a Doc with its domain; None takes the mark away."""
+    """Mark a Doc with its domain; None removes the mark."""
     data: Dict[Any, Any] = doc.user_data
     for key in (ATTRIBUTE_KEY, DOMAIN_KEY):
         if domain is None:
@@ -39,7 +39,7 @@ def get_language(doc: Doc) -> Optional[str]:
 
 
 def set_language(doc: Doc, lang: Optional[str]) -> None:
-    """Mark a Doc with its language; None, or "" of a vocabulary without one, takes the mark away."""
+    """Mark a Doc with its language; None, or "" from a vocabulary without a language, removes the mark."""
     if lang:
         doc.user_data[LANGUAGE_KEY] = lang
     else:
@@ -47,7 +47,10 @@ def set_language(doc: Doc, lang: Optional[str]) -> None:
 
 
 def example_domain(example: Example) -> Optional[str]:
-    """Return the domain of an example: its doc's, or else its annotated one's, which spaCy's own reader marks alone."""
+    """Return the domain of an example: that of its predicted doc, or else of its reference.
+
+    spaCy's own corpus reader marks only the reference.
+    """
     return get_domain(example.predicted) or get_domain(example.reference)
 
 

@@ -1,4 +1,4 @@
-"""How much each entity expert counts for a token, `Token._.experts`: the gate of a mixture of entity experts."""
+"""The weight of each entity expert for a token, `Token._.experts`: the gate of a mixture of entity experts."""
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -6,30 +6,30 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Token
 
-# A plain user_data key with arrays: docs go to bytes and into a DocBin with it.
+# A plain `user_data` key with arrays, which `Doc.to_bytes` and DocBin can store.
 EXPERTS_KEY = "experts"
 
 
 def get_experts(doc: Doc) -> Optional[Tuple[List[str], NDArray[np.float32]]]:
-    """Return the experts' names, "O" first, and how much each counts for each token, shape (n_tokens, n_experts).
+    """Return the experts' names, "O" first, and their weights for each token, shape (n_tokens, n_experts).
 
-    None where no component has left them: `moee_ner` does with `keep_experts = true`.
+    None where no component has stored them: `moee_ner` does so with `keep_experts = true`.
     """
-    kept = doc.user_data.get(EXPERTS_KEY)
-    return None if kept is None else (list(kept["names"]), kept["weights"])
+    stored = doc.user_data.get(EXPERTS_KEY)
+    return None if stored is None else (list(stored["names"]), stored["weights"])
 
 
 def set_experts(doc: Doc, names: Sequence[str], weights: NDArray[np.float32]) -> None:
-    """Leave on a doc what `get_experts` returns."""
+    """Store the experts' names and weights on a doc, see `get_experts`."""
     doc.user_data[EXPERTS_KEY] = {"names": list(names), "weights": weights}
 
 
 def get_token_experts(token: Token) -> Optional[Dict[str, float]]:
-    """Return how much each expert counts for a token; the values sum to 1."""
-    found = get_experts(token.doc)
-    if found is None:
+    """Return the weight of each expert for a token; the weights sum to 1."""
+    experts = get_experts(token.doc)
+    if experts is None:
         return None
-    names, weights = found
+    names, weights = experts
     return dict(zip(names, weights[token.i].tolist(), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Custom attributes of ours beside those that other libraries register under the same names."""
+"""Our custom attributes, where another library may have registered one of the same name."""
 
 from typing import Any, Callable, Type, Union
 
@@ -18,8 +18,8 @@ def register_extension(owner: Owner, name: str, getter: Callable[..., Any], sett
 def require_extension(owner: Owner, name: str, getter: Callable[..., Any]) -> None:
     """Check that `owner._.name` gives our value.
 
-    An attribute that another library has registered with a default reads and writes the same place as ours. One with a
-    getter or a method of its own knows nothing of our value.
+    An attribute that another library has registered with a default value is stored under the same key as ours, and
+    gives our value. An attribute with its own getter or method does not.
 
     owner (Owner): Doc, Span or Token.
     name (str): the attribute.
@@ -27,8 +27,8 @@ def require_extension(owner: Owner, name: str, getter: Callable[..., Any]) -> No
     RAISES (CrossnerError): another library has registered it with a getter or a method.
     """
     if owner.has_extension(name):
-        _, method, found, _ = owner.get_extension(name)
-        if method is not None or found not in (None, getter):
-            other = method or found
-            where = f"{getattr(other, '__module__', '?')}.{getattr(other, '__qualname__', other)}"
+        _, method, getter_in_use, _ = owner.get_extension(name)
+        if method is not None or getter_in_use not in (None, getter):
+            function = method or getter_in_use
+            where = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', function)}"
             raise CrossnerError(Errors.C023.format(attribute=f"{owner.__name__}._.{name}", where=where, name=name))

@@ -1,9 +1,9 @@
 """The score of an entity, `Span._.score`: the probability that the component gives this span with this label.
 
-It is kept as spaCy keeps the value of any custom attribute: a float under spaCy's own key, which holds the place of the
-span and no label. So whatever reads such values (`Doc.to_json`, `Doc.from_docs`, another library's attribute of the
-same name) finds the float. Beside it, under a key of the same form, stand the scores of all labels at the place, as an
-entity and a runner-up may share it.
+The score is stored as spaCy stores the value of any custom attribute: a float under spaCy's own key, which holds the
+offsets of the span but not its label. So other readers of custom attributes (`Doc.to_json`, `Doc.from_docs`, another
+library's attribute of the same name) find a float. A second key of the same form holds the scores by label, since an
+entity and a runner-up may have the same offsets.
 """
 
 from typing import Any, Dict, Optional, Tuple, cast
@@ -13,35 +13,35 @@ from spacy.tokens import Span
 from .extensions import register_extension
 
 NAME = "score"
-# What the scores by label are kept under; no attribute.
-LABELS = "scores_by_label"
+# The name in the second key; it is not registered as an attribute.
+BY_LABEL = "scores_by_label"
 
 Key = Tuple[str, str, int, int]
 
 
 def get_score(span: Span) -> Optional[float]:
-    """Return the score of a span with its label, in [0, 1]; None where no component of ours gave it one.
+    """Return the score of a span with its label, in [0, 1]; None where no component of this package gave it one.
 
-    A span without a label has the score of the entity at its place. So has a span with any label after `Doc.to_json`,
-    which takes one value a place.
+    A span without a label has the score of the entity with the same offsets. So has a span with any label after
+    `Doc.to_json`, which keeps one value for each pair of offsets.
     """
-    labels = _values(span).get(_key(span, LABELS))
-    found: Optional[float] = _values(span).get(_key(span, NAME))
-    return found if labels is None or not span.label else labels.get(span.label_)
+    by_label = _values(span).get(_key(span, BY_LABEL))
+    entity_score: Optional[float] = _values(span).get(_key(span, NAME))
+    return entity_score if by_label is None or not span.label else by_label.get(span.label_)
 
 
 def set_score(span: Span, score: float) -> None:
-    """Give a span its score, as that of the label which an entity at its place has; no other label keeps one."""
+    """Set the score of a span as that of the entity with its offsets; the scores of other labels are removed."""
     _values(span)[_key(span, NAME)] = float(score)
-    _values(span).pop(_key(span, LABELS), None)
-    # `Doc.from_json` sets what it reads on spans without a label.
+    _values(span).pop(_key(span, BY_LABEL), None)
+    # `Doc.from_json` sets scores on spans without a label.
     if span.label:
         set_runner_up(span, score)
 
 
 def set_runner_up(span: Span, score: float) -> None:
-    """Give a span its score beside that of another label at the same place."""
-    _values(span).setdefault(_key(span, LABELS), {})[span.label_] = float(score)
+    """Set the score of a span and keep the scores of other labels with the same offsets."""
+    _values(span).setdefault(_key(span, BY_LABEL), {})[span.label_] = float(score)
 
 
 def register_score_extension() -> None:
@@ -50,7 +50,7 @@ def register_score_extension() -> None:
 
 
 def _values(span: Span) -> Dict[Any, Any]:
-    # spaCy's stubs know of text keys alone.
+    # spaCy's type stubs allow only text as keys.
     return cast(Dict[Any, Any], span.doc.user_data)
 
 

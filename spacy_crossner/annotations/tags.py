@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 OUTSIDE = "O"
 
-# Where in `Doc.user_data` a component that may emit illegal tags leaves them as it decoded them, one a token:
-# `doc.ents` cannot hold an I- tag that nothing opens, and the strict and the lenient reading differ only there.
+# Key in `Doc.user_data` for the decoded tags of a component that may emit illegal ones, one tag for each token:
+# `doc.ents` cannot hold an I- tag that nothing opens, where the strict and the lenient reading differ.
 TAGS_KEY = "ner_tags"
 
 TagSpan = Tuple[int, int, str]
@@ -35,7 +35,7 @@ def label_tags(labels: Iterable[str]) -> List[str]:
 def bio_to_spans(tags: Sequence[Optional[str]]) -> List[TagSpan]:
     """Read the entity spans off a BIO sequence.
 
-    tags (Sequence[Optional[str]]): one tag a token; None (no annotation) ends a span as `O` does.
+    tags (Sequence[Optional[str]]): one tag for each token; None (no annotation) ends a span as `O` does.
     RETURNS (List[TagSpan]): the spans in order. An `I-X` that nothing opens starts a span (the lenient reading).
     """
     spans: List[TagSpan] = []
@@ -55,7 +55,7 @@ def spans_to_bio(spans: Iterable[TagSpan], length: int) -> List[str]:
 
     spans (Iterable[TagSpan]): spans that do not overlap, in any order.
     length (int): the number of tokens.
-    RETURNS (List[str]): one tag a token.
+    RETURNS (List[str]): one tag for each token.
     """
     tags = [OUTSIDE] * length
     for start, end, label in spans:

@@ -1,7 +1,7 @@
-"""The words of a doc: what encoders and heads see of it, in training as in prediction.
+"""The words of a doc: its tokens without blank ones. Encoders and heads see only words, in training and prediction.
 
-spaCy makes tokens of blanks (line breaks, the second of two blanks) of running text. Columns and markup hold none, so
-that a component learns nothing of them, and where they stand between words says nothing of the words.
+In running text spaCy makes tokens of blanks (line breaks, the second of two blanks). Training data in columns or markup
+has no such tokens, so a component cannot learn to deal with them.
 """
 
 from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, cast
@@ -19,7 +19,7 @@ class Words(NamedTuple):
     """A doc without its blank tokens.
 
     doc (Doc): the words as a doc: the doc itself where no token is blank.
-    places (Optional[NDArray]): the place of each word among the tokens, shape (n_words,); None where it is the same.
+    places (Optional[NDArray]): the token index of each word, shape (n_words,); None where no token is blank.
     """
 
     doc: Doc
@@ -29,9 +29,9 @@ class Words(NamedTuple):
 def see_words(docs: Sequence[Doc]) -> List[Words]:
     """Return docs without their blank tokens.
 
-    The words keep what a tok2vec layer or a span getter may look at: annotation of tokens, entities, spans groups,
-    sentence starts (one at a blank token is that of the next word), the rows of `doc.tensor`, and the doc's own
-    `user_data`, so that a domain that is set later is seen. They have no heads.
+    The words keep the annotation that a tok2vec layer or a span getter may use: token attributes, entities, span
+    groups, sentence starts (that of a blank token moves to the next word), the rows of `doc.tensor`, and the same
+    `user_data` object, so that a domain that is set later is seen. They have no dependency heads.
     """
     return [_see_words(doc) for doc in docs]
 
@@ -42,7 +42,7 @@ def _see_words(doc: Doc) -> Words:
         return Words(doc, None)
     places = np.flatnonzero(~blank)
     spaces = doc.to_array(SPACY).astype(bool)
-    # A blank token after a word parts it from the next one.
+    # A word before a blank token is followed by a space.
     spaces[:-1] |= blank[1:]
     words = Doc(
         doc.vocab,
@@ -67,7 +67,7 @@ def _see_words(doc: Doc) -> Words:
 
 
 def _move_spans(spans: Iterable[Span], words: Doc, places: NDArray[np.int64]) -> List[Span]:
-    """Return spans of a doc as spans of its words; one of blanks alone has none."""
+    """Return spans of a doc as spans of its words, without spans that hold only blank tokens."""
     moved = []
     for span in spans:
         start, end = np.searchsorted(places, [span.start, span.end]).tolist()
@@ -77,35 +77,43 @@ def _move_spans(spans: Iterable[Span], words: Doc, places: NDArray[np.int64]) ->
 
 
 def tags_of_words(tags: NDArray[np.int64], places: Optional[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Return the tag indices of words, of tags for all tokens of a doc.
+    """Return the tag indices of the words of a doc, from those of all its tokens.
 
-    tags (NDArray): as `tags.label_tags` orders them: O is 0, B- odd, I- even; below 0 where there is none. Shape
-        (n_tokens,).
+    tags (NDArray): indices into `tags.label_tags`: O is 0, B- odd, I- even; below 0 for no tag. Shape (n_tokens,).
     places (Optional[NDArray]): see `Words`.
     RETURNS (NDArray): shape (n_words,). An entity that begins with a blank token begins with its first word.
     """
     if places is None:
         return tags
-    found = tags[places]
+    word_tags = tags[places]
     previous = -1
     for word, place in enumerate(places.tolist()):
-        if found[word] > 0 and found[word] % 2 == 0 and (tags[previous + 1 : place] == found[word] - 1).any():
-            found[word] -= 1
+        if (
+            word_tags[word] > 0
+            and word_tags[word] % 2 == 0
+            and (tags[previous + 1 : place] == word_tags[word] - 1).any()
+        ):
+            word_tags[word] -= 1
         previous = place
-    return found
+    return word_tags
 
 
 def tags_of_tokens(tags: NDArray[np.int64], places: Optional[NDArray[np.int64]], n_tokens: int) -> NDArray[np.int64]:
-    """Return tag indices for all tokens of a doc, of tags for its words.
+    """Return the tag indices of all tokens of a doc, from those of its words.
 
-    RETURNS (NDArray): shape (n_tokens,). A blank token within an entity is inside it, any other is O.
+    RETURNS (NDArray): shape (n_tokens,). A blank token within an entity is inside it, any other blank token is O.
     """
     if places is None:
         return tags
-    found = np.zeros(n_tokens, dtype=np.int64)
-    found[places] = tags
+    token_tags = np.zeros(n_tokens, dtype=np.int64)
+    token_tags[places] = tags
     for before, after in zip(places[:-1].tolist(), places[1:].tolist(), strict=True):
-        inside = found[after]
-        if inside > 0 and inside % 2 == 0 and found[before] in (inside, inside - 1):
-            found[before + 1 : after] = inside
-    return found
+        next_tag = token_tags[after]
+        if next_tag > 0 and next_tag % 2 == 0 and token_tags[before] in (next_tag, next_tag - 1):
+            token_tags[before + 1 : after] = next_tag
+    return token_tags
+
+
+def docs_of_words(docs: Iterable[Doc]) -> List[Doc]:
+    """Return docs without their blank tokens, those that have words."""
+    return [doc for doc, _ in see_words(list(docs)) if len(doc)]

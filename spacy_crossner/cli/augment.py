@@ -1,4 +1,4 @@
-"""`augment`: sentences of two domains with entities of one another."""
+"""`augment`: sentences in which entities are replaced by entities of another domain."""
 
 from pathlib import Path
 from typing import Annotated

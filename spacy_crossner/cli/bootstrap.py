@@ -1,4 +1,4 @@
-"""`bootstrap`: whether one pipeline is better than another."""
+"""`bootstrap`: compare the scores of two pipelines by a significance test."""
 
 import json
 from pathlib import Path
@@ -26,11 +26,13 @@ def bootstrap_cli(
     with user_errors():
         if output is not None:
             check_output(output, [data])
-        found = bootstrap_files(first, second, data, samples=samples, seed=seed, gpu_id=gpu_id)
+        result = bootstrap_files(first, second, data, samples=samples, seed=seed, gpu_id=gpu_id)
         if output is not None:
-            write_files({output: (json.dumps(found, indent=2) + "\n").encode("utf8")})
-    one, other, difference, low, high = (100 * found[key] for key in ("first", "second", "difference", "low", "high"))
+            write_files({output: (json.dumps(result, indent=2) + "\n").encode("utf8")})
+    first_f1, second_f1, difference, low, high = (
+        100 * result[key] for key in ("first", "second", "difference", "low", "high")
+    )
     typer.echo(
-        f"F1 {one:.2f} and {other:.2f} on {found['sentences']:,} sentences: {difference:+.2f}, 95% interval "
-        f"{low:+.2f} to {high:+.2f}, p = {found['p_value']:.4f} that the first is not better."
+        f"F1 {first_f1:.2f} and {second_f1:.2f} on {result['sentences']:,} sentences: {difference:+.2f}, 95% interval "
+        f"{low:+.2f} to {high:+.2f}, p = {result['p_value']:.4f} that the first is not better."
     )

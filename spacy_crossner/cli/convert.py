@@ -1,4 +1,4 @@
-"""`convert`: text files to DocBins."""
+"""`convert`: convert text files to DocBins."""
 
 from pathlib import Path
 from typing import Annotated, Dict, List, Literal, Optional
@@ -86,7 +86,7 @@ def convert_cli(
 
 
 def parse_map(pairs: List[str]) -> Dict[str, str]:
-    """Return label names by the names to replace, from `OLD=NEW` each.
+    """Parse pairs `OLD=NEW` and return the new label names by the old ones.
 
     RAISES (typer.BadParameter): a pair has another form, or a label gets two names.
     """
@@ -101,9 +101,9 @@ def parse_map(pairs: List[str]) -> Dict[str, str]:
 
 
 def parse_size(name: str, text: str) -> Size:
-    """Return a share of the sentences, or their number.
+    """Parse a fraction of the sentences, or a number of sentences.
 
-    RAISES (typer.BadParameter): the text is neither a share between 0 and 1 nor a number of 1 and more.
+    RAISES (typer.BadParameter): the text is neither a fraction between 0 and 1 nor an integer of at least 1.
     """
     try:
         size: Size = int(text) if text.isascii() and text.isdigit() else float(text)
@@ -116,10 +116,10 @@ def parse_size(name: str, text: str) -> Size:
 
 
 def report(result: Conversion, scheme: Scheme) -> None:
-    """Print what was written, mended and noted.
+    """Print the written files, repairs, notes and warnings.
 
-    result (Conversion): what `convert` returned.
-    scheme (Scheme): the scheme that was asked for.
+    result (Conversion): the result of `convert`.
+    scheme (Scheme): the scheme of the command line.
     """
     for file in result.files:
         source = file.source
@@ -136,10 +136,10 @@ def report(result: Conversion, scheme: Scheme) -> None:
         if file.fit.misfits:
             msg.warn(f"{file.output.name}: {file.fit.note()}")
     for source in {id(file.source): file.source for file in result.files}.values():
-        for what, count in source.faults.repairs.items():
-            msg.warn(f"{source.path.name}: repaired {count:,}: {what}")
-        for what, count in source.faults.notes.items():
-            msg.info(f"{source.path.name}: {count:,} {what}")
+        for message, count in source.faults.repairs.items():
+            msg.warn(f"{source.path.name}: repaired {count:,}: {message}")
+        for message, count in source.faults.notes.items():
+            msg.info(f"{source.path.name}: {count:,} {message}")
     if result.drawn:
         print_parts(result)
     for note in result.notes:
@@ -162,7 +162,7 @@ def report(result: Conversion, scheme: Scheme) -> None:
 
 
 def print_parts(result: Conversion) -> None:
-    """Print the entities of each type in each part, and which part lacks a type."""
+    """Print the number of entities of each type in each part, and a warning for a part without a type."""
     parts = {file.output.stem: file.entities for file in result.files}
     rows = [(label, *(f"{entities[label]:,}" for entities in parts.values())) for label in result.labels]
     aligns: List[Literal["r", "c", "l"]] = ["r" if i else "l" for i in range(1 + len(parts))]

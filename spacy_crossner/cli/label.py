@@ -1,4 +1,4 @@
-"""`label`: text labelled by a pipeline, to train on."""
+"""`label`: label text with a pipeline, to train on."""
 
 from pathlib import Path
 from typing import Annotated, List, Optional
@@ -30,12 +30,12 @@ def label_cli(
     from ..storage.loading import load_pipeline
 
     with user_errors(), only_writer(output):
-        found = label_files(
+        result = label_files(
             load_pipeline(model, gpu_id), text, output, threshold=threshold, domain=domain, exclude=exclude or []
         )
     msg.good(
-        f"{output}: {len(found.docs):,} of {found.read:,} sentences, {found.certain:,} entities; "
-        f"{found.uncertain:,} uncertain ones are left open"
+        f"{output}: {len(result.docs):,} of {result.n_read:,} sentences, {result.n_certain:,} entities; "
+        f"{result.n_uncertain:,} uncertain ones are left open"
     )
     if exclude:
-        msg.info(f"{found.excluded:,} sentences to exclude left out")
+        msg.info(f"{result.n_excluded:,} sentences to exclude left out")

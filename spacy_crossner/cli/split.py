@@ -1,4 +1,4 @@
-"""`split`: a seeded split of a DocBin into named parts."""
+"""`split`: split a DocBin into named parts at random, by a seed."""
 
 from pathlib import Path
 from typing import Annotated, Dict, Optional
@@ -43,9 +43,9 @@ def split_cli(
 
 
 def parse_sizes(text: str) -> Dict[str, Optional[int]]:
-    """Return size by name from `name=size,...`, None for `rest`.
+    """Parse `name=size,...` and return sizes by name, None for `rest`.
 
-    RAISES (typer.BadParameter): the text has another form, or a name stands twice.
+    RAISES (typer.BadParameter): the text has another form, or a name occurs twice.
     """
     sizes: Dict[str, Optional[int]] = {}
     for part in text.split(","):

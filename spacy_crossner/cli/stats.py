@@ -12,7 +12,7 @@ from ..data.overlap import VOCABULARY_SIZE
 from ..data.stats import SplitStats, Stats, find_sets, stats
 from ._app import app, user_errors
 
-# Column heads, and the field of `SplitStats` below each.
+# Column heads, with the field of `SplitStats` for each.
 COLUMNS = {
     "sentences": "sentences",
     "tokens": "tokens",
@@ -77,11 +77,18 @@ def print_stats(result: Stats) -> None:
     ]
     title = "Entities that begin or end inside a token of nlp(text), which cannot find them"
     _print_table(title, ["set/split", "entities", "such as"], misfits)
-    mended = [(name, what, f"{count:,}") for name, counted in splits.items() for what, count in counted.repairs.items()]
-    _print_table("Other faults, mended for counting", ["set/split", "fault", "times"], mended)
+    repaired = [
+        (name, fault, f"{count:,}") for name, counted in splits.items() for fault, count in counted.repairs.items()
+    ]
+    _print_table("Other faults, mended for counting", ["set/split", "fault", "times"], repaired)
     domains = list(dict.fromkeys(domain for pair in result.overlap for domain in pair))
-    both = {**result.overlap, **{(second, first): percent for (first, second), percent in result.overlap.items()}}
-    overlap = [(row, *(f"{both[row, column]:.1f}" if row != column else "" for column in domains)) for row in domains]
+    in_both_orders = {
+        **result.overlap,
+        **{(second, first): percent for (first, second), percent in result.overlap.items()},
+    }
+    overlap = [
+        (row, *(f"{in_both_orders[row, column]:.1f}" if row != column else "" for column in domains)) for row in domains
+    ]
     title = f"Vocabulary overlap in percent of the smaller vocabulary, top {VOCABULARY_SIZE:,} words without stop words"
     _print_table(title, ["domain", *domains], overlap)
 

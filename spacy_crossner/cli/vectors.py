@@ -1,4 +1,4 @@
-"""`vectors`: sub-word vectors from raw text."""
+"""`vectors`: train sub-word vectors on raw text."""
 
 from pathlib import Path
 from typing import Annotated, List
@@ -32,7 +32,7 @@ def vectors_cli(
     """Train floret vectors on raw text: every word has one, also a word that the text does not have."""
     with user_errors():
         n_tokens = train_vectors(
-            # A variable of a project that is not set leaves an empty one.
+            # An unset variable of a project gives an empty name.
             [Path(text) for text in texts if text],
             output,
             lang=lang,

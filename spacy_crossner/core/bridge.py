@@ -4,8 +4,9 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 import numpy as np
 import torch
+from spacy.errors import Errors as SpacyErrors
 from spacy.tokens import Doc
-from thinc.api import ArgsKwargs, Model, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
+from thinc.api import ArgsKwargs, Model, PyTorchShim, get_torch_default_device, set_dropout_rate, torch2xp, xp2torch
 from thinc.types import Floats2d
 from thinc.util import get_array_module
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from ..encoders.module_shim import HeadShim
 from ..encoders.pooling import guard_pooling
 from ..encoders.sentence_vectors import begin_with_sentences
 from ..encoders.serialization import module_from_bytes, module_to_bytes
+from ..threads import use_ops_of
 from .head import HeadOutput, SequenceHead
 
 # Docs, and in training the tag indices of their words (rows of docs with words, -1 where unknown).
@@ -112,6 +114,15 @@ def get_module(model: HeadModel) -> SequenceHead:
     return cast(SequenceHead, model.get_ref("head").shims[0]._model)
 
 
+def require_module(model: HeadModel, name: str) -> None:
+    """Raise spaCy's error E109, that a component is not initialized, if there is no torch module.
+
+    name (str): the component.
+    """
+    if not has_module(model):
+        raise ValueError(SpacyErrors.E109.format(name=name))
+
+
 def get_device(model: HeadModel) -> torch.device:
     """Return the device of the torch module. thinc's current one is that of the thread: a new thread has the CPU."""
     return cast(PyTorchShim, model.get_ref("head").shims[0]).device
@@ -122,6 +133,25 @@ def set_dropout(model: HeadModel, rate: float) -> None:
     for layer in get_module(model).modules():
         if isinstance(layer, nn.Dropout):
             layer.p = rate
+
+
+def begin_update(
+    model: HeadModel, docs: List[Doc], tags: Tensor, drop: float, *, with_sentences: bool = False
+) -> Tuple[HeadOutput, Callable[[Tensor], Any]]:
+    """Run the model in training.
+
+    docs (List[Doc]): the docs.
+    tags (Tensor): their gold tags, shape (docs with words, longest doc).
+    drop (float): dropout rate of the head and of the thinc layers below it.
+    with_sentences (bool): whether a term of the loss asks for sentence vectors.
+    RETURNS (Tuple[HeadOutput, Callable]): the output, and the function that takes back the whole loss, a torch scalar.
+    """
+    set_dropout_rate(model, drop)
+    set_dropout(model, drop)
+    model.attrs["with_sentences"] = with_sentences
+    with use_ops_of(model):
+        output, backprop = model.begin_update((docs, tags))
+    return cast(HeadOutput, output), backprop
 
 
 def init(model: HeadModel, X: Optional[List[Doc]] = None, Y: Optional[List[str]] = None) -> None:

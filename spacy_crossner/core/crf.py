@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .lattice import Lattice, build_lattice
 
-# Stands for minus infinity where a path is forbidden: large beside any score, small enough to add up in float32.
+# The score of a forbidden step, in place of minus infinity: far below any score, and exact enough in float32 sums.
 FORBIDDEN = -1e6
 
 # The number of elements from which PyTorch spreads an operation over its threads on CPU (at::internal::GRAIN_SIZE).
@@ -16,56 +16,56 @@ THREADED_FROM = 32768
 
 
 def first_of_best(scores: Tensor, threaded: bool) -> Tensor:
-    """Return the tag with the highest score, of equals the first. Overwrites the scores.
+    """Return the tag with the highest score, the first of equal ones. Overwrites the scores.
 
     scores (Tensor): shape (n_tags, n_docs).
-    threaded (bool): take a maximum without its position, since one with it wakes the threads of PyTorch on CPU
-        however few the numbers, and waits for them.
+    threaded (bool): use a maximum without its index: on CPU, the maximum with its index wakes PyTorch's threads and
+        waits for them, however small the tensor.
     RETURNS (Tensor): shape (n_docs,).
     """
     if not threaded:
         return scores.max(dim=0).indices
     n_tags = len(scores)
     ranks = torch.arange(n_tags, 0, -1, dtype=scores.dtype).unsqueeze(1)
-    found = n_tags - scores.eq_(scores.amax(dim=0)).mul_(ranks).amax(dim=0).long()
-    # What is not a number equals nothing.
-    return found.clamp_(max=n_tags - 1)
+    tags = n_tags - scores.eq_(scores.amax(dim=0)).mul_(ranks).amax(dim=0).long()
+    # NaN equals nothing, and would give n_tags.
+    return tags.clamp_(max=n_tags - 1)
 
 
 @torch.no_grad()
 def viterbi(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
     """Find the best path of every row, all rows at once.
 
-    The way there keeps scores and no pointers, as a maximum without its position is many times faster; the way back
-    finds the pointer of the one tag that is on the path. Of equally good last tags, and of equally good tags before a
-    tag, the first is taken.
+    The forward pass keeps scores and no back-pointers: a maximum without its index is many times faster. The backward
+    pass computes the pointer of the one tag that is on the path. Of equally good last tags, and of equally good tags
+    before a tag, the first one is taken.
 
     emissions (Tensor): shape (n_docs, n_tokens, n_tags).
-    mask (Tensor): True at tokens, which come before the padding; every row has one. Shape (n_docs, n_tokens).
+    mask (Tensor): True at tokens, which come before the padding; every row has a token. Shape (n_docs, n_tokens).
     start (Tensor): score of a first tag, shape (n_tags,).
     transitions (Tensor): score of a tag after a tag, row = from, column = to, shape (n_tags, n_tags).
     end (Tensor): score of a last tag, shape (n_tags,).
     RETURNS (Tensor): tag indices, shape (n_docs, n_tokens); at padding the last tag is repeated.
     """
     n_docs, n_tokens, n_tags = emissions.shape
-    # Docs last, so that each operation runs along contiguous memory and its maximum across it.
+    # Docs are the last dimension: contiguous memory for every operation, and maxima across rows.
     # shape: (n_tokens, n_tags, n_docs)
     by_token = emissions.permute(1, 2, 0)
     scores = start.new_empty(by_token.shape, dtype=torch.promote_types(emissions.dtype, transitions.dtype))
     torch.add(by_token[0], start.unsqueeze(1), out=scores[0])
     best = torch.empty_like(scores[0])
-    # In blocks of tags to go to, if that keeps PyTorch from waking its threads at each token.
+    # In blocks of next tags, small enough that PyTorch does not wake its threads at each token.
     threaded = scores.device.type == "cpu" and torch.get_num_threads() > 1
     width = max(1, (THREADED_FROM - 1) // (n_tags * n_docs)) if threaded else n_tags
     blocks = [
-        (into.contiguous(), scores.new_empty(n_tags, len(part), n_docs), part)
-        for into, part in zip(transitions.unsqueeze(2).split(width, dim=1), best.split(width), strict=True)
+        (into.contiguous(), scores.new_empty(n_tags, len(block_best), n_docs), block_best)
+        for into, block_best in zip(transitions.unsqueeze(2).split(width, dim=1), best.split(width), strict=True)
     ]
     rows = scores.unbind()
-    # Padding is summed like tokens: no path back comes from there.
+    # Scores at padding are computed, too; the backward pass never reads them.
     for before, emission, row in zip(scores[:-1].unsqueeze(2).unbind(), by_token[1:].unbind(), rows[1:], strict=True):
-        for into, steps, part in blocks:
-            torch.amax(torch.add(before, into, out=steps), dim=0, out=part)
+        for into, steps, block_best in blocks:
+            torch.amax(torch.add(before, into, out=steps), dim=0, out=block_best)
         torch.add(emission, best, out=row)
     last = mask.sum(dim=1) - 1
     tag = first_of_best(scores[last, :, torch.arange(n_docs, device=last.device)].T + end.unsqueeze(1), threaded)
@@ -77,7 +77,7 @@ def viterbi(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor,
 
 
 class BioCRF(torchcrf.CRF):
-    """Linear-chain CRF with the parameters and the likelihood of pytorch-crf, batch first, that decodes legal BIO only.
+    """Linear-chain CRF: parameters and likelihood of pytorch-crf, batch first, and BIO-constrained decoding.
 
     allowed_starts (Tensor): which tags may begin a sequence, shape (n_tags,).
     allowed_transitions (Tensor): which tag may follow which, shape (n_tags, n_tags).
@@ -88,9 +88,9 @@ class BioCRF(torchcrf.CRF):
 
     def __init__(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
         super().__init__(len(allowed_starts), batch_first=True)
-        # Whether tags are scored by the tag before them. Not whether these scores are trained: a CRF may be frozen.
+        # Whether transitions count. This is not whether they are trained: a CRF may be frozen.
         self.has_transitions = True
-        # Not in the state: they follow from the labels.
+        # Not part of the state: they follow from the labels.
         self.register_buffer("forbidden_starts", torch.where(allowed_starts, 0.0, FORBIDDEN), persistent=False)
         self.register_buffer(
             "forbidden_transitions", torch.where(allowed_transitions, 0.0, FORBIDDEN), persistent=False
@@ -101,9 +101,9 @@ class BioCRF(torchcrf.CRF):
     ) -> Tensor:
         """Return the tag indices of the best path of every row, shape (n_docs, n_tokens); see `viterbi`.
 
-        constrained (bool): look at legal BIO paths only. The likelihood is always that of all paths.
-        allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). A row that
-            no path satisfies gets one that breaks as few rules as possible.
+        constrained (bool): legal BIO paths only. The likelihood is always that over all paths.
+        allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). A row in
+            which no path is allowed gets a path that breaks as few rules as possible.
         """
         start, transitions = self.start_transitions, self.transitions
         if constrained:
@@ -126,10 +126,10 @@ class BioCRF(torchcrf.CRF):
 
         emissions (Tensor): shape (n_docs, n_tokens, n_tags).
         mask (Tensor): True at tokens, which come before the padding, shape (n_docs, n_tokens).
-        constrained (bool): legal BIO paths only; the others have probability 0.
-        temperature (float): all scores are divided by it, above 0. Above 1 the distribution is flatter.
-        allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). In a row
-            that no path satisfies every probability is 0.
+        constrained (bool): legal BIO paths only; all others have probability 0.
+        temperature (float): divides all scores, above 0. Above 1 the distribution is flatter.
+        allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). In a row in
+            which no path is allowed every probability is 0.
         """
         scores = (emissions, self.start_transitions, self.transitions, self.end_transitions)
         emissions, start, transitions, end = (score.double() / temperature for score in scores)
@@ -141,10 +141,10 @@ class BioCRF(torchcrf.CRF):
         return build_lattice(emissions, mask, start, transitions, end)
 
     def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
-        """Return the log-likelihood of what is annotated, for each row.
+        """Return the log-likelihood of the known tags of each row.
 
-        Where all tags are known this is pytorch-crf's likelihood. Unknown tags are summed over, and their emissions
-        are held constant, so that a token without annotation gets no gradient.
+        If all tags are known this is pytorch-crf's likelihood. Unknown tags are summed over, and their emissions are
+        constants, so that a token without annotation gets no gradient.
 
         emissions (Tensor): shape (n_docs, n_tokens, n_tags).
         tags (Tensor): tag indices, -1 where unknown, shape (n_docs, n_tokens).
@@ -166,25 +166,25 @@ class BioCRF(torchcrf.CRF):
     def log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Return the log-probability of each tag at each token among all paths, with a gradient.
 
-        That is the distribution which the likelihood is of; `lattice` knows it of legal paths, without a gradient.
+        The likelihood belongs to the same distribution. For legal paths only, without a gradient, see `lattice`.
 
         emissions (Tensor): shape (n_docs, n_tokens, n_tags).
-        mask (Tensor): True at tokens, which come before the padding; every row has one. Shape (n_docs, n_tokens).
-        RETURNS (Tensor): shape of `emissions`; what stands at padding has no meaning.
+        mask (Tensor): True at tokens, which come before the padding; every row has a token. Shape (n_docs, n_tokens).
+        RETURNS (Tensor): shape of `emissions`; values at padding have no meaning.
         """
         scores, inside = emissions.transpose(0, 1).unbind(), mask.T.unsqueeze(2).unbind()
-        ways_here = [self.start_transitions + scores[0]]
+        forward = [self.start_transitions + scores[0]]
         for score in scores[1:]:
-            ways_here.append((ways_here[-1].unsqueeze(2) + self.transitions).logsumexp(dim=1) + score)
-        ways_on = [self.end_transitions.expand_as(scores[0])]
+            forward.append((forward[-1].unsqueeze(2) + self.transitions).logsumexp(dim=1) + score)
+        backward = [self.end_transitions.expand_as(scores[0])]
         for score, is_token in zip(reversed(scores[1:]), reversed(inside[1:]), strict=True):
-            onward = (self.transitions + (score + ways_on[-1]).unsqueeze(1)).logsumexp(dim=2)
+            onward = (self.transitions + (score + backward[-1]).unsqueeze(1)).logsumexp(dim=2)
             # A row ends where the next token is padding.
-            ways_on.append(torch.where(is_token, onward, self.end_transitions))
-        return (torch.stack(ways_here, dim=1) + torch.stack(ways_on[::-1], dim=1)).log_softmax(dim=2)
+            backward.append(torch.where(is_token, onward, self.end_transitions))
+        return (torch.stack(forward, dim=1) + torch.stack(backward[::-1], dim=1)).log_softmax(dim=2)
 
     def grown(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> "BioCRF":
-        """Return a CRF over more tags; the scores between the tags there are stay."""
+        """Return a CRF over more tags, which keeps the scores between the old ones."""
         crf = BioCRF(allowed_starts, allowed_transitions).to(self.transitions)
         n = self.num_tags
         with torch.no_grad():

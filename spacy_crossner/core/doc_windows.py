@@ -4,8 +4,7 @@ from typing import Iterator, List, NamedTuple, Sequence
 
 from spacy.tokens import Doc
 
-# Tokens, padding included, that a head decodes at once.
-CHUNK_TOKENS = 16_384
+from ..tuning import DECODED_TOKENS
 
 
 class Window(NamedTuple):
@@ -47,7 +46,7 @@ def plan_windows(docs: Sequence[Doc], size: int, overlap: int) -> List[Window]:
     return windows
 
 
-def chunk_windows(windows: Sequence[Window], max_tokens: int = CHUNK_TOKENS) -> Iterator[List[Window]]:
+def chunk_windows(windows: Sequence[Window], max_tokens: int = DECODED_TOKENS) -> Iterator[List[Window]]:
     """Group windows of like lengths, so that a group has no more than `max_tokens` tokens with its padding."""
     chunk: List[Window] = []
     for window in sorted(windows, key=lambda window: window.end - window.start):

@@ -1,4 +1,4 @@
-"""The contract of all heads: token vectors in, a `HeadOutput` out, a likelihood to train on, tags to decode."""
+"""The interface of all heads: token vectors in, a `HeadOutput` out, a likelihood to train on, tags to decode."""
 
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 @dataclass
 class HeadOutput:
-    """What a head makes of a batch: padded tensors with their graph alive.
+    """The output of a head for a batch: padded tensors, in training with their graph.
 
     emissions (Tensor): tag scores, shape (n_docs, n_tokens, n_tags).
     mask (Tensor): True at tokens, False at padding, shape (n_docs, n_tokens).
-    tokens (Tensor): token vectors as the encoder gave them, shape (n_docs, n_tokens, width).
-    sentences (Tensor): sentence vectors, where a term of the loss asks for them, shape (n_docs, width).
-    extras (Dict[str, Tensor]): what a head has besides, by name (a second task's emissions, gate logits).
-    memo (Dict[str, Any]): what a head has worked out of it and may be asked for again.
+    tokens (Tensor): token vectors from the encoder, shape (n_docs, n_tokens, width).
+    sentences (Tensor): sentence vectors, where a loss term needs them, shape (n_docs, width).
+    extras (Dict[str, Tensor]): further outputs of a head by name (a second task's emissions, gate logits).
+    memo (Dict[str, Any]): results that a head has computed from this output and may need again.
     """
 
     emissions: Tensor
@@ -29,12 +29,11 @@ class HeadOutput:
 
 @dataclass
 class Decoding:
-    """How tag sequences are read off a head's output.
+    """The rules by which tags are decoded.
 
-    constrained (bool): look at legal BIO sequences only.
-    allowed (Optional[Tensor]): which tags each token may take, True = may, shape (n_docs, n_tokens, n_tags); all of
-        them if None.
-    temperature (float): divides all scores before probabilities are made of them.
+    constrained (bool): legal BIO sequences only.
+    allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags); None for all.
+    temperature (float): divides all scores before they become probabilities.
     """
 
     constrained: bool = True
@@ -43,7 +42,7 @@ class Decoding:
 
 
 def pad_tokens(flat: Tensor, mask: Tensor) -> Tensor:
-    """Lay token vectors out in rows.
+    """Lay token vectors out in one row for each doc.
 
     flat (Tensor): the vectors of all tokens of all docs in order, shape (n_tokens_in_all, width).
     mask (Tensor): True at tokens, shape (n_docs, n_tokens).
@@ -62,49 +61,49 @@ class SequenceHead(nn.Module):
 
         tokens (Tensor): the vectors of all tokens of all docs in order, shape (n_tokens_in_all, width).
         mask (Tensor): True at tokens, shape (n_docs, n_tokens); every row has a token.
-        tags (Optional[Tensor]): in training the gold tag indices, shape (n_docs, n_tokens), -1 where unknown;
-            an autoregressive head reads its prefix there.
+        tags (Optional[Tensor]): in training the gold tag indices, shape (n_docs, n_tokens), -1 where unknown; the
+            prefixes of an autoregressive head.
         """
         raise NotImplementedError
 
     def rerun(self, output: HeadOutput, tokens: Tensor, tags: Tensor) -> HeadOutput:
-        """Return the output for other token vectors in the places of those of an output.
+        """Run the head on other vectors of the same tokens.
 
-        output (HeadOutput): the output.
+        output (HeadOutput): the output of the first run.
         tokens (Tensor): the vectors of all its tokens in order, shape (n_tokens_in_all, width).
         tags (Tensor): as in `forward`.
         """
-        found: HeadOutput = self(tokens, output.mask, tags)
-        return found
+        second: HeadOutput = self(tokens, output.mask, tags)
+        return second
 
     def nll(self, output: HeadOutput, tags: Tensor) -> Tensor:
-        """Return the negative log-likelihood of the tags that are known (not -1) per known tag, a scalar."""
+        """Return the negative log-likelihood of the known tags (not -1), divided by their number; a scalar."""
         raise NotImplementedError
 
     def log_probabilities(self, output: HeadOutput) -> Tensor:
         """Return the log-probability of each tag at each token, with a gradient, shape (n_docs, n_tokens, n_tags).
 
-        What stands at padding has no meaning. Of an autoregressive head it is that given the prefix it was run with.
+        Values at padding have no meaning. For an autoregressive head: given the prefixes that `forward` was run with.
         """
         return output.emissions.log_softmax(dim=-1)
 
     def decode(self, output: HeadOutput, decoding: Decoding) -> Tensor:
-        """Return the best tag indices, shape (n_docs, n_tokens); what stands at padding has no meaning."""
+        """Return the best tag indices, shape (n_docs, n_tokens); values at padding have no meaning."""
         raise NotImplementedError
 
     def span_probabilities(self, output: HeadOutput, spans: Tensor, decoding: Decoding) -> Tensor:
-        """Return the probability of spans: this span, this label, not longer; shape (n_spans,).
+        """Return the probability that exactly these spans are entities with these labels, shape (n_spans,).
 
         spans (Tensor): row, start, end (exclusive) and label index, shape (n_spans, 4).
         """
         raise NotImplementedError
 
     def candidates(self, output: HeadOutput, floor: float, decoding: Decoding) -> Tuple[Tensor, Tensor]:
-        """Return the spans whose probability is at least `floor`, as `span_probabilities` takes them, and these."""
+        """Return the spans with a probability of at least `floor`, shape (n_spans, 4), and their probabilities."""
         raise NotImplementedError
 
     def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
-        """Take in new tags, appended to the ones there are, which keep their weights.
+        """Take in new tags. They come after the old ones, which keep their weights.
 
         allowed_starts (Tensor): which of all tags may begin a sequence, shape (n_tags,).
         allowed_transitions (Tensor): which tag may follow which, shape (n_tags, n_tags).
@@ -113,7 +112,7 @@ class SequenceHead(nn.Module):
 
 
 def grow_linear(layer: nn.Linear, n_out: int) -> nn.Linear:
-    """Return a layer with `n_out` outputs, the first of them those of `layer`."""
+    """Return a layer with `n_out` outputs, which begin with the outputs of `layer`."""
     grown = nn.Linear(layer.in_features, n_out, device=layer.weight.device, dtype=layer.weight.dtype)
     with torch.no_grad():
         grown.weight[: layer.out_features] = layer.weight

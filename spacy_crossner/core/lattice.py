@@ -1,8 +1,8 @@
 """The distribution of a linear-chain CRF over the BIO paths of a batch: marginals, probabilities of spans.
 
-A chain given its emissions is a Markov chain. So one backward recursion gives the probability of each next tag given
-the tag before it (Rabiner 1989, scaled as there), and all else is a product of such probabilities, each between 0
-and 1: nothing is a difference of large sums, however long the row.
+Given its emissions, the chain is a Markov chain. One backward recursion, scaled as in Rabiner (1989), gives the
+probability of each next tag given the tag before it; every other result is a product of these probabilities. No result
+is a difference of large sums, however long the row.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from typing import Tuple
 import torch
 from torch import Tensor
 
-# Below this a message is computed anew in log space. The square of it is still a normal number in float64.
+# A smaller message is computed again in log space. The square of this number is still a normal one in float64.
 SMALLEST_MESSAGE = 1e-150
-# Keeps a division by zero out of rows without a legal path.
+# Prevents divisions by zero in rows without a legal path.
 TINY = 1e-300
 
 
@@ -53,26 +53,26 @@ class Lattice:
         longer = last > start
         onward = self.after_begin[row, start, label]
         stop = 1 - torch.where(longer, self.after_inside[row, last, label], onward)
-        found = self.tag_marginals[row, start, 1 + 2 * label] * stop * torch.where(longer, onward, 1.0)
-        # The product of `after_inside` from the second token up to the last but one, by powers of two.
+        probabilities = self.tag_marginals[row, start, 1 + 2 * label] * stop * torch.where(longer, onward, 1.0)
+        # Times the product of `after_inside` from the second token up to the last but one, by powers of two.
         position, steps = start + 1, (last - start - 1).clamp(min=0)
         product, size = self.after_inside, 1
         while steps.any():
             odd = steps % 2 == 1
             factor = product[row, position.clamp(max=product.shape[1] - 1), label]
-            found = found * torch.where(odd, factor, 1.0)
+            probabilities = probabilities * torch.where(odd, factor, 1.0)
             position, steps = position + size * odd, steps // 2
             # `product` holds at each token the product of `size` factors from there on.
             product, size = product[:, :-size] * product[:, size:], 2 * size
-        return torch.where(legal, found, 0.0)
+        return torch.where(legal, probabilities, 0.0)
 
     def candidates(self, floor: float) -> Tuple[Tensor, Tensor]:
-        """Find all spans that are at least so probable.
+        """Find all spans with a probability of at least `floor`.
 
-        No span is more probable than its B- tag with the I- tags after it, and that falls with the length: what is
-        below the floor is dropped with all that is longer.
+        A span is at most as probable as its B- and I- tags whatever follows them, and this bound falls with the length.
+        Where the bound is below the floor, no longer span is looked at.
 
-        floor (float): the least probability. With 0 these are all spans there are.
+        floor (float): the least probability; 0 for all spans.
         RETURNS (Tuple[Tensor, Tensor]): the spans as in `span_probabilities`, shape (n_spans, 4), sorted, and their
             probabilities, shape (n_spans,).
         """
@@ -82,13 +82,13 @@ class Lattice:
         row, start, label = ((begins >= floor) & inside.unsqueeze(2)).nonzero(as_tuple=True)
         prefix, end = begins[row, start, label], start + 1
         onward = self.after_begin[row, start, label]
-        # Start with none of either, so that there is something to join.
-        spans, found = [row.new_empty(0, 4)], [prefix.new_empty(0)]
+        # Empty tensors, for a batch without candidates.
+        spans, probabilities = [row.new_empty(0, 4)], [prefix.new_empty(0)]
         while len(row):
             probability = prefix * (1 - onward)
             enough = probability >= floor
             spans.append(torch.stack([row, start, end, label], dim=1)[enough])
-            found.append(probability[enough])
+            probabilities.append(probability[enough])
             prefix = prefix * onward
             alive = (prefix >= floor) & (end < self.lengths[row])
             row, start, end, label, prefix = row[alive], start[alive], end[alive] + 1, label[alive], prefix[alive]
@@ -96,19 +96,19 @@ class Lattice:
         joined = torch.cat(spans)
         weights = torch.tensor([(n_tokens + 1) ** 2 * n_labels, (n_tokens + 1) * n_labels, n_labels, 1])
         order = (joined * weights.to(joined)).sum(dim=1).argsort()
-        return joined[order], torch.cat(found)[order]
+        return joined[order], torch.cat(probabilities)[order]
 
 
 @torch.no_grad()
 def build_lattice(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Lattice:
     """Sum over all paths of every row, all rows at once, in float64.
 
-    The scores are those of `viterbi`, but what is forbidden is -inf. One matrix product a token in probability space,
-    the messages scaled to sum to 1. That is exact unless the scores of one token lie further apart than float64
-    reaches (some 340): a message that is too small to be trusted, though a legal path passes, is found afterwards, and
-    its row is summed again in log space, at some ten times the cost.
+    The scores are those of `viterbi`, with -inf for forbidden steps. Each token is one matrix product in probability
+    space; the messages are scaled to sum to 1. This is exact unless the scores of one token differ by more than the
+    range of float64 (about 340). A row in which a message on a legal path is too small is summed again in log space,
+    which takes about ten times as long.
 
-    The end of a row is one more state, at which every row arrives and stays: it is reached by the end scores.
+    The end of a row is one more state. Every row reaches it by the end scores, and stays there.
     """
     n_docs, n_tokens, n_tags = emissions.shape
     # shape: (n_tokens + 1, n_docs, n_tags + 1)
@@ -123,7 +123,7 @@ def build_lattice(emissions: Tensor, mask: Tensor, start: Tensor, transitions: T
     arcs[:-1, :-1] = transitions
     arcs[:-1, -1] = end
     lengths = mask.sum(dim=1)
-    # All scores at most 0. Each token of a row is left by one arc.
+    # Shifted, so that all scores are at most 0. One arc leaves each token of a row.
     highest, steepest = scores.amax(dim=2, keepdim=True).clamp(min=torch.finfo(torch.float64).min), arcs.max()
     scores -= highest
     arcs -= steepest
@@ -132,9 +132,9 @@ def build_lattice(emissions: Tensor, mask: Tensor, start: Tensor, transitions: T
     log_partition, states, after_begin, after_inside, lost = _sum_scaled(scores, arcs)
     if lost.any():
         log_partition[lost], *again = _sum_in_log_space(scores[:, lost], arcs)
-        for whole, part in zip((states, after_begin, after_inside), again, strict=True):
-            whole[:, lost] = part
-    # Takes off what rounding adds up to in a long row.
+        for whole, of_lost in zip((states, after_begin, after_inside), again, strict=True):
+            whole[:, lost] = of_lost
+    # Removes the rounding that accumulates in a long row.
     states /= states.sum(dim=2, keepdim=True).clamp(min=TINY)
     return Lattice(
         log_partition + shift,
@@ -151,11 +151,11 @@ def _sum_scaled(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, T
     scores (Tensor): at most 0, shape (n_tokens + 1, n_docs, n_states); the last state is the end.
     arcs (Tensor): at most 0, shape (n_states, n_states).
     RETURNS (Tuple[Tensor, Tensor, Tensor, Tensor, Tensor]): the log-partition; probability of each state, shape of
-        `scores`; of I-X after B-X and after I-X, shape (n_tokens, n_docs, n_labels); which rows lost a path.
+        `scores`; of I-X after B-X and after I-X, shape (n_tokens, n_docs, n_labels); which rows had an underflow.
     """
     onward = arcs.exp()
     back = onward.T.contiguous()
-    # What is still to come, from each state with its own score (scaled to sum to 1) and without it (not scaled).
+    # Backward messages: with the score of the state itself (scaled to sum to 1), and without it (`ahead`, unscaled).
     messages = scores.exp()
     ahead = torch.empty_like(messages[:-1])
     scales = torch.empty_like(messages[:-1, :, :1])
@@ -164,7 +164,7 @@ def _sum_scaled(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, T
     for row, after, to_come, scale in reversed(way_back):
         row.mul_(torch.matmul(after, back, out=to_come))
         row.div_(torch.sum(row, dim=1, keepdim=True, out=scale).clamp(min=TINY))
-    # A message gets too small to be trusted only where a legal path leaves; elsewhere it is 0 as it must be.
+    # A small message is an underflow only where a legal path goes on; elsewhere it is rightly 0.
     lost = torch.zeros_like(messages[0, :, 0], dtype=torch.bool)
     small = (messages[:-1] * scales < SMALLEST_MESSAGE) & (scores[:-1] > -torch.inf)
     if small.any():
@@ -173,17 +173,17 @@ def _sum_scaled(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, T
     inverse = ahead.reciprocal_().masked_fill_(messages[:-1] == 0, 0.0)
     begin, inside = slice(1, -1, 2), slice(2, -1, 2)
     following = messages[1:, :, inside]
-    # Rounding must not make a probability of stopping negative.
+    # Rounding must not make the probability of stopping negative.
     after_begin = (inverse[:, :, begin] * onward.diagonal(1)[begin]).mul_(following).clamp_(max=1.0)
     after_inside = (inverse[:, :, inside] * onward.diagonal()[inside]).mul_(following).clamp_(max=1.0)
-    # The first messages, the start scores among them, are the probabilities of the first states.
-    for before, share, state in zip(rows[:-1], inverse.unbind(), rows[1:], strict=True):
-        state.mul_(torch.matmul(share.mul_(before), onward))
+    # The first messages, which include the start scores, are the probabilities of the first states.
+    for before, scaled, state in zip(rows[:-1], inverse.unbind(), rows[1:], strict=True):
+        state.mul_(torch.matmul(scaled.mul_(before), onward))
     return scales.log().sum(dim=(0, 2)), messages, after_begin, after_inside, lost
 
 
 def _sum_in_log_space(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Sum over all paths in log space, whatever the scores; see `_sum_scaled`."""
+    """Sum over all paths in log space, for scores of any size; see `_sum_scaled`."""
     messages = scores.clone()
     log_partition = scores.new_zeros(scores.shape[1])
     ahead = torch.empty_like(scores[:-1])

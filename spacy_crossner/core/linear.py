@@ -1,4 +1,4 @@
-"""The head of the papers' taggers: one linear layer on the token vectors, with a CRF or a softmax on top."""
+"""The plain tagger: one linear layer on the token vectors, with a CRF or a softmax on top."""
 
 from typing import Optional, Tuple
 
@@ -11,15 +11,17 @@ from .lattice import Lattice
 
 
 class LinearTagger(SequenceHead):
-    """Linear layer with a CRF, or with a softmax for each token by itself (the tagger of CrossNER).
+    """Linear layer with a CRF, or with a softmax for each token (the tagger of CrossNER).
 
     width (int): width of the token vectors.
     allowed_starts (Tensor): which tags may begin a sequence, shape (n_tags,).
     allowed_transitions (Tensor): which tag may follow which, shape (n_tags, n_tags).
-    use_crf (bool): CRF or softmax.
+    use_crf (bool): CRF, or a softmax for each token.
     """
 
-    def __init__(self, width: int, allowed_starts: Tensor, allowed_transitions: Tensor, *, use_crf: bool) -> None:
+    def __init__(
+        self, width: int, allowed_starts: Tensor, allowed_transitions: Tensor, *, use_crf: bool = True
+    ) -> None:
         super().__init__()
         self.use_crf = use_crf
         self.dropout = nn.Dropout(0.0)
@@ -27,7 +29,7 @@ class LinearTagger(SequenceHead):
         self._set_crf(BioCRF(allowed_starts, allowed_transitions))
 
     def _set_crf(self, crf: BioCRF) -> None:
-        # A softmax decodes as a CRF whose transitions are 0 and stay 0: only the constraints link its tokens.
+        # A softmax decodes as a CRF with transitions that stay 0: only the constraints link its tokens.
         self.crf = crf
         crf.has_transitions = self.use_crf
         if not self.use_crf:
@@ -41,16 +43,16 @@ class LinearTagger(SequenceHead):
 
     def nll(self, output: HeadOutput, tags: Tensor) -> Tensor:
         """Return the negative log-likelihood per annotated token; see `SequenceHead`."""
-        known = (tags >= 0).sum().clamp(min=1)
+        n_known = (tags >= 0).sum().clamp(min=1)
         if self.use_crf:
-            # A row without any annotation has likelihood 1: left out, its gradient is exactly 0.
+            # A row without annotation has likelihood 1. It is left out, so that its gradient is exactly 0.
             rows = (tags >= 0).any(dim=1)
             if not rows.any():
                 return 0.0 * output.emissions.sum()
             emissions, tags, mask = output.emissions[rows], tags[rows], output.mask[rows]
-            return -self.crf.log_likelihood(emissions, tags, mask).sum() / known
+            return -self.crf.log_likelihood(emissions, tags, mask).sum() / n_known
         losses = nn.functional.cross_entropy(output.emissions.transpose(1, 2), tags, ignore_index=-1, reduction="sum")
-        return losses / known
+        return losses / n_known
 
     def log_probabilities(self, output: HeadOutput) -> Tensor:
         """Return the log of the CRF's marginals, or of the softmax; see `SequenceHead`."""
@@ -58,13 +60,18 @@ class LinearTagger(SequenceHead):
             return self.crf.log_marginals(output.emissions, output.mask)
         return super().log_probabilities(output)
 
+    def lattice_output(self, output: HeadOutput, decoding: Decoding) -> HeadOutput:
+        """Return the output whose emissions the CRF decodes; a head whose emissions depend on the tags overrides it."""
+        return output
+
     def decode(self, output: HeadOutput, decoding: Decoding) -> Tensor:
         """Return the best tag indices; see `SequenceHead`."""
-        return self.crf.best_paths(output.emissions, output.mask, decoding.constrained, decoding.allowed)
+        emissions = self.lattice_output(output, decoding).emissions
+        return self.crf.best_paths(emissions, output.mask, decoding.constrained, decoding.allowed)
 
     def span_probabilities(self, output: HeadOutput, spans: Tensor, decoding: Decoding) -> Tensor:
         """Return the exact probability of spans under the CRF; see `SequenceHead`."""
-        # Most rows have no span, and need no forward-backward.
+        # Rows without a span, which are most, need no lattice.
         rows, row_of_span = spans[:, 0].unique(return_inverse=True)
         lattice = self._lattice(output, rows, decoding)
         return lattice.span_probabilities(torch.cat([row_of_span.unsqueeze(1), spans[:, 1:]], dim=1))
@@ -75,6 +82,7 @@ class LinearTagger(SequenceHead):
         return self._lattice(output, rows, decoding).candidates(floor)
 
     def _lattice(self, output: HeadOutput, rows: Tensor, decoding: Decoding) -> Lattice:
+        output = self.lattice_output(output, decoding)
         mask = output.mask[rows]
         # shape: (n_rows, longest of these rows)
         mask = mask[:, : int(mask.sum(dim=1).max())]

@@ -1,4 +1,4 @@
-"""What every loss term sees, and what it is."""
+"""The interface of loss terms: their inputs, their base class, their weighted sum."""
 
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Protocol
@@ -12,16 +12,15 @@ from .head import HeadOutput, SequenceHead
 
 @dataclass
 class LossInputs:
-    """All that a loss term may look at. Rows are the docs of the batch that have tokens.
+    """The inputs of a loss term. Rows are the docs of the batch that have tokens.
 
     head (SequenceHead): the torch module, for its own parameters and for a second pass.
     output (HeadOutput): its output, with the graph alive.
     tags (Tensor): gold tag indices, shape (n_docs, n_tokens), -1 where there is no annotation or no token.
     domains (List[Optional[str]]): the domain of each row.
-    partners (Tensor): for each row that of its distorted twin, or of what it is the twin of; -1 for none, shape
-        (n_docs,).
+    partners (Tensor): the row of each row's partner (a sentence and its distorted twin), -1 for none, shape (n_docs,).
     teacher (Tensor): the teacher's log-probability of each tag in the rows that a term asks for, 0 in others, shape
-        (n_docs, n_tokens, n_tags); what stands at padding has no meaning.
+        (n_docs, n_tokens, n_tags); values at padding have no meaning.
     """
 
     head: SequenceHead
@@ -32,25 +31,25 @@ class LossInputs:
     teacher: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def rows_of(self, domain: Optional[str]) -> Tensor:
-        """Return which rows are of a domain, all for None, bool, shape (n_docs,)."""
-        found = [domain is None or own == domain for own in self.domains]
-        return torch.tensor(found, device=self.tags.device)
+        """Return which rows are of a domain, all rows for None; bool, shape (n_docs,)."""
+        is_of_domain = [domain is None or own_domain == domain for own_domain in self.domains]
+        return torch.tensor(is_of_domain, device=self.tags.device)
 
 
 class Teacher(Protocol):
-    """What a term may learn from beside gold tags: it tags docs and follows the component; see `methods.pdaln`."""
+    """A model that terms may learn from beside gold tags; it follows the component, see `methods.pdaln`."""
 
     def log_probabilities(self, docs: List[Any], tags: Tensor, rows: Tensor) -> Tensor:
         """Return the log-probability of each tag, shape (n_docs, n_tokens, n_tags); 0 where `rows` is False."""
 
     def finish_update(self) -> None:
-        """Follow the component, whose weights have been updated."""
+        """Follow the component after an update of its weights."""
 
     def to_bytes(self) -> bytes:
         """Return its state, for a checkpoint."""
 
     def from_bytes(self, data: bytes) -> None:
-        """Put back what `to_bytes` gave."""
+        """Restore the state that `to_bytes` returned."""
 
 
 class LossTerm:
@@ -59,12 +58,12 @@ class LossTerm:
     weight (float): factor in the sum of the terms; a callback may change it during training.
     """
 
-    # Whether `HeadOutput.sentences` is to be there.
+    # Whether the term needs `HeadOutput.sentences`.
     needs_sentences = False
-    # Whether `LossInputs.teacher` is to be there.
+    # Whether the term needs `LossInputs.teacher`.
     needs_teacher = False
-    # Whether the weight is the term's share of the whole: all others together get the rest.
-    is_share = False
+    # Whether the term's weight w mixes: the loss is w * this term + (1 - w) * the sum of the others.
+    is_mixture_weight = False
 
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = weight
@@ -74,32 +73,35 @@ class LossTerm:
         raise NotImplementedError
 
     def teacher_rows(self, inputs: LossInputs) -> Tensor:
-        """Return which rows the teacher is asked about, bool, shape (n_docs,)."""
+        """Return the rows for which the term needs the teacher, bool, shape (n_docs,)."""
         return inputs.rows_of(None)
 
     def finish_update(self) -> None:
-        """Update what the term learns by itself, after the component's weights."""
+        """Update the term's own weights, after an update of the component's."""
 
     def state_to_bytes(self) -> bytes:
-        """Return what the term has learned; it goes into checkpoints, and into no saved pipeline."""
+        """Return the term's own weights; checkpoints hold them, saved pipelines do not."""
         return b""
 
     def state_from_bytes(self, data: bytes) -> None:
-        """Put back what `state_to_bytes` gave."""
+        """Restore the state that `state_to_bytes` returned."""
 
 
 def weighted_sum(terms: Dict[str, LossTerm], values: Dict[str, Tensor]) -> Tensor:
-    """Return the loss: the sum of the terms by their weights, less the share of the one that takes a share.
+    """Return the loss: the weighted sum of the terms, mixed with the term whose weight is a mixture weight.
 
-    A term that takes a share and is alone is the whole loss, times its weight: others get the rest, and there are none.
-
-    RAISES (CrossnerError): more than one takes a share.
+    terms (Dict[str, LossTerm]): the terms by name.
+    values (Dict[str, Tensor]): the value of each term, a scalar.
+    RETURNS (Tensor): sum(w_i * v_i) of the other terms, times 1 - w if a term has the mixture weight w, plus w * v of
+        this term.
+    RAISES (CrossnerError): more than one term has a mixture weight.
     """
-    shares = [name for name, term in terms.items() if term.is_share]
-    if len(shares) > 1:
-        raise CrossnerError(Errors.C047.format(terms=", ".join(shares)))
-    others = [term.weight * values[name] for name, term in terms.items() if not term.is_share]
-    parts = [torch.stack(others).sum()] if others else []
-    for name in shares:
-        parts = [*((1 - terms[name].weight) * part for part in parts), terms[name].weight * values[name]]
-    return torch.stack(parts).sum()
+    mixed = [name for name, term in terms.items() if term.is_mixture_weight]
+    if len(mixed) > 1:
+        raise CrossnerError(Errors.C047.format(terms=", ".join(mixed)))
+    others = [term.weight * values[name] for name, term in terms.items() if not term.is_mixture_weight]
+    if not mixed:
+        return torch.stack(others).sum()
+    weight = terms[mixed[0]].weight
+    loss = weight * values[mixed[0]]
+    return (1 - weight) * torch.stack(others).sum() + loss if others else loss

@@ -17,14 +17,10 @@ from thinc.types import Floats2d
 from torch import Tensor, nn
 
 from ..errors import CrossnerError, Errors
+from ..tuning import BILSTM_CACHED_WORDS, BILSTM_CHUNK_TOKENS
 from .bilstm_module import WordEncoder, encode_characters
 from .module_shim import HeadShim
 from .serialization import module_from_bytes, module_to_bytes
-
-# Tokens, padding included, that go through the BiLSTM at once at prediction.
-CHUNK_TOKENS = 4096
-# Distinct words whose vectors are kept.
-MOST_WORDS = 50_000
 
 Tok2Vec = Model[List[Doc], List[Floats2d]]
 
@@ -119,7 +115,7 @@ class Lexicon:
         A word that a table of whole words does not have has the vector 0, and no rows.
         """
         vectors, known = self.known
-        if vocab.vectors is not vectors or len(known) > MOST_WORDS:
+        if vocab.vectors is not vectors or len(known) > BILSTM_CACHED_WORDS:
             known = {}
             self.known = (vocab.vectors, known)
         new = [key for key in keys if key not in known]
@@ -217,7 +213,7 @@ def forward(model: Tok2Vec, docs: List[Doc], is_train: bool) -> Tuple[List[Float
 def predict_flat(model: Tok2Vec, shim: HeadShim, docs: List[Doc]) -> Tensor:
     """Encode docs in chunks of like lengths; return the vectors of all tokens in order."""
     found: List[Optional[Tensor]] = [None] * len(docs)
-    for chunk in batch_by_length(docs, CHUNK_TOKENS):
+    for chunk in batch_by_length(docs, BILSTM_CHUNK_TOKENS):
         part = [docs[i] for i in chunk]
         flat, _ = shim(encode_docs(model, part), is_train=False)
         for i, rows in zip(chunk, flat.split([len(doc) for doc in part]), strict=True):

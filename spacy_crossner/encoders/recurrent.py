@@ -6,9 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-# The padded kernel of the CPU takes two thirds of the packed one's time for each place, and goes over the padding, too:
-# places for each token up to which it is the faster one.
-MOST_PLACES = 1.5
+from ..tuning import LSTM_PADDED_POSITIONS
 
 
 def run_bilstm(
@@ -31,7 +29,7 @@ def run_bilstm(
     """
     n_docs, n_tokens, _ = rows.shape
     hidden = weights[0][1].shape[1]
-    if rows.is_cuda or n_docs * n_tokens > MOST_PLACES * int(lengths.sum()):
+    if rows.is_cuda or n_docs * n_tokens > LSTM_PADDED_POSITIONS * int(lengths.sum()):
         packed = pack_padded_sequence(rows, lengths, batch_first=True, enforce_sorted=False)
         start = rows.new_zeros(len(weights), n_docs, hidden)
         flat = [each for direction in weights for each in direction]

@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers.file_utils import ModelOutput
 
 from ..annotations.words import Words, see_words
+from ..threads import use_ops_of
 from .opening import named_faults, open_encoder
 from .piece_windows import PieceWindows, keep_best_windows, tokenize_windows
 from .pooling import guard_pooling
@@ -94,7 +95,8 @@ def encode(
     else:
         align = get_alignment(flat, wordpieces.strings, tokenizer.tokenizer.all_special_tokens)
     align = keep_best_windows(align, windows, wordpieces.input_ids.shape[1])
-    output, backprop_output = model.layers[0](wordpieces, is_train)
+    with use_ops_of(model):
+        output, backprop_output = model.layers[0](wordpieces, is_train)
 
     def backprop(d_output: FullTransformerBatch) -> List[Doc]:
         backprop_output(d_output.model_output)

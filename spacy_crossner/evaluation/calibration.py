@@ -1,4 +1,4 @@
-"""How far scores can be trusted: calibration error, reliability, what a threshold gives, temperature scaling."""
+"""How far scores can be trusted: calibration error, reliability table, threshold curve, temperature scaling."""
 
 from typing import Callable, List, NamedTuple, Sequence, TypedDict
 
@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from .metrics import PRF
 
-# Log-losses see no score nearer to 0 or 1 than this.
+# Scores are clipped to this distance from 0 and 1, so that log-losses are finite.
 EPSILON = 1e-6
 TEMPERATURES = (0.1, 20.0)
 
@@ -23,7 +23,7 @@ class Judged(NamedTuple):
 class Bin(TypedDict):
     """Entities whose scores are in (low, high], the first bin with its low end.
 
-    `confidence` is the mean of their scores and `accuracy` the share of them that is right; both are 0 in an empty bin.
+    `confidence` is the mean of their scores and `accuracy` the fraction that is right; both are 0 in an empty bin.
     """
 
     low: float
@@ -34,7 +34,7 @@ class Bin(TypedDict):
 
 
 class Calibration(TypedDict):
-    """`ece`, the expected calibration error, and the reliability table that it sums up."""
+    """`ece`, the expected calibration error, and `bins`, the reliability table that it is computed from."""
 
     ece: float
     bins: List[Bin]
@@ -79,7 +79,7 @@ def calibration(scores: ArrayLike, correct: ArrayLike, n_bins: int = 10) -> Cali
 def threshold_curve(
     scores: ArrayLike, correct: ArrayLike, n_gold: int, thresholds: Sequence[float] = tuple(np.linspace(0, 0.95, 20))
 ) -> List[ThresholdPRF]:
-    """Score what is left when entities below a threshold are dropped, for each threshold.
+    """Return precision, recall and F1 of the entities that reach a threshold, for each threshold.
 
     scores (ArrayLike): the score of each predicted entity.
     correct (ArrayLike): whether it is right.
@@ -90,15 +90,15 @@ def threshold_curve(
     curve: List[ThresholdPRF] = []
     for threshold in thresholds:
         kept = scores >= threshold
-        right = int((kept & correct).sum())
-        p, r = right / max(1, int(kept.sum())), right / max(1, n_gold)
-        # The threshold as a plain figure: 0.15, not 0.15000000000000002.
+        n_correct = int((kept & correct).sum())
+        p, r = n_correct / max(1, int(kept.sum())), n_correct / max(1, n_gold)
+        # Rounded for the JSON file: 0.15, not 0.15000000000000002.
         curve.append({"threshold": round(float(threshold), 6), "p": p, "r": r, "f": 2 * p * r / max(EPSILON, p + r)})
     return curve
 
 
 def log_loss(scores: ArrayLike, correct: ArrayLike) -> float:
-    """Return the mean log-loss of scores as probabilities of being right; 0 of no scores."""
+    """Return the mean log-loss of scores as probabilities of being right; 0 if there are none."""
     if not len(np.atleast_1d(scores)):
         return 0.0
     clipped: NDArray[np.float64] = np.clip(np.asarray(scores, dtype=float), EPSILON, 1 - EPSILON)
@@ -112,5 +112,5 @@ def fit_temperature(loss: Callable[[float], float]) -> float:
     """
     low, high = np.log(TEMPERATURES)
     options = {"xatol": 0.01}
-    found = minimize_scalar(lambda x: loss(float(np.exp(x))), bounds=(low, high), method="bounded", options=options)
-    return float(np.exp(found.x))
+    minimum = minimize_scalar(lambda x: loss(float(np.exp(x))), bounds=(low, high), method="bounded", options=options)
+    return float(np.exp(minimum.x))

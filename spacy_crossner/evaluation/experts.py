@@ -1,4 +1,4 @@
-"""The gate of a mixture of entity experts: how often it is right, and drawn (Liu et al., 2020, Figure 2)."""
+"""The gate of a mixture of entity experts: its accuracy, and drawings of it (Liu et al., 2020, Figure 2)."""
 
 from contextlib import contextmanager
 from html import escape
@@ -28,7 +28,7 @@ C208 = (
 
 @contextmanager
 def experts_kept(nlp: Language) -> Iterator[None]:
-    """Let the components of a pipeline that have experts leave their confidences on docs."""
+    """Within this context, components with experts store the experts' confidences on docs."""
     pipes = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "keep_experts")]
     before = [pipe.keep_experts for pipe in pipes]
     try:
@@ -41,38 +41,38 @@ def experts_kept(nlp: Language) -> Iterator[None]:
 
 
 def gate_accuracy(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Optional[Dict[str, float]]:
-    """Return how often the expert that counts most is that of the gold type.
+    """Return how often the expert with the highest weight is the one of the gold type.
 
     gold (Sequence[Doc]): annotated docs; tokens without annotation are left out.
-    predicted (Sequence[Doc]): the same docs with the confidences that a component left on them.
+    predicted (Sequence[Doc]): the same docs with the confidences that a component stored on them.
     RETURNS (Optional[Dict[str, float]]): over all `tokens` and over those of gold entities, `entity_tokens`, in [0, 1];
         None where a doc has no confidences.
     """
-    right: List[bool] = []
+    is_right: List[bool] = []
     is_entity: List[bool] = []
     for expected, doc in zip(gold, predicted, strict=True):
-        found = get_experts(doc)
-        if found is None:
+        experts = get_experts(doc)
+        if experts is None:
             if len(doc):
                 return None
             continue
-        names, weights = found
-        for token, best in zip(expected, weights.argmax(axis=1).tolist(), strict=True):
+        names, weights = experts
+        for token, best_expert in zip(expected, weights.argmax(axis=1).tolist(), strict=True):
             if token.ent_iob:
-                right.append(names[best] == (token.ent_type_ or OUTSIDE))
+                is_right.append(names[best_expert] == (token.ent_type_ or OUTSIDE))
                 is_entity.append(bool(token.ent_type))
-    if not right:
+    if not is_right:
         return None
-    hits = np.array(right)
-    of_entities = hits[np.array(is_entity)]
-    return {"tokens": float(hits.mean()), "entity_tokens": float(of_entities.mean()) if len(of_entities) else 0.0}
+    hits = np.array(is_right)
+    entity_hits = hits[np.array(is_entity)]
+    return {"tokens": float(hits.mean()), "entity_tokens": float(entity_hits.mean()) if len(entity_hits) else 0.0}
 
 
 def draw_experts(docs: Sequence[Doc], path: Path) -> None:
-    """Draw the confidences of docs as a picture, one panel a stretch of tokens, the gold or found types below.
+    """Draw the confidences of docs as a picture, one panel for each stretch of tokens, the entity types below.
 
-    docs (Sequence[Doc]): docs that `moee_ner` has gone over with `keep_experts`; those without tokens are left out.
-    path (Path): the file, whose ending says the format (`.png`, `.svg`).
+    docs (Sequence[Doc]): docs that `moee_ner` annotated with `keep_experts`; docs without tokens are left out.
+    path (Path): the file; its suffix gives the format (`.png`, `.svg`).
     RAISES (CrossnerError): a doc has no confidences, or matplotlib is not installed.
     """
     panels = [
@@ -97,9 +97,9 @@ def draw_experts(docs: Sequence[Doc], path: Path) -> None:
 
 
 def experts_html(doc: Doc) -> str:
-    """Return the confidences of a doc as an HTML table, a row an expert, a column a token; for a report or a notebook.
+    """Return the confidences of a doc as an HTML table, a row for each expert and a column for each token.
 
-    Confidence is told by colour and by number; all text is escaped.
+    A cell shows the confidence as a colour and as a number; all text is escaped.
 
     doc (Doc): see `draw_experts`.
     RAISES (CrossnerError): the doc has no confidences.
@@ -121,16 +121,16 @@ def experts_html(doc: Doc) -> str:
 
 
 def confidences(doc: Doc) -> Tuple[List[str], NDArray[np.float32]]:
-    """Return what `get_experts` does.
+    """Return the experts' names and confidences; see `get_experts`.
 
-    RAISES (CrossnerError): there is nothing.
+    RAISES (CrossnerError): the doc has no confidences.
     """
-    found = get_experts(doc)
-    if found is None:
+    experts = get_experts(doc)
+    if experts is None:
         if len(doc):
             raise CrossnerError(C208)
         return [OUTSIDE], np.zeros((0, 1), dtype=np.float32)
-    return found
+    return experts
 
 
 def _cell(weight: float) -> str:

@@ -13,7 +13,7 @@ FORMATS = (".png", ".svg")
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """Return an empty figure, in inches. Nothing of it is left to a display or to pyplot's state.
+    """Return an empty figure, its size in inches. It needs no display and leaves pyplot's state unchanged.
 
     RAISES (CrossnerError): matplotlib is not installed.
     """
@@ -25,7 +25,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save_figure(figure: "Figure", path: Path, formats: Sequence[str] = FORMATS) -> Sequence[Path]:
-    """Save a figure once for each format, in place of the path's ending; return the files."""
+    """Save a figure once for each format, which replaces the path's suffix; return the files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files = [path.with_suffix(ending) for ending in formats]
     for file in files:

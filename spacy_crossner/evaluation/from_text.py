@@ -1,4 +1,4 @@
-"""Scores as an app sees them: of what `nlp(text)` finds in running text, by characters.
+"""Scores as an app sees them: of the entities that `nlp(text)` finds in running text, by characters.
 
 The tokens are those of the pipeline's own tokenizer. An entity that begins or ends inside one of them cannot be found,
 and counts as missed; scores on gold tokens do not show that.
@@ -19,10 +19,10 @@ CharEntity = Tuple[int, int, str]
 
 
 def predict_from_text(nlp: Language, gold: Sequence[Doc], batch_size: int) -> List[Doc]:
-    """Return what a pipeline makes of the running text of docs, with their domain marks.
+    """Return a pipeline's predictions for the running text of docs, with the docs' domains.
 
     nlp (Language): the pipeline.
-    gold (Sequence[Doc]): the docs; where their blanks are not known, see `data.running`.
+    gold (Sequence[Doc]): the docs; where their spaces are not known, `data.running` guesses them.
     batch_size (int): docs in a batch.
     """
     docs = [nlp.make_doc(running_text_of(doc)[0]) for doc in gold]
@@ -32,7 +32,7 @@ def predict_from_text(nlp: Language, gold: Sequence[Doc], batch_size: int) -> Li
 
 
 def measure_fit(nlp: Language, gold: Sequence[Doc]) -> TokenFit:
-    """Count the gold entities that no token boundary of a pipeline's tokenizer fits."""
+    """Count the gold entities that begin or end inside a token of the pipeline's tokenizer."""
     fit = TokenFit()
     for doc in gold:
         spaces = None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in doc]
@@ -42,34 +42,34 @@ def measure_fit(nlp: Language, gold: Sequence[Doc]) -> TokenFit:
 
 
 def text_scores(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Dict[str, Any]:
-    """Score predictions on running text: an entity is right if its characters and its label are.
+    """Score predictions on running text: an entity is right if its characters and its label are right.
 
     A predicted entity that touches a token without annotation is left out, as in the scores on gold tokens.
 
     gold (Sequence[Doc]): the annotated docs.
     predicted (Sequence[Doc]): what `predict_from_text` returns for them.
     RETURNS (Dict[str, Any]): `p`, `r`, `f` in [0, 1], `per_type` with these and the `support`, the most frequent type
-        first; the numbers of `entities` and `predicted_entities`, and of `guessed`, sentences whose blanks were not
+        first; the numbers of `entities` and `predicted_entities`, and of `guessed`, sentences whose spaces were not
         known.
     """
     total, by_label = PRFScore(), dict[str, PRFScore]()
     support: Counter[str] = Counter()
     n_predicted = 0
-    for doc, found in zip(gold, predicted, strict=True):
+    for doc, predicted_doc in zip(gold, predicted, strict=True):
         _, offsets = running_text_of(doc)
-        expected = {(offsets[ent.start][0], offsets[ent.end - 1][1], ent.label_) for ent in doc.ents}
-        open_tokens = [offsets[token.i] for token in doc if not token.ent_iob]
-        entities = {
+        gold_entities = {(offsets[ent.start][0], offsets[ent.end - 1][1], ent.label_) for ent in doc.ents}
+        unannotated = [offsets[token.i] for token in doc if not token.ent_iob]
+        predicted_entities = {
             (ent.start_char, ent.end_char, ent.label_)
-            for ent in found.ents
-            if not any(start < ent.end_char and end > ent.start_char for start, end in open_tokens)
+            for ent in predicted_doc.ents
+            if not any(start < ent.end_char and end > ent.start_char for start, end in unannotated)
         }
-        total.score_set(entities, expected)
-        for label in {label for _, _, label in entities | expected}:
+        total.score_set(predicted_entities, gold_entities)
+        for label in {label for _, _, label in predicted_entities | gold_entities}:
             score = by_label.setdefault(label, PRFScore())
-            score.score_set(_of_label(entities, label), _of_label(expected, label))
-        support.update(label for _, _, label in expected)
-        n_predicted += len(entities)
+            score.score_set(_of_label(predicted_entities, label), _of_label(gold_entities, label))
+        support.update(label for _, _, label in gold_entities)
+        n_predicted += len(predicted_entities)
     labels = sorted(by_label, key=lambda label: (-support[label], label))
     return {
         **_figures(total),
@@ -85,11 +85,11 @@ def _of_label(entities: Set[CharEntity], label: str) -> Set[CharEntity]:
 
 
 def _figures(score: PRFScore) -> Dict[str, float]:
-    # spaCy adds a tiny number to each divisor.
-    found, gold = score.tp + score.fp, score.tp + score.fn
-    both = found + gold
+    # Not by the properties of `PRFScore`, which add a tiny number to each divisor.
+    n_predicted, n_gold = score.tp + score.fp, score.tp + score.fn
+    n_both = n_predicted + n_gold
     return {
-        "p": score.tp / found if found else 0.0,
-        "r": score.tp / gold if gold else 0.0,
-        "f": 2 * score.tp / both if both else 0.0,
+        "p": score.tp / n_predicted if n_predicted else 0.0,
+        "r": score.tp / n_gold if n_gold else 0.0,
+        "f": 2 * score.tp / n_both if n_both else 0.0,
     }

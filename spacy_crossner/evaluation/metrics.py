@@ -64,8 +64,8 @@ def strict_scores(gold: Sequence[Tags], predicted: Sequence[Tags]) -> StrictScor
 def conlleval_scores(gold: Sequence[Tags], predicted: Sequence[Tags]) -> PRF:
     """Score as the published CrossNER code does: conlleval on all sentences joined to one sequence.
 
-    Without a boundary between sentences, an `I-X` at the start of one goes on with an entity X at the end of the one
-    before it.
+    Without a boundary between sentences, an `I-X` at the start of a sentence continues an entity X at the end of the
+    sentence before.
 
     gold (Sequence[Tags]): the BIO tags of each sentence.
     predicted (Sequence[Tags]): the same number of tags for each.
@@ -79,7 +79,7 @@ def conlleval_scores(gold: Sequence[Tags], predicted: Sequence[Tags]) -> PRF:
 
 
 def untyped_scores(gold: Sequence[Tags], predicted: Sequence[Tags]) -> PRF:
-    """Score exact spans in the strict reading, whatever their types: how well entities are found at all.
+    """Score exact spans in the strict reading, without regard to their types.
 
     gold (Sequence[Tags]): the BIO tags of each sentence.
     predicted (Sequence[Tags]): the same number of tags for each.
@@ -88,15 +88,15 @@ def untyped_scores(gold: Sequence[Tags], predicted: Sequence[Tags]) -> PRF:
     """
     _check_lengths(gold, predicted)
     _labels([*gold, *predicted])
-    of_gold, found = (
+    gold_spans, predicted_spans = (
         {(i, *span[:2]) for i, tags in enumerate(side) for span in bio_to_spans(tags) if tags[span[0]][0] == "B"}
         for side in (gold, predicted)
     )
-    right = len(of_gold & found)
+    n_correct = len(gold_spans & predicted_spans)
     return {
-        "p": right / max(1, len(found)),
-        "r": right / max(1, len(of_gold)),
-        "f": 2 * right / max(1, len(found) + len(of_gold)),
+        "p": n_correct / max(1, len(predicted_spans)),
+        "r": n_correct / max(1, len(gold_spans)),
+        "f": 2 * n_correct / max(1, len(predicted_spans) + len(gold_spans)),
     }
 
 
@@ -131,7 +131,7 @@ def _report(gold: List[Tags], predicted: List[Tags], **reading: Any) -> Dict[str
     """Return seqeval's report: by label code, and `micro avg` for all."""
     _check_lengths(gold, predicted)
     with warnings.catch_warnings():
-        # The macro average, which we do not use, is the mean of nothing where no entity is found.
+        # The macro average, which we do not use, is the mean of an empty list where no entity is predicted.
         warnings.simplefilter("ignore", RuntimeWarning)
         # seqeval refuses a list of no sentences.
         return classification_report(gold or [[]], predicted or [[]], output_dict=True, zero_division=0, **reading)

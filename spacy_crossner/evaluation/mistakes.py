@@ -1,4 +1,4 @@
-"""What is wrong with each entity that was found or not found."""
+"""The kind of mistake of each gold and each predicted entity."""
 
 from collections import Counter
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 
 from ..annotations.scores import get_score
 
-# In the order in which a reader wants to see them.
+# In the order of the report.
 KINDS = {
     "right": "span and type are right",
     "type": "the span is right, the type is not",
@@ -21,38 +21,38 @@ KINDS = {
 
 
 class Verdict(NamedTuple):
-    """A gold entity, a found one, or a pair of both.
+    """A gold entity, a predicted one, or a pair of both.
 
     kind (str): a key of `KINDS`.
     gold (Optional[Span]): the gold entity.
-    found (Optional[Span]): the found entity.
-    score (Optional[float]): the score of the found entity, if it has one.
+    predicted (Optional[Span]): the predicted entity.
+    score (Optional[float]): the score of the predicted entity, if it has one.
     """
 
     kind: str
     gold: Optional[Span]
-    found: Optional[Span]
+    predicted: Optional[Span]
     score: Optional[float]
 
 
 def judge(gold: Doc, predicted: Doc) -> List[Verdict]:
-    """Pair gold and found entities of a sentence and say what is wrong with each.
+    """Pair the gold and predicted entities of a sentence and name the mistake of each pair.
 
-    Entities with the same span are a pair; of the others those are that overlap most, each entity in one pair at most.
-    A found entity that touches a token without annotation cannot be judged and is left out.
+    Entities with the same span are a pair. The others are paired by overlap, the largest first; each entity is in at
+    most one pair. A predicted entity that touches a token without annotation cannot be judged and is left out.
 
     gold (Doc): the annotated sentence.
-    predicted (Doc): the same tokens with the entities that were found.
+    predicted (Doc): the same tokens with the predicted entities.
     RETURNS (List[Verdict]): in the order of the text.
     """
     expected = list(gold.ents)
-    found = [ent for ent in predicted.ents if all(token.ent_iob for token in gold[ent.start : ent.end])]
+    candidates = [ent for ent in predicted.ents if all(token.ent_iob for token in gold[ent.start : ent.end])]
     overlaps = sorted(
-        (not _same_span(one, other), -shared, i, j)
-        for i, one in enumerate(expected)
-        for j, other in enumerate(found)
-        for shared in [min(one.end, other.end) - max(one.start, other.start)]
-        if shared > 0
+        (not _same_span(gold_ent, ent), -n_shared, i, j)
+        for i, gold_ent in enumerate(expected)
+        for j, ent in enumerate(candidates)
+        for n_shared in [min(gold_ent.end, ent.end) - max(gold_ent.start, ent.start)]
+        if n_shared > 0
     )
     partner_of: Dict[int, int] = {}
     taken = set()
@@ -60,42 +60,44 @@ def judge(gold: Doc, predicted: Doc) -> List[Verdict]:
         if i not in partner_of and j not in taken:
             partner_of[i] = j
             taken.add(j)
-    verdicts = [_pair(one, found[partner_of[i]] if i in partner_of else None) for i, one in enumerate(expected)]
-    verdicts += [Verdict("spurious", None, ent, get_score(ent)) for j, ent in enumerate(found) if j not in taken]
-    return sorted(verdicts, key=_place)
+    verdicts = [
+        _pair(gold_ent, candidates[partner_of[i]] if i in partner_of else None) for i, gold_ent in enumerate(expected)
+    ]
+    verdicts += [Verdict("spurious", None, ent, get_score(ent)) for j, ent in enumerate(candidates) if j not in taken]
+    return sorted(verdicts, key=_position)
 
 
 def count_entities(gold: Sequence[Doc], predicted: Sequence[Doc]) -> NDArray[np.int64]:
-    """Return for each sentence how many entities are right, found, and gold, shape (n_docs, 3)."""
+    """Return the numbers of right, predicted and gold entities of each sentence, shape (n_docs, 3)."""
     rows = []
     for expected, doc in zip(gold, predicted, strict=True):
         verdicts = judge(expected, doc)
-        right = sum(verdict.kind == "right" for verdict in verdicts)
-        found = sum(verdict.found is not None for verdict in verdicts)
-        rows.append((right, found, len(expected.ents)))
+        n_right = sum(verdict.kind == "right" for verdict in verdicts)
+        n_predicted = sum(verdict.predicted is not None for verdict in verdicts)
+        rows.append((n_right, n_predicted, len(expected.ents)))
     return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 def confusion(verdicts: Sequence[Verdict]) -> Dict[Tuple[str, str], int]:
-    """Count pairs of gold and found type; "" stands for no entity."""
+    """Count pairs of gold and predicted type; "" stands for no entity."""
     return Counter(
-        (verdict.gold.label_ if verdict.gold else "", verdict.found.label_ if verdict.found else "")
+        (verdict.gold.label_ if verdict.gold else "", verdict.predicted.label_ if verdict.predicted else "")
         for verdict in verdicts
     )
 
 
-def _pair(gold: Span, found: Optional[Span]) -> Verdict:
-    if found is None:
+def _pair(gold: Span, predicted: Optional[Span]) -> Verdict:
+    if predicted is None:
         return Verdict("missed", gold, None, None)
-    kinds = ("right", "type") if _same_span(gold, found) else ("boundary", "both")
-    return Verdict(kinds[gold.label_ != found.label_], gold, found, get_score(found))
+    kinds = ("right", "type") if _same_span(gold, predicted) else ("boundary", "both")
+    return Verdict(kinds[gold.label_ != predicted.label_], gold, predicted, get_score(predicted))
 
 
-def _same_span(one: Span, other: Span) -> bool:
-    return (one.start, one.end) == (other.start, other.end)
+def _same_span(first: Span, second: Span) -> bool:
+    return (first.start, first.end) == (second.start, second.end)
 
 
-def _place(verdict: Verdict) -> Tuple[int, int]:
-    span = verdict.gold or verdict.found
+def _position(verdict: Verdict) -> Tuple[int, int]:
+    span = verdict.gold or verdict.predicted
     assert span is not None
     return span.start, span.end

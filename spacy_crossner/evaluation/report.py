@@ -1,4 +1,4 @@
-"""A report of a pipeline's scores and mistakes: one HTML page that needs nothing else."""
+"""A report of a pipeline's scores and mistakes: one self-contained HTML page."""
 
 from collections import Counter
 from importlib import resources
@@ -11,13 +11,14 @@ from spacy.tokens import Doc, Span
 
 from ..annotations.experts import get_experts
 from ..data.files import check_output, write_files
-from .evaluate import Predicted, score_files
+from .evaluate import score_files
 from .experts import experts_html
 from .mistakes import KINDS, Verdict, confusion, judge
+from .predicting import Predictions
 
-# Hues of the types, in the order of their frequency; further ones begin anew.
+# Hues of the entity types, in the order of their frequency; further types start again with the first hue.
 HUES = (210, 30, 120, 280, 0, 170, 60, 320, 90, 240, 15, 190, 45, 300)
-# Sentences whose gate is drawn, the worst first: each drawing is as large as ten sentences.
+# Number of sentences whose gate is drawn, the worst first. A drawing takes as much space as ten sentences.
 DRAWN = 40
 
 
@@ -25,9 +26,9 @@ class Piece(NamedTuple):
     """A stretch of a sentence's text.
 
     text (str): the text, with the space after it.
-    label (str): the type of the entity that it is, "" for none.
-    kind (str): what is wrong with it.
-    score (Optional[float]): its score.
+    label (str): the type of the entity that it shows, "" outside of entities.
+    kind (str): the entity's kind of mistake, see `KINDS`.
+    score (Optional[float]): the entity's score.
     """
 
     text: str
@@ -42,31 +43,31 @@ class Sentence(NamedTuple):
     number (int): its place in the data, from 1.
     text (str): its text.
     gold (List[Piece]): the text with the gold entities.
-    found (List[Piece]): the text with the found ones.
-    kinds (List[str]): what is wrong in it.
+    predicted (List[Piece]): the text with the predicted entities.
+    kinds (List[str]): the kinds of mistakes in it.
     mistakes (int): how many entities are not right.
-    gate (Markup): the confidences of experts, if there are any.
+    gate (Markup): the confidences of the experts; empty without experts.
     """
 
     number: int
     text: str
     gold: List[Piece]
-    found: List[Piece]
+    predicted: List[Piece]
     kinds: List[str]
     mistakes: int
     gate: Markup
 
 
-def make_report(scores: Dict[str, Any], found: Predicted) -> str:
-    """Return the report as HTML: scores, confusion, calibration, and every sentence, those with most mistakes first.
+def make_report(scores: Dict[str, Any], predictions: Predictions) -> str:
+    """Return the report as HTML: scores, confusion, calibration, and every sentence, the worst first.
 
     scores (Dict[str, Any]): see `evaluate_files`.
-    found (Predicted): what was scored.
+    predictions (Predictions): the predictions that were scored.
     """
-    verdicts = [judge(gold, doc) for gold, doc in zip(found.gold, found.docs, strict=True)]
-    everything = [verdict for row in verdicts for verdict in row]
+    verdicts = [judge(gold, doc) for gold, doc in zip(predictions.gold, predictions.docs, strict=True)]
+    all_verdicts = [verdict for sentence_verdicts in verdicts for verdict in sentence_verdicts]
     types = list(scores["strict"]["per_type"])
-    types += sorted({verdict.found.label_ for verdict in everything if verdict.found} - set(types))
+    types += sorted({verdict.predicted.label_ for verdict in all_verdicts if verdict.predicted} - set(types))
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["percent"] = lambda value: f"{100 * value:.1f}"
     folder = resources.files(__package__) / "page"
@@ -78,38 +79,44 @@ def make_report(scores: Dict[str, Any], found: Predicted) -> str:
         types=types,
         hues={label: HUES[i % len(HUES)] for i, label in enumerate(types)},
         kinds=KINDS,
-        kind_counts=Counter(verdict.kind for verdict in everything),
-        confusion=confusion(everything),
-        sentences=sort_sentences(found, verdicts),
+        kind_counts=Counter(verdict.kind for verdict in all_verdicts),
+        confusion=confusion(all_verdicts),
+        sentences=sort_sentences(predictions, verdicts),
         style=Markup(style),
         script=Markup(script),
     )
 
 
-def sort_sentences(found: Predicted, verdicts: Sequence[List[Verdict]]) -> List[Sentence]:
-    """Return the sentences, those with most mistakes first, of equals those whose wrong entities have higher scores."""
-    order = sorted(range(len(verdicts)), key=lambda i: (*_badness(verdicts[i]), i))
+def sort_sentences(predictions: Predictions, verdicts: Sequence[List[Verdict]]) -> List[Sentence]:
+    """Return the sentences, most mistakes first; where these are equal, the highest score of a wrong entity first."""
+    order = sorted(range(len(verdicts)), key=lambda i: (*_worst_first(verdicts[i]), i))
     rows = []
-    for place, i in enumerate(order):
-        gold, doc, row = found.gold[i], found.docs[i], verdicts[i]
-        wrong = [verdict for verdict in row if verdict.kind != "right"]
-        has_gate = get_experts(doc) is not None and len(doc) and place < DRAWN
+    for rank, i in enumerate(order):
+        gold, predicted, sentence_verdicts = predictions.gold[i], predictions.docs[i], verdicts[i]
+        wrong = [verdict for verdict in sentence_verdicts if verdict.kind != "right"]
+        has_gate = get_experts(predicted) is not None and len(predicted) and rank < DRAWN
         rows.append(
             Sentence(
                 number=i + 1,
-                text=doc.text,
-                gold=list(cut(gold, {verdict.gold: verdict for verdict in row if verdict.gold})),
-                found=list(cut(doc, {verdict.found: verdict for verdict in row if verdict.found})),
-                kinds=sorted({verdict.kind for verdict in row}),
+                text=predicted.text,
+                gold=list(
+                    cut_at_entities(gold, {verdict.gold: verdict for verdict in sentence_verdicts if verdict.gold})
+                ),
+                predicted=list(
+                    cut_at_entities(
+                        predicted, {verdict.predicted: verdict for verdict in sentence_verdicts if verdict.predicted}
+                    )
+                ),
+                kinds=sorted({verdict.kind for verdict in sentence_verdicts}),
                 mistakes=len(wrong),
-                gate=Markup(experts_html(doc)) if has_gate else Markup(""),
+                gate=Markup(experts_html(predicted)) if has_gate else Markup(""),
             )
         )
     return rows
 
 
-def cut(doc: Doc, verdicts: Dict[Span, Verdict]) -> Iterator[Piece]:
-    """Cut the text of a doc at the entities that were judged."""
+def cut_at_entities(doc: Doc, verdicts: Dict[Span, Verdict]) -> Iterator[Piece]:
+    """Cut the text of a doc at the entities that have a verdict."""
     end = 0
     for ent, verdict in sorted(verdicts.items(), key=lambda pair: pair[0].start):
         if ent.start > end:
@@ -137,11 +144,11 @@ def report_files(
     RETURNS (Dict[str, Any]): the scores.
     """
     check_output(Path(output), map(Path, (data, *drop_seen)))
-    scores, found = score_files(model, data, drop_seen=drop_seen, gpu_id=gpu_id, batch_size=batch_size)
-    write_files({Path(output): make_report(scores, found).encode("utf8")})
+    scores, predictions = score_files(model, data, drop_seen=drop_seen, gpu_id=gpu_id, batch_size=batch_size)
+    write_files({Path(output): make_report(scores, predictions).encode("utf8")})
     return scores
 
 
-def _badness(verdicts: Sequence[Verdict]) -> Tuple[int, float]:
+def _worst_first(verdicts: Sequence[Verdict]) -> Tuple[int, float]:
     wrong = [verdict for verdict in verdicts if verdict.kind != "right"]
     return -len(wrong), -max((verdict.score or 0.0 for verdict in wrong), default=0.0)

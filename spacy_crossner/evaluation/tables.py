@@ -11,7 +11,7 @@ FROM_TEXT = "from text"
 
 
 def score_table(scores: Mapping[str, Any]) -> str:
-    """Lay out the scores that `evaluate` returns: overall, by type, the reading of illegal tags, calibration, speed.
+    """Format the scores that `evaluate` returns: overall, by type, illegal tags, calibration, speed.
 
     scores (Mapping[str, Any]): see `evaluation.evaluate`.
     RETURNS (str): figures in percent, types in the order given (the most frequent first).

@@ -1,4 +1,4 @@
-"""Calibration: fit on dev what the scores of a trained component are divided by, and from which score on it trusts."""
+"""Calibration: fit the temperature and the score threshold of a trained component on dev data."""
 
 import os
 import tempfile
@@ -16,7 +16,7 @@ from ..errors import CrossnerError
 from ..storage.loading import load_pipeline
 from ..storage.outputs import check_outside, check_pipeline
 from .calibration import Judged, calibration, fit_temperature, log_loss, threshold_curve
-from .evaluate import check_annotated
+from .predicting import check_annotated
 
 THRESHOLDS = tuple(i / 100 for i in range(100))
 
@@ -29,61 +29,60 @@ C209 = "[C209] Cannot write {output}: {error}."
 def calibrate(nlp: Language, gold: Sequence[Doc], component: str, *, threshold: bool = True) -> Dict[str, Any]:
     """Fit the temperature of a component, then its threshold, and set them.
 
-    The temperature is the one at which the scores of the entities that it finds have the lowest log-loss as
-    probabilities of being right; it does not change which entities these are. The threshold is the one at which F1 is
-    best when entities with a lower score are dropped.
+    The temperature minimizes the log-loss of the entities' scores, taken as probabilities of being right; it does not
+    change which entities are predicted. The threshold maximizes F1 when entities with a lower score are dropped.
 
     nlp (Language): the pipeline.
     gold (Sequence[Doc]): annotated docs that the component was not trained on.
     component (str): the component's name.
-    threshold (bool): fit it; otherwise it is 0. A threshold in the component's config goes before it.
+    threshold (bool): fit the threshold; otherwise it is 0. A threshold in the component's config takes precedence.
     RETURNS (Dict[str, Any]): the number of `entities` found; `temperature`, `log_loss`, `ece` and `f` `before` and
-        `after`; the `threshold`. Where nothing is found the temperature stays and these are 0.
+        `after`; the `threshold`. Without predicted entities the temperature stays and the figures are 0.
     """
     pipe = nlp.get_pipe(component)
     assert isinstance(pipe, SequenceNER)
     docs = [without_annotation(doc, nlp.vocab) for doc in gold]
-    before = nlp.pipe_names.index(component)
-    with nlp.select_pipes(enable=nlp.pipe_names[:before]):
+    position = nlp.pipe_names.index(component)
+    with nlp.select_pipes(enable=nlp.pipe_names[:position]):
         docs = list(nlp.pipe(docs))
     expected = [{(ent.start, ent.end, ent.label_) for ent in doc.ents} for doc in gold]
     # As in `evaluate`: an entity that touches a token without annotation is neither right nor wrong.
-    annotated = [doc.to_array("ENT_IOB") > 0 for doc in gold]
+    is_annotated = [doc.to_array("ENT_IOB") > 0 for doc in gold]
     n_gold = sum(len(spans) for spans in expected)
-    setting, pipe.threshold = pipe.threshold, 0.0
+    threshold_before, pipe.threshold = pipe.threshold, 0.0
 
     def score(temperature: float) -> Judged:
         pipe.cfg["temperature"] = temperature
         judged = Judged([], [])
         for first_doc in range(0, len(docs), nlp.batch_size):
-            found = pipe.predict(docs[first_doc : first_doc + nlp.batch_size])
-            for i, prediction in enumerate(found, first_doc):
+            predictions = pipe.predict(docs[first_doc : first_doc + nlp.batch_size])
+            for i, prediction in enumerate(predictions, first_doc):
                 for start, end, label, value in prediction.spans:
-                    if annotated[i][start:end].all():
+                    if is_annotated[i][start:end].all():
                         judged.scores.append(value)
                         judged.correct.append((start, end, label) in expected[i])
         return judged
 
     try:
         start_temperature = pipe.temperature
-        first = score(start_temperature)
+        judged_before = score(start_temperature)
         temperature = start_temperature
-        if first.scores:
+        if judged_before.scores:
             temperature = fit_temperature(lambda value: log_loss(*score(value)))
-        last = score(temperature)
+        judged_after = score(temperature)
     finally:
-        pipe.threshold = setting
-    curve = threshold_curve(*last, n_gold, THRESHOLDS if threshold else THRESHOLDS[:1])
+        pipe.threshold = threshold_before
+    curve = threshold_curve(*judged_after, n_gold, THRESHOLDS if threshold else THRESHOLDS[:1])
     best = max(curve, key=lambda row: row["f"])
     pipe.cfg["threshold"] = best["threshold"]
     return {
         "component": component,
-        "entities": len(first.scores),
+        "entities": len(judged_before.scores),
         "threshold": best["threshold"],
         "f": {"before": curve[0]["f"], "after": best["f"]},
         "temperature": {"before": start_temperature, "after": temperature},
-        "log_loss": {"before": log_loss(*first), "after": log_loss(*last)},
-        "ece": {"before": calibration(*first)["ece"], "after": calibration(*last)["ece"]},
+        "log_loss": {"before": log_loss(*judged_before), "after": log_loss(*judged_after)},
+        "ece": {"before": calibration(*judged_before)["ece"], "after": calibration(*judged_after)["ece"]},
     }
 
 
@@ -102,29 +101,29 @@ def calibrate_files(
     model (str): the folder of a pipeline or the name of an installed one; it stays as it is.
     data (Path): the annotated DocBin.
     output (Path): the folder for the calibrated pipeline, complete or not at all.
-    component (Optional[str]): the component; all of ours if not given.
+    component (Optional[str]): the component's name; all components of this package if not given.
     threshold (bool): fit the threshold, too.
-    force (bool): replace a saved pipeline that is there.
+    force (bool): replace a saved pipeline in the output folder.
     gpu_id (int): the GPU, -1 for the CPU.
-    RETURNS (List[Dict[str, Any]]): what `calibrate` found for each component.
-    RAISES (CrossnerError): something is not there, or the output is; with `force`, if it is no pipeline or holds what
-        is read.
+    RETURNS (List[Dict[str, Any]]): the result of `calibrate` for each component.
+    RAISES (CrossnerError): an input is missing, or the output exists; with `force`, if the output is no pipeline or
+        contains an input.
     """
     if output.exists() and not force:
         raise CrossnerError(C208.format(output=output))
-    for read in (Path(model), data):
-        check_outside(output, read)
+    for input_path in (Path(model), data):
+        check_outside(output, input_path)
     check_pipeline(output)
     nlp = load_pipeline(model, gpu_id)
-    ours = [name for name, pipe in nlp.pipeline if isinstance(pipe, SequenceNER) and component in (None, name)]
-    if not ours:
+    names = [name for name, pipe in nlp.pipeline if isinstance(pipe, SequenceNER) and component in (None, name)]
+    if not names:
         named = f" named '{component}'" if component else ""
         raise CrossnerError(C206.format(model=model, named=named, names=", ".join(nlp.pipe_names) or "none"))
     gold = read_docbin(data, nlp.vocab)
     check_annotated(gold, str(data))
     if not any(doc.ents for doc in gold):
         raise CrossnerError(C213.format(data=data, count=len(gold)))
-    found = [calibrate(nlp, gold, name, threshold=threshold) for name in ours]
+    results = [calibrate(nlp, gold, name, threshold=threshold) for name in names]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
@@ -134,4 +133,4 @@ def calibrate_files(
             os.replace(Path(folder) / "new", output)
     except OSError as error:
         raise CrossnerError(C209.format(output=output, error=reason(error))) from error
-    return found
+    return results

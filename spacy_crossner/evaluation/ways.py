@@ -179,7 +179,7 @@ def _read_scores(path: Path, fingerprint: Fingerprint) -> Optional[Dict[str, Any
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if changed:
-        msg.info(f"{path} is made anew: not as when it was made: {in_words(changed)}")
+        msg.info(f"{path} is made again. Changed since it was made: {in_words(changed)}")
         return None
     msg.info(f"{path} is kept: nothing changed since it was made")
     return scores

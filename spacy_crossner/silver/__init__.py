@@ -1,1 +1,1 @@
-"""Labels that no person gave: text as a pipeline labels it, to train on."""
+"""Silver data: text labelled by a pipeline, to train on."""

@@ -1,4 +1,4 @@
-"""Self-training: text that a pipeline has labelled is what another one, or itself, learns from."""
+"""Self-training: a pipeline labels text, and another one, or the same one, is trained on it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,21 +18,21 @@ from ..text.raw import read_text_lines
 
 
 @dataclass
-class Labelled:
-    """What a text was labelled with.
+class LabelledText:
+    """A labelled text, and counts of what was kept.
 
     docs (List[Doc]): the sentences that were kept.
-    read (int): sentences there were.
-    certain (int): entities of the kept ones.
-    uncertain (int): entities of the kept ones below the threshold: their tokens have no annotation.
-    excluded (int): sentences left out, as they hold one of a dev or test set.
+    n_read (int): sentences of the text.
+    n_certain (int): entities in the kept sentences.
+    n_uncertain (int): entities in the kept sentences below the threshold; their tokens have no annotation.
+    n_excluded (int): sentences left out because they contain a sentence of a dev or test set.
     """
 
     docs: List[Doc]
-    read: int
-    certain: int = 0
-    uncertain: int = 0
-    excluded: int = 0
+    n_read: int
+    n_certain: int = 0
+    n_uncertain: int = 0
+    n_excluded: int = 0
 
 
 def read_texts(path: Path, nlp: Language) -> List[Doc]:
@@ -44,9 +44,10 @@ def read_texts(path: Path, nlp: Language) -> List[Doc]:
 
 
 def label_docs(nlp: Language, docs: Iterable[Doc], threshold: float) -> Iterator[Doc]:
-    """Annotate docs with the entities that a pipeline is certain of.
+    """Annotate docs with the entities whose score reaches a threshold.
 
-    The tokens of an entity below the threshold are left without annotation, all others outside of any entity have that.
+    The tokens of an entity below the threshold have no annotation. All other tokens outside of entities are annotated
+    as being outside.
 
     nlp (Language): a pipeline whose entities have scores.
     docs (Iterable[Doc]): docs without annotation.
@@ -77,36 +78,37 @@ def label_files(
     threshold: float = 0.9,
     domain: Optional[str] = None,
     exclude: Sequence[Path] = (),
-) -> Labelled:
-    """Write text as a pipeline labels it, as a DocBin to train on.
+) -> LabelledText:
+    """Label text with a pipeline and write it as a DocBin to train on.
 
-    Sentences without an entity that the pipeline is certain of are left out.
+    Sentences without an entity that reaches the threshold are left out.
 
     nlp (Language): the pipeline.
     text (Path): see `read_texts`.
     output (Path): the DocBin to write.
     threshold (float): see `label_docs`.
-    domain (Optional[str]): domain of the docs; what they are marked with if not given.
-    exclude (Sequence[Path]): dev and test files; what holds a sentence of theirs is left out, see `Excluded`.
+    domain (Optional[str]): domain of the docs; the domain that they already have if not given.
+    exclude (Sequence[Path]): dev and test files; a doc that contains one of their sentences is left out, see
+        `Excluded`.
     RAISES (CrossnerError): a file cannot be read or written, nothing is left, or see `label_docs` and `check_output`.
     """
     check_output(Path(output), [Path(path) for path in (text, *exclude)], docbin=True)
     docs = read_texts(Path(text), nlp)
-    found = Labelled([], len(docs))
+    result = LabelledText([], len(docs))
     if exclude:
-        left_out = set(read_excluded([Path(path) for path in exclude]).holding([doc.text for doc in docs]))
-        docs = [doc for i, doc in enumerate(docs) if i not in left_out]
-        found.excluded = len(left_out)
-    for before, doc in zip(docs, label_docs(nlp, docs, threshold), strict=True):
+        excluded_rows = set(read_excluded([Path(path) for path in exclude]).holding([doc.text for doc in docs]))
+        docs = [doc for i, doc in enumerate(docs) if i not in excluded_rows]
+        result.n_excluded = len(excluded_rows)
+    for source, doc in zip(docs, label_docs(nlp, docs, threshold), strict=True):
         if not doc.ents:
             continue
-        set_domain(doc, domain or get_domain(before))
-        set_language(doc, get_language(before) or nlp.lang)
-        found.docs.append(doc)
-        found.certain += len(doc.ents)
-        # `ent_iob` is 0 where nothing is said.
-        found.uncertain += sum(not token.ent_iob and (not token.i or doc[token.i - 1].ent_iob > 0) for token in doc)
-    if not found.docs:
+        set_domain(doc, domain or get_domain(source))
+        set_language(doc, get_language(source) or nlp.lang)
+        result.docs.append(doc)
+        result.n_certain += len(doc.ents)
+        # `ent_iob` is 0 for a token without annotation.
+        result.n_uncertain += sum(not token.ent_iob and (not token.i or doc[token.i - 1].ent_iob > 0) for token in doc)
+    if not result.docs:
         raise CrossnerError(Errors.C053.format(text=text, threshold=threshold))
-    write_docbin(found.docs, Path(output))
-    return found
+    write_docbin(result.docs, Path(output))
+    return result

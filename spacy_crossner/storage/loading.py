@@ -1,4 +1,4 @@
-"""Load a pipeline: what is wrong with its files is said in one sentence."""
+"""Load a pipeline; a damaged file gives an error of one sentence."""
 
 from pathlib import Path
 from typing import Union
@@ -12,7 +12,7 @@ from ..errors import CrossnerError
 C203 = "[C203] Cannot load the pipeline '{model}': {error}. Give the folder of a whole one, or an installed package."
 C204 = "[C204] Cannot use GPU {gpu_id}: {error}. Use --gpu-id -1 for the CPU."
 
-# What spaCy and its libraries meet in files that are missing, cut off or something else: they check few of them.
+# The errors that spaCy and its libraries raise on files that are missing, truncated or of another kind.
 BROKEN_FILES = (
     OSError,
     ValueError,
@@ -29,7 +29,7 @@ BROKEN_FILES = (
 def load_pipeline(model: Union[str, Path], gpu_id: int = -1) -> Language:
     """Load a pipeline from a folder or an installed package, on a GPU if its number is not negative.
 
-    RAISES (CrossnerError): the pipeline or the GPU is not there, or a file of the pipeline is not what it should be.
+    RAISES (CrossnerError): the pipeline or the GPU is not there, or a file of the pipeline is damaged.
     """
     use_gpu(gpu_id)
     try:
@@ -39,7 +39,7 @@ def load_pipeline(model: Union[str, Path], gpu_id: int = -1) -> Language:
 
 
 def use_gpu(gpu_id: int) -> None:
-    """Put what follows on a GPU if its number is not negative.
+    """Make a GPU the default device if its number is not negative.
 
     RAISES (CrossnerError): it is not there.
     """

@@ -1,4 +1,4 @@
-"""One process at a time writes an output."""
+"""Locks: one process at a time writes an output."""
 
 import errno
 import os
@@ -13,14 +13,15 @@ from ..data.faults import NOT_WRITABLE, Faults
 from ..data.files import reason
 from ..errors import CrossnerError, Errors
 
-# What a file system without locks answers.
+# Error numbers of a file system without locks.
 NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK)
 
 
 def lock_path(output: Path) -> Path:
-    """Return the lock of a file or folder: beside it, as it may be replaced as a whole.
+    """Return the lock file of an output.
 
-    In a folder where only this can be written to, as where it is mounted into a container.
+    It is beside the output, which may be replaced as a whole. Where only the output folder itself is writable, as when
+    it is mounted into a container, it is inside.
     """
     output = output.resolve()
     if output.is_dir() and not os.access(output.parent, os.W_OK):
@@ -30,18 +31,18 @@ def lock_path(output: Path) -> Path:
 
 @contextmanager
 def only_writer(output: Path, message: str = Errors.C068) -> Iterator[None]:
-    """Keep a second process out of an output while one writes it.
+    """Hold the lock of an output while it is written.
 
-    The lock is the operating system's: it ends with its process, also by a kill. Its file is removed at the end.
+    The operating system releases the lock when the process ends, also by a kill. The lock file is removed at the end.
 
-    output (Path): the file or folder that is written; it need not be there.
-    message (str): the error, with a place for the {output}.
-    RAISES (CrossnerError): another process writes it.
-    RAISES (DataError): the folder around it cannot be written to.
+    output (Path): the file or folder that is written; it need not exist.
+    message (str): the error message, with the placeholder {output}.
+    RAISES (CrossnerError): another process holds the lock.
+    RAISES (DataError): the folder around the output cannot be written to.
     """
     path = lock_path(output)
-    made = [folder for folder in path.parents if not folder.exists()]
-    # A file that stands for the lock, as where the system has none, would outlive a kill.
+    new_folders = [folder for folder in path.parents if not folder.exists()]
+    # No soft lock (a file that marks the output as locked): it would outlive a kill.
     lock = FileLock(path, fallback_to_soft=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,17 +51,17 @@ def only_writer(output: Path, message: str = Errors.C068) -> Iterator[None]:
         raise CrossnerError(message.format(output=output)) from error
     except OSError as error:
         if error.errno not in NO_LOCKS:
-            _remove_empty(made)
+            _remove_empty(new_folders)
             raise Faults(output).error(NOT_WRITABLE, None, reason(error)) from error
         msg.warn(Errors.C069.format(output=output))
     try:
         yield
     finally:
-        # While it is held: whoever has just opened this file finds that it is gone. Not on Windows.
+        # Removed while the lock is held, so that a process that has just opened the file notices. Fails on Windows.
         with suppress(OSError):
             path.unlink(missing_ok=True)
         lock.release()
-        _remove_empty(made)
+        _remove_empty(new_folders)
 
 
 def _remove_empty(folders: List[Path]) -> None:

@@ -1,22 +1,22 @@
-"""Folders that a command replaces: only those that it has written itself, known by their files."""
+"""Folders that a command may replace: only its own outputs, recognized by the names of their files."""
 
 from pathlib import Path
 from typing import Callable, Set
 
 from ..errors import CrossnerError, Errors
 
-SHOWN = 5
+NAMES_SHOWN = 5
 # The lock of an output, see `locks.py`.
 LOCK = ".lock"
 
 
 def check_replaceable(path: Path, is_own: Callable[[Set[str]], bool], what: str) -> None:
-    """Check that a folder may be replaced: it is not there, it is empty, or we have written it.
+    """Check that a folder may be replaced: it does not exist, is empty, or was written by this package.
 
     path (Path): the folder.
-    is_own (Callable[[Set[str]], bool]): says by the names in a folder whether it is one of ours.
-    what (str): what one of ours is, for the error.
-    RAISES (CrossnerError): it is something else, or a file.
+    is_own (Callable[[Set[str]], bool]): whether a folder with these names in it was written by this package.
+    what (str): description of such a folder, for the error.
+    RAISES (CrossnerError): the path is a file or some other folder.
     """
     if not path.exists():
         return
@@ -24,7 +24,7 @@ def check_replaceable(path: Path, is_own: Callable[[Set[str]], bool], what: str)
         raise CrossnerError(Errors.C092.format(path=path, found="it is a file", what=what))
     names = {inside.name for inside in path.iterdir()} - {LOCK}
     if names and not is_own(names):
-        shown, more = sorted(names)[:SHOWN], len(names) - SHOWN
+        shown, more = sorted(names)[:NAMES_SHOWN], len(names) - NAMES_SHOWN
         found = f"it holds {', '.join(shown)}" + (f" and {more} more" if more > 0 else "")
         raise CrossnerError(Errors.C092.format(path=path, found=found, what=what))
 
@@ -32,15 +32,17 @@ def check_replaceable(path: Path, is_own: Callable[[Set[str]], bool], what: str)
 def check_pipeline(path: Path) -> None:
     """Check that a folder may be replaced by a pipeline.
 
-    RAISES (CrossnerError): it holds something else than a saved pipeline.
+    RAISES (CrossnerError): the folder holds something other than a saved pipeline.
     """
     check_replaceable(path, {"config.cfg", "meta.json"}.issubset, "a saved pipeline (config.cfg and meta.json)")
 
 
-def check_outside(output: Path, read: Path) -> None:
-    """Check that what is read does not go with the folder that is replaced.
+def check_outside(output: Path, input_path: Path) -> None:
+    """Check that an input is not deleted with the folder that is replaced.
 
-    RAISES (CrossnerError): it is that folder, or lies in it.
+    output (Path): the folder that is replaced.
+    input_path (Path): the file or folder that is read.
+    RAISES (CrossnerError): the input is that folder, or lies in it.
     """
-    if read.exists() and read.resolve().is_relative_to(output.resolve()):
-        raise CrossnerError(Errors.C093.format(output=output, read=read))
+    if input_path.exists() and input_path.resolve().is_relative_to(output.resolve()):
+        raise CrossnerError(Errors.C093.format(output=output, read=input_path))

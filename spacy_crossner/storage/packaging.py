@@ -1,7 +1,7 @@
-"""Turn a saved pipeline into a wheel whose module has the name that the user chose: `spacy.load("crossner_ai")`.
+"""Build a wheel from a saved pipeline, with a module name that the user chooses: `spacy.load("crossner_ai")`.
 
-`spacy package` always puts the language before the name (`en_crossner_ai`). What it finds out about a pipeline, its
-requirements and its description, is taken from spaCy; the files of the package are our own.
+`spacy package` always puts the language before the name (`en_crossner_ai`). The pipeline's requirements and its
+description are taken from spaCy's functions; the files of the package are our own.
 """
 
 import keyword
@@ -23,6 +23,7 @@ from spacy.schemas import ModelMetaSchema, validate
 
 from ..errors import CrossnerError
 from .loading import BROKEN_FILES, describe
+from .package_templates import INIT_PY, PYPROJECT, README, SETUP_PY
 
 C301 = (
     "[C301] '{name}' cannot be the name of a package: {why}. Use a name of ASCII letters, digits and single "
@@ -39,87 +40,18 @@ C089 = (
 C091 = "[C091] The wheel would hold '{file}', which lies outside the package {name}. Nothing was written."
 C306 = "[C306] The output folder {output_dir} lies in the pipeline's own folder {model}. Give one outside it."
 
-# What runs when it is imported or opened. No component saves any of it.
+# Suffixes of files that run when they are imported or opened. No component saves such a file.
 CODE_SUFFIXES = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".sh", ".bat", ".exe", ".pth")
-# How pickles begin, and archives with pickles in them: PyTorch's files, whatever their names.
+# First bytes of pickles and of archives that hold pickles, such as PyTorch's files, whatever their names.
 PICKLES = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
-
-# All that differs from one package to the next is in meta.json, so that nothing has to be quoted into program text.
-SETUP_PY = """\
-import glob
-import json
-from pathlib import Path
-
-from setuptools import setup
-
-meta = json.loads(Path("meta.json").read_text(encoding="utf8"))
-name = meta["name"]
-files = [path.relative_to(name).as_posix() for path in Path(name).rglob("*") if path.is_file()]
-
-setup(
-    name=name,
-    version=meta["version"],
-    description=meta.get("description") or None,
-    long_description=Path("README.md").read_text(encoding="utf8"),
-    long_description_content_type="text/markdown",
-    author=meta.get("author") or None,
-    author_email=meta.get("email") or None,
-    url=meta.get("url") or None,
-    license=meta.get("license") or None,
-    packages=[name],
-    package_data={name: [glob.escape(file) for file in files]},
-    install_requires=meta["requirements"],
-    entry_points={"spacy_models": [f"{name} = {name}"]},
-    zip_safe=False,
-)
-"""
-
-PYPROJECT = """\
-[build-system]
-requires = ["setuptools"]
-build-backend = "setuptools.build_meta"
-"""
-
-INIT_PY = '''\
-"""A spaCy pipeline: `spacy.load` or `load` opens it."""
-
-from pathlib import Path
-
-from spacy.util import get_model_meta, load_model_from_init_py
-
-__version__ = get_model_meta(Path(__file__).parent)["version"]
-
-
-def load(**overrides):
-    """Load the pipeline; the overrides are those of `spacy.load`."""
-    return load_model_from_init_py(__file__, **overrides)
-'''
-
-README = """\
-# {name}
-
-A spaCy pipeline for named entity recognition.
-
-```
-{install}pip install {wheel}
-```
-
-```python
-import spacy
-
-nlp = spacy.load("{name}")
-```
-
-{description}
-"""
 
 
 def package_pipeline(model: Path, output_dir: Path, name: str, *, version: str = "0.1.0", force: bool = False) -> Path:
     """Build a wheel from a saved pipeline; it needs no network.
 
     model (Path): the folder of the pipeline.
-    output_dir (Path): where the wheel goes; made if it is not there. The wheel appears there when it is complete.
-    name (str): the name of the distribution and of its module, as it is: `spacy.load(name)`.
+    output_dir (Path): the folder for the wheel, created if needed. The wheel appears there when it is complete.
+    name (str): the name of the distribution and of its module: `spacy.load(name)`.
     version (str): the version of the package.
     force (bool): replace a wheel of the same name and version.
     RETURNS (Path): the wheel.
@@ -142,7 +74,7 @@ def package_pipeline(model: Path, output_dir: Path, name: str, *, version: str =
     meta = _package_meta(model, name, version)
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
-        # Beside the wheel's place, so that the last step is a rename on one file system.
+        # In the output folder, so that the last step is a rename on one file system.
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=output_dir) as folder:
             source = Path(folder) / "source"
             _write_source(source, model, meta, wheel_name)
@@ -155,21 +87,21 @@ def package_pipeline(model: Path, output_dir: Path, name: str, *, version: str =
 
 
 def _check_name(name: str) -> None:
-    why = ""
+    problem = ""
     if not re.fullmatch(r"[A-Za-z]([A-Za-z0-9]|_(?!_|$))*", name) or keyword.iskeyword(name):
-        why = "it is not a name that pip and Python both take"
+        problem = "it is not a name that pip and Python both take"
     elif name in sys.stdlib_module_names:
-        why = "it is a module of Python's own"
+        problem = "it is a module of Python's own"
     elif name in packages_distributions() and name not in entry_points(group="spacy_models").names:
-        why = "an installed package that is no pipeline has it"
-    if why:
-        raise CrossnerError(C301.format(name=name, why=why))
+        problem = "an installed package that is no pipeline has it"
+    if problem:
+        raise CrossnerError(C301.format(name=name, why=problem))
 
 
 def _check_files(model: Path) -> None:
     """Check that a pipeline's folder holds no code, no pickle and no link that leads out of it.
 
-    RAISES (CrossnerError): it holds one.
+    RAISES (CrossnerError): the folder holds such a file.
     """
     root = model.resolve()
     for path in sorted(root.rglob("*")):
@@ -189,7 +121,7 @@ def _check_files(model: Path) -> None:
 def _check_members(wheel: Path, name: str, version: str) -> None:
     """Check that all files of a wheel are those of the package.
 
-    RAISES (CrossnerError): one lies elsewhere.
+    RAISES (CrossnerError): a file lies elsewhere.
     """
     with ZipFile(wheel) as archive:
         for file in archive.namelist():
@@ -210,7 +142,7 @@ def _package_meta(model: Path, name: str, version: str) -> Dict[str, Any]:
     meta.update(name=name, version=version)
     faults: List[str] = validate(ModelMetaSchema, meta)
     if not re.fullmatch(r"[A-Za-z]\w*", str(meta["lang"])):
-        # It begins the name of a folder.
+        # The language is the start of a folder's name.
         faults.append(f"'{meta['lang']}' is not the code of a language")
     if faults:
         raise CrossnerError(C303.format(model=model, why=f"its meta.json is not valid, {'; '.join(faults)}"))
@@ -237,7 +169,7 @@ def _write_source(source: Path, model: Path, meta: Dict[str, Any], wheel_name: s
 
 
 def _readme(model: Path, meta: Dict[str, Any], wheel_name: str) -> str:
-    own = model / "README.md"
+    readme = model / "README.md"
     # spaCy's description puts the language before the name, which is not how this package is loaded.
     generated = generate_readme(meta).replace(f"`{meta['lang']}_{meta['name']}`", f"`{meta['name']}`")
     needs_ours = any(requirement.startswith("spacy-crossner") for requirement in meta["requirements"])
@@ -245,7 +177,7 @@ def _readme(model: Path, meta: Dict[str, Any], wheel_name: str) -> str:
         name=meta["name"],
         install="pip install spacy-crossner\n" if needs_ours else "",
         wheel=wheel_name,
-        description=own.read_text(encoding="utf8") if own.is_file() else generated,
+        description=readme.read_text(encoding="utf8") if readme.is_file() else generated,
     )
 
 

@@ -6,7 +6,7 @@ A checkpoint is a folder, named after the steps taken, with
     optimizer.safetensors  the moments of the optimizer
     state.msgpack          the rest: random states, place in the data, scores so far, the logger's rows ...
     best                   the best pipeline so far
-    manifest.json          the run's fingerprint, see `fingerprints.py`, and the digest of each file
+    manifest.json          the run's fingerprint, see `fingerprints`, and the digest of each file
 
 It is written beside the one before under a temporary name and then renamed, and only then is the older one removed.
 Whatever is killed on the way, a whole one is left. Nothing in it is pickled. `state.py` says how a component with a

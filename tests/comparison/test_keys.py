@@ -3,9 +3,9 @@
 import pytest
 import srsly
 
-from spacy_crossner import fingerprints
 from spacy_crossner.comparison.keys import grid_run_key, step_key
 from spacy_crossner.comparison.project import Step
+from spacy_crossner.fingerprints import packages
 
 CONFIG = '[components]\n\n[components.a]\nsource = "base"\n\n[initialize]\nvectors = "more/vectors"\n'
 
@@ -68,8 +68,8 @@ def test_how_long_an_encoder_was_adapted_does_not_count(project):
 @pytest.mark.parametrize("package", ["torch", "spacy", "thinc", "transformers", "tokenizers", "spacy-transformers"])
 def test_the_version_of_each_package_counts(project, monkeypatch, package):
     before = keys(project)
-    real = fingerprints.version
-    monkeypatch.setattr(fingerprints, "version", lambda name: "99" if name == package else real(name))
+    real = packages.version
+    monkeypatch.setattr(packages, "version", lambda name: "99" if name == package else real(name))
     assert all(new != old for new, old in zip(keys(project), before, strict=True))
 
 

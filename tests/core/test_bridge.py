@@ -50,7 +50,7 @@ def make_tags(lengths, n_tags=5):
 
 def make_model(tok2vec, docs, use_crf=True):
     fix_random_seed(0)
-    model = build_crf_model(tok2vec, use_crf)
+    model = build_crf_model(tok2vec, use_crf=use_crf)
     assert not has_module(model)
     model.initialize(X=docs, Y=LABELS)
     return model

@@ -398,7 +398,7 @@ def test_rehearsal_asks_nothing_of_labels_that_know_nothing(trained):
     with torch.no_grad():
         output_layer(ner).bias[-2:] = 100.0
     nlp.resume_training()
-    tags = ner._remembered_tags(docs[:1])[0]
+    tags = ner.earlier_tags(docs[:1])[0]
     assert tags.tolist() == doc_tags(docs[0], ner.labels).tolist()
 
 

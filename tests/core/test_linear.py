@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -127,6 +128,56 @@ def test_softmax_decodes_each_token_by_itself_but_for_the_constraints(constraine
     assert torch.equal(found, paths[scores.masked_fill(~legal, -torch.inf).argmax(dim=1)])
     # Some of the rows needed the constraint.
     assert not torch.equal(found, emissions.argmax(dim=2))
+
+
+class ShiftedTagger(LinearTagger):
+    """A head whose CRF reads other emissions than those of its output, as with emissions that depend on the tags."""
+
+    def lattice_output(self, output, decoding):
+        return replace(output, emissions=2.0 * output.emissions + 1.0)
+
+
+@pytest.mark.parametrize("head", [LinearTagger, ShiftedTagger])
+@pytest.mark.parametrize("use_crf", [True, False])
+@pytest.mark.parametrize("constrained", [True, False])
+def test_tags_and_spans_are_those_of_all_paths_over_the_emissions_of_the_lattice(head, use_crf, constrained, tokens):
+    torch.manual_seed(0)
+    starts, transitions = constraints(2)
+    tagger = head(WIDTH, starts, transitions, use_crf=use_crf).double()
+    mask, temperature = make_mask(LENGTHS), 2.0
+    output = tagger(tokens.detach(), mask)
+    decoding = Decoding(constrained=constrained, temperature=temperature)
+    found = tagger.decode(output, decoding)
+    spans, probabilities = tagger.candidates(output, 0.05, decoding)
+    expected = {}
+    for row, (own_tokens, length) in enumerate(zip(tokens.detach().split(LENGTHS), LENGTHS, strict=True)):
+        emissions = own_tokens @ tagger.output.weight.T + tagger.output.bias
+        if head is ShiftedTagger:
+            emissions = 2.0 * emissions + 1.0
+        paths = torch.tensor(list(product(range(N_TAGS), repeat=length)))
+        scores = emissions[torch.arange(length), paths].sum(dim=1)
+        scores = scores + tagger.crf.start_transitions[paths[:, 0]] + tagger.crf.end_transitions[paths[:, -1]]
+        scores = scores + tagger.crf.transitions[paths[:, :-1], paths[:, 1:]].sum(dim=1)
+        if constrained:
+            legal = starts[paths[:, 0]] & transitions[paths[:, :-1], paths[:, 1:]].all(dim=1)
+            scores = scores.masked_fill(~legal, -torch.inf)
+        assert found[row, :length].tolist() == paths[scores.argmax()].tolist()
+        chances = (scores / temperature).softmax(dim=0)
+        for start, end, label in product(range(length), range(1, length + 1), range(2)):
+            if start < end:
+                holds = (paths[:, start] == 1 + 2 * label) & (paths[:, start + 1 : end] == 2 + 2 * label).all(dim=1)
+                if end < length:
+                    holds = holds & (paths[:, end] != 2 + 2 * label)
+                expected[row, start, end, label] = chances[holds].sum().item()
+    every = tagger.span_probabilities(output, torch.tensor(list(expected)), decoding)
+    assert every.tolist() == pytest.approx(list(expected.values()), abs=1e-9)
+    # Some rows only, in any order.
+    some = torch.tensor([[2, 1, 3, 1], [0, 0, 1, 0]])
+    of_some = [expected[tuple(span)] for span in some.tolist()]
+    assert tagger.span_probabilities(output, some, decoding).tolist() == pytest.approx(of_some, abs=1e-9)
+    likely = {span: pytest.approx(chance, abs=1e-9) for span, chance in expected.items() if chance >= 0.05}
+    assert {tuple(span): value for span, value in zip(spans.tolist(), probabilities.tolist(), strict=True)} == likely
+    assert likely
 
 
 def test_grow_keeps_the_scores_of_old_tags(tagger, tokens):

@@ -1,4 +1,5 @@
 import copy
+from itertools import product
 
 import pytest
 import spacy
@@ -9,6 +10,7 @@ from thinc.api import fix_random_seed, registry
 from spacy_crossner.annotations.domains import set_domain
 from spacy_crossner.core.bridge import get_module
 from spacy_crossner.core.likelihood import TagLikelihood
+from spacy_crossner.core.linear import LinearTagger
 from spacy_crossner.core.losses import LossInputs, LossTerm
 
 
@@ -51,22 +53,38 @@ def gradients(ner, examples):
     return losses, {name: torch.zeros(()) if gradient is None else gradient for name, gradient in found.items()}
 
 
-@pytest.mark.parametrize("use_crf", [True, False])
-def test_tag_likelihood_is_that_of_the_head(use_crf):
-    from spacy_crossner.core.linear import LinearTagger
+def slow_nll(head, emissions, gold):
+    """Return minus the log of the probability of all paths of one row that agree with the known tags."""
+    paths = torch.tensor(list(product(range(3), repeat=len(gold))))
+    scores = torch.stack([emissions[i, paths[:, i]] for i in range(len(gold))]).sum(dim=0)
+    if head.use_crf:
+        scores = scores + head.crf.start_transitions[paths[:, 0]] + head.crf.end_transitions[paths[:, -1]]
+        for i in range(1, len(gold)):
+            scores = scores + head.crf.transitions[paths[:, i - 1], paths[:, i]]
+    agrees = ((paths == torch.tensor(gold)) | (torch.tensor(gold) < 0)).all(dim=1)
+    return scores.logsumexp(0) - scores[agrees].logsumexp(0)
 
+
+@pytest.mark.parametrize("use_crf", [True, False])
+@pytest.mark.parametrize("domain", [None, "ai"])
+def test_tag_likelihood_is_the_mean_over_the_known_tags_of_a_domain(use_crf, domain):
     torch.manual_seed(0)
     allowed = torch.ones(3, dtype=torch.bool), torch.ones(3, 3, dtype=torch.bool)
-    head = LinearTagger(4, *allowed, use_crf=use_crf)
+    head = LinearTagger(4, *allowed, use_crf=use_crf).double()
     mask = torch.tensor([[True, True, True], [True, False, False]])
     tags = torch.tensor([[0, -1, 2], [1, -1, -1]])
-    output = head(torch.randn(4, 4), mask)
-    term = TagLikelihood(weight=3.0)
-    found = term(LossInputs(head=head, output=output, tags=tags, domains=[None, None], partners=torch.tensor([-1, -1])))
+    output = head(torch.randn(4, 4, dtype=torch.float64), mask)
+    inputs = LossInputs(head=head, output=output, tags=tags, domains=["ai", None], partners=torch.tensor([-1, -1]))
+    term = TagLikelihood(weight=3.0, domain=domain)
+    expected, n_known = slow_nll(head, output.emissions[0], [0, -1, 2]), 2
+    if domain is None:
+        expected, n_known = expected + slow_nll(head, output.emissions[1, :1], [1]), 3
+    found = term(inputs)
     # The weight is for the sum of the terms.
-    assert torch.equal(found, head.nll(output, tags))
+    torch.testing.assert_close(found, expected / n_known, rtol=0, atol=1e-10)
     assert found.requires_grad
     assert term.weight == 3.0
+    assert TagLikelihood(domain="law")(inputs).item() == 0
 
 
 def test_tag_likelihood_is_registered():
@@ -122,7 +140,7 @@ def test_get_loss_reads_the_tags_off_the_examples(ner, examples):
     output = ner.model.predict([example.predicted for example in examples])
     ner.losses = {"nll": TagLikelihood(2.0), "square": MeanSquare(0.5)}
     loss, terms = ner.get_loss(examples, output)
-    again, _ = ner.get_loss(examples, output, ner._gold_tags(examples))
+    again, _ = ner.get_loss(examples, output, ner.gold_tags(examples))
     assert torch.equal(loss, again)
     torch.testing.assert_close(loss, 2.0 * terms["nll"] + 0.5 * terms["square"])
 

@@ -1,7 +1,7 @@
 """Pipelines of earlier versions load and predict the same, whatever room their code has moved to since.
 
-`saved_before/pipeline` was saved when the code lay in rooms by layer (`pipeline`, `models`, `losses`), in format 1, with
-components of every kind that know `annotated_docs` by heart; `predictions.json` is what they said there.
+`saved_before/pipeline` was saved when the code lay in rooms by layer (`pipeline`, `models`, `losses`), in format 1.
+It has a component of every kind, trained on `annotated_docs`; `predictions.json` holds their predictions of that day.
 """
 
 import json

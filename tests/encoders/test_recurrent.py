@@ -10,7 +10,7 @@ LENGTHS = [3, 1, 6, 6]
 
 @pytest.fixture(params=[0, 100], ids=["packed", "padded"])
 def kernel(request, monkeypatch):
-    monkeypatch.setattr(recurrent, "MOST_PLACES", request.param)
+    monkeypatch.setattr(recurrent, "LSTM_PADDED_POSITIONS", request.param)
 
 
 @pytest.fixture

@@ -77,13 +77,13 @@ def test_verdicts_add_up_to_precision_and_recall(expected, found):
         "right"
     )
     golds = [verdict.gold for verdict in verdicts if verdict.gold]
-    founds = [verdict.found for verdict in verdicts if verdict.found]
+    founds = [verdict.predicted for verdict in verdicts if verdict.predicted]
     assert sorted((ent.start, ent.end, ent.label_) for ent in golds) == sorted(expected)
     assert sorted((ent.start, ent.end, ent.label_) for ent in founds) == sorted(found)
     for verdict in verdicts:
-        if verdict.gold and verdict.found:
-            assert max(verdict.gold.start, verdict.found.start) < min(verdict.gold.end, verdict.found.end)
+        if verdict.gold and verdict.predicted:
+            assert max(verdict.gold.start, verdict.predicted.start) < min(verdict.gold.end, verdict.predicted.end)
     # Nothing is left over that could still make a pair.
     missed = [verdict.gold for verdict in verdicts if verdict.kind == "missed"]
-    spurious = [verdict.found for verdict in verdicts if verdict.kind == "spurious"]
+    spurious = [verdict.predicted for verdict in verdicts if verdict.kind == "spurious"]
     assert not [(a, b) for a in missed for b in spurious if max(a.start, b.start) < min(a.end, b.end)]

@@ -74,14 +74,14 @@ def test_all_ways_are_calibrated_and_those_without_a_change_are_kept(folder):
     assert run("calibrate", folder / "ways", folder / "dev.spacy", "--all")[1].count("is kept") == 2
     change(folder, "weak")
     code, output = run("calibrate", folder / "ways", folder / "dev.spacy", "--all")
-    assert "weak/calibrated is made anew: not as when it was made: the pipeline" in output
+    assert "weak/calibrated is made again. Changed since it was made: the pipeline" in output
     assert output.count("is kept") == output.count("Pipeline saved to") == 1
     # Other dev data, another setting, and an output that something else has changed.
     for data, options, reason in (
         ("few.spacy", [], "the data"),
         ("few.spacy", ["--no-threshold"], "threshold"),
     ):
-        assert run("calibrate", folder / "ways", folder / data, "--all", *options)[1].count(f"made: {reason}") == 2
+        assert run("calibrate", folder / "ways", folder / data, "--all", *options)[1].count(f"since it was made: {reason}") == 2
     shutil.rmtree(folder / "ways" / "weak" / "calibrated" / "ner")
     _, output = run("calibrate", folder / "ways", folder / "few.spacy", "--all", "--no-threshold")
     assert "weak/calibrated itself" in output
@@ -111,7 +111,7 @@ def test_all_ways_are_scored_and_those_without_a_change_are_kept(calibrated):
     assert output.count("is kept") == output.count("conlleval over one") == 2
     assert (calibrated / "scores" / "weak.json").read_bytes() == before
     assert json.loads(before)["from_text"] is None
-    assert run(*words, "--from-text")[1].count("is made anew: not as when it was made: from_text") == 2
+    assert run(*words, "--from-text")[1].count("is made again. Changed since it was made: from_text") == 2
     (calibrated / "scores" / "weak.json").write_text("{")
     assert run(*words, "--from-text")[1].count("is kept") == 1
 

@@ -63,7 +63,7 @@ def test_text_comes_out_as_training_data(nlp, tmp_path, name):
             set_domain(doc, "ai")
         write_docbin(docs, tmp_path / name)
     found = label_files(nlp, tmp_path / name, tmp_path / "out.spacy", domain="law" if name.endswith("txt") else None)
-    assert (found.read, len(found.docs), found.certain, found.uncertain) == (4, 2, 2, 2)
+    assert (found.n_read, len(found.docs), found.n_certain, found.n_uncertain) == (4, 2, 2, 2)
     docs = read_docbin(tmp_path / "out.spacy", nlp.vocab)
     assert [doc[0].text for doc in docs] == ["Ada", "In"]
     assert {get_domain(doc) for doc in docs} == {"law" if name.endswith("txt") else "ai"}
@@ -93,5 +93,5 @@ def test_sentences_of_the_test_set_are_left_out_whatever_their_spelling(nlp, tmp
     (tmp_path / "raw.txt").write_text("\n".join(lines), encoding="utf8")
     write_docbin([Doc(nlp.vocab, words=["Ada", "left", "Oslo", "today", "."])], tmp_path / "test.spacy")
     found = label_files(nlp, tmp_path / "raw.txt", tmp_path / "out.spacy", exclude=[tmp_path / "test.spacy"])
-    assert (found.read, found.excluded, [doc.text for doc in found.docs]) == (4, 2, ["In Oslo Ada slept."])
+    assert (found.n_read, found.n_excluded, [doc.text for doc in found.docs]) == (4, 2, ["In Oslo Ada slept."])
     assert [get_language(doc) for doc in read_docbin(tmp_path / "out.spacy", nlp.vocab)] == ["en"]

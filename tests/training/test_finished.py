@@ -9,8 +9,8 @@ import spacy
 from safetensors.torch import load_file, save_file
 from spacy.util import load_config
 
-from spacy_crossner import fingerprints
 from spacy_crossner.data.docbin import write_docbin
+from spacy_crossner.fingerprints import packages
 from spacy_crossner.training import train as module
 from spacy_crossner.training.train import train
 
@@ -89,13 +89,13 @@ def test_a_change_is_named_and_trained_on(stage, capsys, monkeypatch, change):
     run()
     assert len(stage) == 1
     printed = " ".join(capsys.readouterr().out.split())
-    assert "out is made anew: not as when it was made: " in printed
+    assert "out is made again. Changed since it was made: " in printed
     assert said in printed
 
 
 def test_another_version_is_another_result(stage, capsys, monkeypatch):
-    real = fingerprints.version
-    monkeypatch.setattr(fingerprints, "version", lambda name: "99" if name == "torch" else real(name))
+    real = packages.version
+    monkeypatch.setattr(packages, "version", lambda name: "99" if name == "torch" else real(name))
     run()
     assert len(stage) == 1
     assert "the version of torch" in " ".join(capsys.readouterr().out.split())

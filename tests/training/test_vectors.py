@@ -5,9 +5,9 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from spacy_crossner import fingerprints
 from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.errors import CrossnerError
+from spacy_crossner.fingerprints import packages
 from spacy_crossner.training.vectors import tokenize, train_vectors
 
 SETTINGS = {"width": 8, "buckets": 200, "min_count": 1, "epochs": 2}
@@ -80,6 +80,6 @@ def test_vectors_are_made_anew_when_a_text_changes(text, tmp_path, monkeypatch, 
     assert f"the text {general}" in " ".join(capsys.readouterr().out.split())
     assert (tmp_path / "vectors" / "vocab" / "vectors").read_bytes() != before
     assert train_vectors([text, general], tmp_path / "vectors", **{**SETTINGS, "width": 9})
-    real = fingerprints.version
-    monkeypatch.setattr(fingerprints, "version", lambda name: "99" if name == "floret" else real(name))
+    real = packages.version
+    monkeypatch.setattr(packages, "version", lambda name: "99" if name == "floret" else real(name))
     assert train_vectors([text, general], tmp_path / "vectors", **{**SETTINGS, "width": 9})

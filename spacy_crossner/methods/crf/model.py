@@ -1,20 +1,18 @@
 """The model of `crf_ner`."""
 
 from functools import partial
-from typing import List
+from typing import Any
 
-from spacy.tokens import Doc
-from thinc.api import Model
-from thinc.types import Floats2d
-
+from ...core.architecture import Tok2Vec, settings_of
 from ...core.bridge import HeadModel, build_head_model
 from ...core.linear import LinearTagger
 
 
-def build_crf_model(tok2vec: Model[List[Doc], List[Floats2d]], use_crf: bool = True) -> HeadModel:
+@settings_of(LinearTagger)
+def build_crf_model(tok2vec: Tok2Vec, **settings: Any) -> HeadModel:
     """Build a linear layer with a CRF on token vectors.
 
     tok2vec (Model): gives one row a token.
-    use_crf (bool): a CRF; False makes it the plain tagger of CrossNER, a softmax for each token by itself.
+    **settings (Any): see `LinearTagger`.
     """
-    return build_head_model(tok2vec, partial(LinearTagger, use_crf=use_crf))
+    return build_head_model(tok2vec, partial(LinearTagger, **settings))

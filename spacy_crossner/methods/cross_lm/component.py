@@ -5,35 +5,22 @@ from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Tuple
 import torch
 from spacy.language import Language
 from spacy.training import Example
+from spacy.vocab import Vocab
 from thinc.api import Optimizer
 
 from ...annotations.domains import example_domain, get_domain
-from ...core.bridge import get_module, has_module
+from ...core.bridge import HeadModel, get_module, has_module
 from ...core.component import SequenceNER
-from ...core.factory import register_component
+from ...core.factory import ASSIGNS, SCORE_WEIGHTS, default_config
 from ...errors import CrossnerError, Errors
 from .head import GeneratedTagger
 from .model import DomainTable
 
 # The name of the one domain of a corpus without any.
 NO_DOMAIN = "default"
-
-MODEL = """
-@architectures = "spacy_crossner.ParameterGeneration.v1"
-hidden = 100
-vector_width = 8
-spread = 1.0
-use_domains = true
-use_tasks = true
-share_output = true
-use_crf = true
-"""
-
-LOSSES = """
-[component.losses.language_model]
-@losses = "spacy_crossner.LanguageModel.v1"
-weight = 1.0
-"""
+LOSSES = {"language_model": "spacy_crossner.LanguageModel.v1"}
+# The language model is to predict the neighbours of a word: vectors that have seen them would leak the answer.
+NEIGHBOURS = 0
 
 
 class ParameterGeneratingEntityRecognizer(SequenceNER):
@@ -42,12 +29,12 @@ class ParameterGeneratingEntityRecognizer(SequenceNER):
     A doc is tagged with the weights of its domain (`doc._.domain`). In training, docs without any annotation are text
     for the language model of their domain.
 
-    domain (Optional[str]): the domain whose weights a doc gets that has none, or one that is not known; None for the
-        first one.
+    domain (Optional[str]): domain assumed for docs without one, or with an unknown one; None for the first domain.
+    settings (Any): see `SequenceNER`.
     """
 
-    def __init__(self, *args: Any, domain: Optional[str] = None, **settings: Any) -> None:
-        super().__init__(*args, **settings)
+    def __init__(self, vocab: Vocab, model: HeadModel, name: str, *, domain: Optional[str], **settings: Any) -> None:
+        super().__init__(vocab, model, name, **settings)
         self.cfg.update(domains=[], words=[])
         self.domain = domain
         self._table.default = domain
@@ -127,17 +114,53 @@ class ParameterGeneratingEntityRecognizer(SequenceNER):
         return super().update(examples, **settings)
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Update the weights; see `SequenceNER.finish_update`. What was generated of the old ones is dropped."""
+        """Update the weights; see `SequenceNER.finish_update`. Generated weights are dropped."""
         super().finish_update(sgd)
         self._module.encoder.forget()
 
-    def _load_model(self, data: bytes) -> None:
+    def load_model(self, data: bytes) -> None:
+        """Take over saved weights; see `SequenceNER`."""
         # The module has the sizes of the table.
         self._fill_table()
-        super()._load_model(data)
+        super().load_model(data)
 
 
-# A language model finds the words beside its own: where their vectors have seen these there is nothing to find.
-make_param_gen_ner = register_component(
-    "param_gen_ner", ParameterGeneratingEntityRecognizer, MODEL, losses=LOSSES, neighbours=0, domain=None
+@Language.factory(
+    "param_gen_ner",
+    assigns=ASSIGNS,
+    default_config=default_config(
+        "spacy_crossner.ParameterGeneration.v1", losses=LOSSES, neighbours=NEIGHBOURS, domain=None
+    ),
+    default_score_weights=SCORE_WEIGHTS,
 )
+def make_param_gen_ner(
+    nlp: Language,
+    name: str,
+    model: HeadModel,
+    losses: Dict[str, Any],
+    scorer: Optional[Callable[..., Dict[str, Any]]],
+    decoding: str,
+    preset_ents: str,
+    threshold: Optional[float],
+    candidates_key: Optional[str],
+    candidates_floor: float,
+    window: int,
+    overlap: int,
+    domain: Optional[str],
+) -> SequenceNER:
+    """Make the component; see `ParameterGeneratingEntityRecognizer`, and `DecodingSettings` for shared settings."""
+    return ParameterGeneratingEntityRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        losses=losses,
+        scorer=scorer,
+        decoding=decoding,
+        preset_ents=preset_ents,
+        threshold=threshold,
+        candidates_key=candidates_key,
+        candidates_floor=candidates_floor,
+        window=window,
+        overlap=overlap,
+        domain=domain,
+    )

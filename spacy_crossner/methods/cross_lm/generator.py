@@ -7,29 +7,30 @@ from torch import Tensor, nn
 
 from ...encoders.recurrent import run_bilstm
 
-# The tasks, as their vectors are numbered.
+# The tasks, as the indices of their vectors.
 NER, LANGUAGE_MODEL = 0, 1
 N_TASKS = 2
 
-# Domain and task.
-Place = Tuple[int, int]
+# The index of a domain and the index of a task.
+DomainTask = Tuple[int, int]
 
 
 class GeneratedBiLSTM(nn.Module):
-    """A BiLSTM of one layer with weights of its own for each domain and task.
+    """A BiLSTM of one layer with its own weights for each domain and task.
 
-    They are the contraction of one tensor with the vectors of both (Eq. 2), without bias and without non-linearity. The
-    tensor is held `1 / scale` times as large: Adam moves each of its U * V weights behind a generated one by about the
-    learning rate, and what is generated would move by sqrt(U * V) times as much.
+    The weights are the contraction of one tensor with the vectors of domain and task (Eq. 2), without bias and without
+    non-linearity. The tensor is stored `1 / scale` times as large: each generated weight is a sum over U * V weights of
+    the tensor, Adam moves each of them by about the learning rate, and without the scale the sum would move by
+    sqrt(U * V) times as much.
 
     width (int): width of the token vectors.
     hidden (int): width of each direction.
-    n_domains (int): domains.
+    n_domains (int): number of domains.
     vector_width (int): width of the vectors, U and V of the equation.
-    spread (float): how far the vectors of domains, and of tasks, are apart at first, and with them the weights: noise
-        of this size on ones, then scaled to length 1. What they differ in beyond that is learned.
+    spread (float): initial distance between the vectors of domains, and of tasks, and so between the generated
+        weights: noise of this size on ones, then scaled to length 1.
     use_domains (bool): whether domains have vectors; else all share one weight.
-    use_tasks (bool): whether tasks have vectors.
+    use_tasks (bool): whether tasks have vectors; else all share one weight.
     """
 
     scale: Tensor
@@ -49,7 +50,7 @@ class GeneratedBiLSTM(nn.Module):
         self.use_domains = use_domains
         self.use_tasks = use_tasks
         n_domain, n_task = (vector_width if used else 1 for used in (use_domains, use_tasks))
-        # Saved, so that what was trained at another scale is not taken for what fits.
+        # Saved, so that weights trained at another scale are not loaded as if they fitted.
         self.register_buffer("scale", torch.tensor((n_domain * n_task) ** -0.5))
         plain = nn.LSTM(width, hidden, bidirectional=True, device="meta")
         self.shapes = {name: weights.shape for name, weights in plain.named_parameters()}
@@ -61,66 +62,66 @@ class GeneratedBiLSTM(nn.Module):
         nn.init.uniform_(self.meta, -bound, bound)
         self.domains = nn.Parameter(_vectors(n_domains, n_domain, spread), requires_grad=use_domains)
         self.tasks = nn.Parameter(_vectors(N_TASKS, n_task, spread), requires_grad=use_tasks)
-        self._cache: Dict[Place, Tuple[Tuple[int, ...], Dict[str, Tensor]]] = {}
+        self._cache: Dict[DomainTask, Tuple[Tuple[int, ...], Dict[str, Tensor]]] = {}
 
     def forward(self, rows: Tensor, lengths: Tensor, weights: Dict[str, Tensor]) -> Tensor:
-        """Encode docs with weights that were generated.
+        """Encode docs with generated weights.
 
         rows (Tensor): token vectors, shape (n_docs, n_tokens, width).
         lengths (Tensor): tokens of each doc, 1 or more, on the CPU, shape (n_docs,).
-        weights (Dict[str, Tensor]): the weights of their place, see `weights_of`.
+        weights (Dict[str, Tensor]): the weights of their domain and task, see `weights_of`.
         RETURNS (Tensor): shape (n_docs, n_tokens, 2 * hidden), 0 at padding.
         """
-        each = list(weights.values())
-        return run_bilstm([each[:4], each[4:]], rows, lengths)
+        forward_and_backward = list(weights.values())
+        return run_bilstm([forward_and_backward[:4], forward_and_backward[4:]], rows, lengths)
 
-    def weights_of(self, places: Sequence[Place]) -> List[Dict[str, Tensor]]:
+    def weights_of(self, pairs: Sequence[DomainTask]) -> List[Dict[str, Tensor]]:
         """Return the weights of the LSTM for each pair of a domain and a task, by torch's names.
 
-        Without a gradient those of a place are generated once, and remembered until the weights change.
+        Without a gradient they are generated once, and cached until the parameters change.
         """
         if torch.is_grad_enabled():
-            return self._generate(places)
-        return [self._remembered(place) for place in places]
+            return self._generate(pairs)
+        return [self._cached(pair) for pair in pairs]
 
-    def _generate(self, places: Sequence[Place]) -> List[Dict[str, Tensor]]:
-        domains, tasks = (list(part) for part in zip(*places, strict=True))
-        # One product for all places: its gradient goes over the great tensor once, not once for each of them.
-        pairs = torch.einsum("nu,nv->nuv", self.tasks[tasks], self.domains[domains])
-        mixed = (self.scale * pairs.flatten(1)) @ self.meta.flatten(1).T
+    def _generate(self, pairs: Sequence[DomainTask]) -> List[Dict[str, Tensor]]:
+        domains, tasks = (list(indices) for indices in zip(*pairs, strict=True))
+        # One product for all pairs: its gradient goes over the large tensor once, not once for each pair.
+        products = torch.einsum("nu,nv->nuv", self.tasks[tasks], self.domains[domains])
+        generated = (self.scale * products.flatten(1)) @ self.meta.flatten(1).T
         sizes = [shape.numel() for shape in self.shapes.values()]
         return [
-            {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), flat.split(sizes), strict=True)}
-            for flat in mixed
+            {name: each.view(shape) for (name, shape), each in zip(self.shapes.items(), flat.split(sizes), strict=True)}
+            for flat in generated
         ]
 
-    def _remembered(self, place: Place) -> Dict[str, Tensor]:
-        """Return the same without a gradient, generated once."""
+    def _cached(self, pair: DomainTask) -> Dict[str, Tensor]:
+        """Return the weights of a pair without a gradient, from the cache if the parameters have not changed."""
         parameters = (self.meta, self.domains, self.tasks)
-        # What changes a parameter in its place raises its version; what puts another in, its address.
+        # An in-place change raises a parameter's version; a new tensor in its place has another address.
         state = tuple(n for weights in parameters for n in (_version(weights), weights.data_ptr()))
-        known = self._cache.get(place)
-        if known is None or known[0] != state:
-            known = self._cache[place] = (state, self._generate([place])[0])
-        return known[1]
+        cached = self._cache.get(pair)
+        if cached is None or cached[0] != state:
+            cached = self._cache[pair] = (state, self._generate([pair])[0])
+        return cached[1]
 
     def forget(self) -> None:
-        """Drop the weights that were generated for prediction."""
+        """Clear the cache of generated weights."""
         self._cache.clear()
 
     def grow(self, n_domains: int) -> None:
-        """Take in new domains; their vectors are the mean of those there are, as long as these are on average."""
-        new = n_domains - len(self.domains)
-        if new > 0:
-            known = self.domains.detach()
-            mean = known.mean(dim=0, keepdim=True)
-            # A mean is shorter than what it is the mean of, and so would be the weights.
-            mean = mean * known.norm(dim=1).mean() / mean.norm()
-            self.domains = nn.Parameter(torch.cat([known, mean.expand(new, -1)]), requires_grad=self.use_domains)
+        """Take in new domains; their vectors are the mean of the old ones, scaled to the mean of the old lengths."""
+        n_new = n_domains - len(self.domains)
+        if n_new > 0:
+            old = self.domains.detach()
+            mean = old.mean(dim=0, keepdim=True)
+            # A mean is shorter than the vectors, and the generated weights would be smaller.
+            mean = mean * old.norm(dim=1).mean() / mean.norm()
+            self.domains = nn.Parameter(torch.cat([old, mean.expand(n_new, -1)]), requires_grad=self.use_domains)
         self.forget()
 
     def __deepcopy__(self, memo: Dict[int, object]) -> "GeneratedBiLSTM":
-        """Return a copy that has generated nothing yet."""
+        """Return a copy with an empty cache."""
         copied = self.__class__.__new__(self.__class__)
         memo[id(self)] = copied
         nn.Module.__init__(copied)
@@ -135,20 +136,22 @@ class GeneratedBiLSTM(nn.Module):
 
 
 def _version(weights: Tensor) -> int:
-    """Return how often a tensor was changed in its place; one of inference mode is not changed again."""
+    """Return the number of in-place changes of a tensor; 0 for a tensor of inference mode, which has none."""
     return 0 if weights.is_inference() else weights._version
 
 
 def _vectors(n: int, width: int, spread: float) -> Tensor:
-    """Return vectors of length 1 that are alike but for some noise, shape (n, width); ones where they have width 1."""
+    """Return ones with noise, scaled to length 1, shape (n, width); all 1 if the width is 1."""
     noise = spread * torch.randn(n, width) if width > 1 else 0.0
     return nn.functional.normalize(torch.ones(n, width) + noise)
 
 
 class SampledSoftmax(nn.Module):
-    """The output of a language model: a vector and a bias for each word, and a softmax over a word and some others.
+    """The output layer of a language model: a softmax over the word to predict and some sampled words.
 
-    n_words (int): words. The last ones may be rare: the others are drawn by frequency.
+    It has a vector and a bias for each word. The component sets `counts`, the frequencies that words are drawn by.
+
+    n_words (int): number of words.
     width (int): width of the states.
     """
 
@@ -165,41 +168,42 @@ class SampledSoftmax(nn.Module):
         """Return the negative log-likelihood of words (Eqs. 5 and 6), shape (n,).
 
         states (Tensor): shape (n, width).
-        words (Tensor): the words to be found, shape (n,).
-        n_samples (Optional[int]): draws of other words by frequency, shared by all states; what is drawn twice counts
-            once. None for all words there are.
-        correct (bool): take off the score of each word the log of its probability to be drawn (Jean et al., 2014), so
-            that frequent words are not held down for being drawn often. With more draws it tends to the full softmax.
+        words (Tensor): the words to predict, shape (n,).
+        n_samples (Optional[int]): number of draws of other words by frequency, with replacement, shared by all states;
+            a word that is drawn twice counts once. None for the full softmax.
+        correct (bool): subtract from the score of each word the log of its probability to be drawn (Jean et al., 2014).
+            Without this, frequent words are drawn often and get scores that are too low; with it, the loss tends to
+            that of the full softmax as draws are added.
         """
         if n_samples is None:
             scores = states @ self.vectors.T + self.bias
             return nn.functional.cross_entropy(scores, words, reduction="none")
         others = torch.multinomial(self.counts, n_samples, replacement=True).unique()
-        # Looked up together: a look-up's gradient is as large as the table.
+        # One look-up for both: the gradient of each look-up is as large as the table.
         vectors = self.vectors[torch.cat([words, others])]
-        found = (states * vectors[: len(words)]).sum(dim=1) + self.bias[words]
-        scores = states @ vectors[len(words) :].T + self.bias[others]
+        word_scores = (states * vectors[: len(words)]).sum(dim=1) + self.bias[words]
+        other_scores = states @ vectors[len(words) :].T + self.bias[others]
         if correct:
-            # log(1 - (1 - p)^n), which keeps its digits for small p.
+            # log(1 - (1 - p)^n), exact for small p.
             log_drawn = (-torch.expm1(n_samples * torch.log1p(-self.counts / self.counts.sum()))).log()
-            found = found - log_drawn[words]
-            scores = scores - log_drawn[others]
-        # The word itself counts once, also where it was drawn.
-        scores = scores.masked_fill(others == words.unsqueeze(1), -torch.inf)
-        return torch.cat([found.unsqueeze(1), scores], dim=1).logsumexp(dim=1) - found
+            word_scores = word_scores - log_drawn[words]
+            other_scores = other_scores - log_drawn[others]
+        # The word to predict counts once, even if it was drawn.
+        other_scores = other_scores.masked_fill(others == words.unsqueeze(1), -torch.inf)
+        return torch.cat([word_scores.unsqueeze(1), other_scores], dim=1).logsumexp(dim=1) - word_scores
 
 
 def language_model_pairs(states: Tensor, words: Tensor, mask: Tensor) -> List[Tuple[Tensor, Tensor]]:
-    """Return which states are to find which words: the next from the forward state, the one before from the backward.
+    """Return which state predicts which word: a forward state the next one, a backward state the one before.
 
     states (Tensor): shape (n_docs, n_tokens, 2 * hidden).
-    words (Tensor): word of each token, -1 for one that is not in the vocabulary, shape (n_docs, n_tokens).
+    words (Tensor): word of each token, -1 for a token that is not in the vocabulary, shape (n_docs, n_tokens).
     mask (Tensor): True at tokens, shape (n_docs, n_tokens).
     RETURNS (List[Tuple[Tensor, Tensor]]): states, shape (n, hidden), and words, shape (n,), of each direction.
     """
     hidden = states.shape[2] // 2
-    # Both the one that finds and the one that is found are tokens: the second of them is.
-    nexts, befores = ((part >= 0) & mask[:, 1:] for part in (words[:, 1:], words[:, :-1]))
+    # Of two neighbours both are tokens if the second one is.
+    nexts, befores = ((neighbours >= 0) & mask[:, 1:] for neighbours in (words[:, 1:], words[:, :-1]))
     return [
         (states[:, :-1, :hidden][nexts], words[:, 1:][nexts]),
         (states[:, 1:, hidden:][befores], words[:, :-1][befores]),

@@ -12,11 +12,11 @@ from .head import GeneratedTagger
 class LanguageModel(LossTerm):
     """Negative log-likelihood of the next word and of the word before, by a sampled softmax.
 
-    The rows without annotation are its text.
+    Its text is the rows without annotation.
 
-    domain (Optional[str]): docs of this domain only, so that domains may have weights of their own; None for all.
-    samples (Optional[int]): other words in the softmax, drawn by frequency; None for all words there are.
-    correct (bool): correct the scores for how often words are drawn; false for the equation as it is printed.
+    domain (Optional[str]): docs of this domain only, so that each domain can have its own weight; None for all.
+    samples (Optional[int]): number of other words in the softmax, drawn by frequency; None for all words.
+    correct (bool): correct the scores for the frequency of draws; False for the equation as it is printed.
     weight (float): factor in the sum of the terms.
     """
 
@@ -31,7 +31,7 @@ class LanguageModel(LossTerm):
         self.correct = correct
 
     def __call__(self, inputs: LossInputs) -> Tensor:
-        """Return the mean over the words to be found; 0 where there is no such text."""
+        """Return the mean over the words to predict; 0 where there is no such text."""
         if not isinstance(inputs.head, GeneratedTagger):
             raise CrossnerError(
                 Errors.C029.format(term=type(self).__name__, needed="param_gen_ner", head=type(inputs.head).__name__)

@@ -2,17 +2,16 @@
 
 import re
 from functools import partial
-from typing import Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import torch
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
-from thinc.api import Model
-from thinc.types import Floats2d
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ...annotations.domains import get_domain
+from ...core.architecture import Tok2Vec, settings_of
 from ...core.bridge import HeadModel, build_head_model
 from ...data.normal_form import name_key
 from .head import GeneratedTagger
@@ -23,10 +22,10 @@ DIGIT = re.compile(r"\d")
 class DomainTable:
     """What a head takes of docs beside token vectors: their domains, and words for its language models.
 
-    make (Callable): makes the torch module for token width, constraints, and the sizes of this table.
+    make (Callable): makes the torch module from token width, constraints, `n_domains` and `n_words`.
     domains (List[str]): the domains, in the order of their vectors.
     words (List[str]): the words of the language models, as `normal_form` gives them.
-    default (Optional[str]): the domain of docs that have none, or one that is not known; None for the first one.
+    default (Optional[str]): the domain of docs with no domain or an unknown one; None for the first one.
     """
 
     def __init__(self, make: Callable[..., GeneratedTagger]) -> None:
@@ -34,8 +33,8 @@ class DomainTable:
         self.domains: List[str] = []
         self.default: Optional[str] = None
         self.numbers: Dict[str, int] = {}
-        # By key: that is a hash of the word, the same in every vocabulary.
-        self._known: Dict[int, int] = {}
+        # Word numbers by spaCy's hash of the word, which is the same in every vocabulary.
+        self._by_hash: Dict[int, int] = {}
 
     @property
     def words(self) -> List[str]:
@@ -45,7 +44,7 @@ class DomainTable:
     @words.setter
     def words(self, words: List[str]) -> None:
         self.numbers = {word: i for i, word in enumerate(words)}
-        self._known = {}
+        self._by_hash = {}
 
     def make_head(self, width: int, allowed_starts: Tensor, allowed_transitions: Tensor) -> GeneratedTagger:
         """Make the torch module."""
@@ -53,21 +52,21 @@ class DomainTable:
         return self.make(width, allowed_starts, allowed_transitions, **sizes)
 
     def features(self, docs: List[Doc], is_train: bool, device: torch.device) -> Dict[str, Tensor]:
-        """Return the domain of each doc and, in training, the number of each word, -1 for one that is not known."""
-        found = {"domains": torch.tensor([self.number_of(doc) for doc in docs], device=device)}
+        """Return the domain of each doc and, in training, the number of each word, -1 for an unknown word."""
+        features = {"domains": torch.tensor([self.number_of(doc) for doc in docs], device=device)}
         if is_train and self.numbers:
-            rows = [torch.tensor([self.word_number(doc, key) for key in doc.to_array(ORTH).tolist()]) for doc in docs]
-            found["words"] = pad_sequence(rows, batch_first=True, padding_value=-1).to(device)
-        return found
+            rows = [torch.tensor([self.word_number(doc, orth) for orth in doc.to_array(ORTH).tolist()]) for doc in docs]
+            features["words"] = pad_sequence(rows, batch_first=True, padding_value=-1).to(device)
+        return features
 
-    def word_number(self, doc: Doc, key: int) -> int:
-        """Return the number of a word by its key in the strings of a doc's vocabulary; a word is normalised once."""
-        if key not in self._known:
-            self._known[key] = self.numbers.get(normal_form(doc.vocab.strings[key]), -1)
-        return self._known[key]
+    def word_number(self, doc: Doc, orth: int) -> int:
+        """Return the number of a word by its hash, -1 for an unknown word; each word is normalised once."""
+        if orth not in self._by_hash:
+            self._by_hash[orth] = self.numbers.get(normal_form(doc.vocab.strings[orth]), -1)
+        return self._by_hash[orth]
 
     def number_of(self, doc: Doc) -> int:
-        """Return the number of the domain whose weights a doc gets."""
+        """Return the index of the domain whose weights a doc gets."""
         for domain in (get_domain(doc), self.default):
             if domain in self.domains:
                 return self.domains.index(domain)
@@ -75,43 +74,18 @@ class DomainTable:
 
 
 def normal_form(word: str) -> str:
-    """Return the form of a word in which language models know it: one spelling, and all digits are 0."""
+    """Return a word as the language models count it: one spelling, all digits as 0."""
     return DIGIT.sub("0", name_key(word) or word)
 
 
-def build_param_gen_model(
-    tok2vec: Model[List[Doc], List[Floats2d]],
-    hidden: int = 100,
-    vector_width: int = 8,
-    spread: float = 1.0,
-    use_domains: bool = True,
-    use_tasks: bool = True,
-    share_output: bool = True,
-    use_crf: bool = True,
-) -> HeadModel:
+@settings_of(GeneratedTagger)
+def build_param_gen_model(tok2vec: Tok2Vec, **settings: Any) -> HeadModel:
     """Build a BiLSTM with generated weights, and what is above it, on token vectors.
 
     tok2vec (Model): gives one row a token: `spacy_crossner.WordVectors.v1` as in the paper, or any other.
-    hidden (int): width of each direction of the BiLSTM.
-    vector_width (int): width of the vectors of domains and tasks.
-    spread (float): how far they are apart at first: noise of this size on ones, then scaled to length 1.
-    use_domains (bool): weights by domain. False: the same for all (the paper's multi-task baselines).
-    use_tasks (bool): weights by task. False: the same for both.
-    share_output (bool): one output layer for all domains, as where the target has no labels; or one for each domain.
-    use_crf (bool): CRF or softmax.
+    **settings (Any): see `GeneratedTagger`. The number of domains and of words comes from the `DomainTable`.
     """
-    table = DomainTable(
-        partial(
-            GeneratedTagger,
-            hidden=hidden,
-            vector_width=vector_width,
-            spread=spread,
-            use_domains=use_domains,
-            use_tasks=use_tasks,
-            share_output=share_output,
-            use_crf=use_crf,
-        )
-    )
+    table = DomainTable(partial(GeneratedTagger, **settings))
     model = build_head_model(tok2vec, table.make_head, table.features)
     model.attrs["domain_table"] = table
     return model

@@ -1,27 +1,56 @@
 """`label_aware_ner`: each tag is predicted from the sentence and from the tags before it (LANER)."""
 
-from ...core.component import SequenceNER
-from ...core.factory import register_component
+from typing import Any, Callable, Dict, Optional
 
-MODEL = """
-@architectures = "spacy_crossner.LabelAware.v1"
-label_width = 100
-use_background = true
-use_context = true
-use_crf = false
-scheduled_sampling = 0.5
-beam = 1
-block = null
-max_cells = 65536
-"""
+from spacy.language import Language
+
+from ...core.bridge import HeadModel
+from ...core.component import SequenceNER
+from ...core.factory import ASSIGNS, SCORE_WEIGHTS, default_config
+
+# About two sentences: tag prefixes and backgrounds far longer than those of training cost F1.
+WINDOW, OVERLAP = 64, 16
 
 
 class LabelAwareEntityRecognizer(SequenceNER):
     """Label-aware autoregressive entity recognizer (Hu et al., 2022).
 
-    What it reads of tags and sentence begins anew in each window; see `plan_windows` for where these are.
+    Tag prefix and label background begin anew in each window; see `plan_windows` for where windows begin.
     """
 
 
-# Windows of about two sentences: prefixes and backgrounds far longer than those of training cost F1.
-make_label_aware_ner = register_component("label_aware_ner", LabelAwareEntityRecognizer, MODEL, window=64, overlap=16)
+@Language.factory(
+    "label_aware_ner",
+    assigns=ASSIGNS,
+    default_config=default_config("spacy_crossner.LabelAware.v1", window=WINDOW, overlap=OVERLAP),
+    default_score_weights=SCORE_WEIGHTS,
+)
+def make_label_aware_ner(
+    nlp: Language,
+    name: str,
+    model: HeadModel,
+    losses: Dict[str, Any],
+    scorer: Optional[Callable[..., Dict[str, Any]]],
+    decoding: str,
+    preset_ents: str,
+    threshold: Optional[float],
+    candidates_key: Optional[str],
+    candidates_floor: float,
+    window: int,
+    overlap: int,
+) -> SequenceNER:
+    """Make the component; see `LabelAwareEntityRecognizer`, and `DecodingSettings` for shared settings."""
+    return LabelAwareEntityRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        losses=losses,
+        scorer=scorer,
+        decoding=decoding,
+        preset_ents=preset_ents,
+        threshold=threshold,
+        candidates_key=candidates_key,
+        candidates_floor=candidates_floor,
+        window=window,
+        overlap=overlap,
+    )

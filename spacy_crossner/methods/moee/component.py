@@ -1,62 +1,51 @@
 """`moee_ner`: each tag from a mixture of features of one expert an entity type (MoEE)."""
 
-from typing import Any, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from ...annotations.experts import set_experts
 from ...annotations.tags import OUTSIDE
+from ...core.bridge import HeadModel
 from ...core.component import SequenceNER
 from ...core.doc_windows import Window
-from ...core.factory import register_component
+from ...core.factory import ASSIGNS, SCORE_WEIGHTS, default_config
 from ...core.head import HeadOutput
 from ...core.prediction import Prediction
 from .head import GATE
 
-MODEL = """
-@architectures = "spacy_crossner.MoEE.v1"
-expert_width = 200
-use_multi_task = true
-use_experts = true
-use_crf = true
-"""
-
-LOSSES = """
-[component.losses.detection]
-@losses = "spacy_crossner.EntityDetection.v1"
-weight = 1.0
-
-[component.losses.gate]
-@losses = "spacy_crossner.ExpertGate.v1"
-weight = 1.0
-"""
+LOSSES = {"detection": "spacy_crossner.EntityDetection.v1", "gate": "spacy_crossner.ExpertGate.v1"}
 
 
 class MixtureEntityRecognizer(SequenceNER):
     """Entity recognizer with a mixture of entity experts and multi-task learning (Liu et al., 2020).
 
-    keep_experts (bool): leave on each doc how much each expert counts for each token, `token._.experts`.
+    keep_experts (bool): leave the weights of the experts on each token, `token._.experts`.
+    settings (Any): see `SequenceNER`.
     """
 
-    def __init__(self, *args: Any, keep_experts: bool = False, **settings: Any) -> None:
-        super().__init__(*args, **settings)
+    def __init__(self, vocab: Vocab, model: HeadModel, name: str, *, keep_experts: bool, **settings: Any) -> None:
+        super().__init__(vocab, model, name, **settings)
         self.keep_experts = keep_experts
 
-    def _decode(
+    def read_windows(
         self,
         words: List[Doc],
-        chunk: List[Window],
+        windows: List[Window],
         output: HeadOutput,
         allowed: Optional[NDArray[np.bool_]],
         predictions: List[Prediction],
     ) -> None:
-        super()._decode(words, chunk, output, allowed, predictions)
+        """Add what the head found in some windows to predictions; see `SequenceNER`. The experts' weights, too."""
+        super().read_windows(words, windows, output, allowed, predictions)
         if not self.keep_experts or GATE not in output.extras:
             return
         weights = output.extras[GATE].softmax(dim=-1).cpu().numpy()
-        for window, rows in zip(chunk, weights, strict=True):
+        for window, rows in zip(windows, weights, strict=True):
             prediction = predictions[window.doc]
             if prediction.experts is None:
                 prediction.experts = np.zeros((len(words[window.doc]), rows.shape[1]), dtype=np.float32)
@@ -72,4 +61,40 @@ class MixtureEntityRecognizer(SequenceNER):
                 set_experts(doc, [OUTSIDE, *self.labels], prediction.experts)
 
 
-make_moee_ner = register_component("moee_ner", MixtureEntityRecognizer, MODEL, losses=LOSSES, keep_experts=False)
+@Language.factory(
+    "moee_ner",
+    assigns=ASSIGNS,
+    default_config=default_config("spacy_crossner.MoEE.v1", losses=LOSSES, keep_experts=False),
+    default_score_weights=SCORE_WEIGHTS,
+)
+def make_moee_ner(
+    nlp: Language,
+    name: str,
+    model: HeadModel,
+    losses: Dict[str, Any],
+    scorer: Optional[Callable[..., Dict[str, Any]]],
+    decoding: str,
+    preset_ents: str,
+    threshold: Optional[float],
+    candidates_key: Optional[str],
+    candidates_floor: float,
+    window: int,
+    overlap: int,
+    keep_experts: bool,
+) -> SequenceNER:
+    """Make the component; see `MixtureEntityRecognizer`, and `DecodingSettings` for shared settings."""
+    return MixtureEntityRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        losses=losses,
+        scorer=scorer,
+        decoding=decoding,
+        preset_ents=preset_ents,
+        threshold=threshold,
+        candidates_key=candidates_key,
+        candidates_floor=candidates_floor,
+        window=window,
+        overlap=overlap,
+        keep_experts=keep_experts,
+    )

@@ -19,17 +19,17 @@ DETECTION_TAGS = label_tags(["entity"])
 
 
 class MixtureTagger(LinearTagger):
-    """Tagger on a mixture of features from one expert an entity type, and one for no entity (Eqs. 1 to 3).
+    """Tagger on a mixture of features from one expert for each entity type and one for no entity (Eqs. 1 to 3).
 
-    A gate says for each token how much each expert counts; it learns from the gold types. Beside it another tagger
-    on the same token vectors learns to tell entities from the rest (task 1); it is not asked for predictions.
+    A gate weights the experts for each token; it learns from the gold types. A second tagger on the same token vectors
+    learns to tell entities from other tokens (task 1); it takes no part in predictions.
 
     width (int): width of the token vectors.
     allowed_starts (Tensor): which tags may begin a sequence, shape (n_tags,).
     allowed_transitions (Tensor): which tag may follow which, shape (n_tags, n_tags).
     expert_width (int): width of the experts' features.
-    use_multi_task (bool): task 1.
-    use_experts (bool): gate and experts. Without both parts this is the plain tagger.
+    use_multi_task (bool): learn to tell entities from other tokens as a task of its own (task 1).
+    use_experts (bool): gate and experts. Without experts and task 1 this is the plain tagger.
     use_crf (bool): a CRF for each task, or a softmax for each token.
     """
 
@@ -54,7 +54,7 @@ class MixtureTagger(LinearTagger):
         if use_experts:
             n_experts = count_experts(n_tags)
             self.gate = nn.Linear(width, n_experts)
-            # The linear layers of all experts, one below the other.
+            # The linear layers of all experts, stacked.
             self.experts = nn.Linear(width, n_experts * expert_width)
             self.output = nn.Linear(expert_width, n_tags)
 
@@ -64,35 +64,35 @@ class MixtureTagger(LinearTagger):
         RETURNS (HeadOutput): its `extras` are the emissions of task 1, shape (n_docs, n_tokens, 3), and the logits of
             the gate, shape (n_docs, n_tokens, n_experts): no entity first, then the types in order.
         """
-        output = HeadOutput(emissions=tokens, mask=mask, tokens=pad_tokens(tokens, mask))
-        # The experts are what costs: they see tokens and no padding.
+        extras = {}
+        # The experts take most of the time: they are run on tokens only, not on padding.
         hidden = self.dropout(tokens)
         if self.detector is not None:
-            output.extras[DETECTION] = pad_tokens(self.detector.output(hidden), mask)
+            extras[DETECTION] = pad_tokens(self.detector.output(hidden), mask)
         if self.use_experts:
             logits = self.gate(hidden)
-            output.extras[GATE] = pad_tokens(logits, mask)
+            extras[GATE] = pad_tokens(logits, mask)
             scores = self.score_mixture(hidden, logits.softmax(dim=1))
         else:
             scores = self.output(hidden)
-        output.emissions = pad_tokens(scores, mask)
-        return output
+        emissions = pad_tokens(scores, mask)
+        return HeadOutput(emissions=emissions, mask=mask, tokens=pad_tokens(tokens, mask), extras=extras)
 
     def score_mixture(self, hidden: Tensor, weights: Tensor) -> Tensor:
         """Return the tag scores of the meta-expert feature (Eqs. 1 and 3), shape (n_tokens_in_all, n_tags).
 
         hidden (Tensor): token vectors, shape (n_tokens_in_all, width).
-        weights (Tensor): how much each expert counts (Eq. 2), shape (n_tokens_in_all, n_experts).
+        weights (Tensor): the weight of each expert (Eq. 2), shape (n_tokens_in_all, n_experts).
         """
         if self.training:
             features = self.experts(hidden).unflatten(1, (-1, self.expert_width))
             return self.output(self.dropout(torch.einsum("ne,nef->nf", weights, features)))
-        # Without dropout between them the experts and the layer above are one linear layer, from the token vectors to
-        # the few tags: the same scores for a small part of the work.
-        above, bias = self.output.weight, self.experts.bias.unflatten(0, (-1, self.expert_width))
-        experts = torch.einsum("tf,efw->etw", above, self.experts.weight.unflatten(0, (-1, self.expert_width)))
-        scores = nn.functional.linear(hidden, experts.flatten(0, 1), (bias @ above.T).flatten())
-        return torch.einsum("ne,net->nt", weights, scores.unflatten(1, (-1, len(above)))) + self.output.bias
+        # Without dropout between them, an expert and the output layer are one linear layer from token vectors to few
+        # tags: the same scores at a fraction of the cost.
+        output, bias = self.output.weight, self.experts.bias.unflatten(0, (-1, self.expert_width))
+        experts = torch.einsum("tf,efw->etw", output, self.experts.weight.unflatten(0, (-1, self.expert_width)))
+        scores = nn.functional.linear(hidden, experts.flatten(0, 1), (bias @ output.T).flatten())
+        return torch.einsum("ne,net->nt", weights, scores.unflatten(1, (-1, len(output)))) + self.output.bias
 
     def detection_nll(self, output: HeadOutput, tags: Tensor) -> Tensor:
         """Return the loss of task 1 (Eq. 4) per annotated token; 0 without this task.
@@ -101,10 +101,10 @@ class MixtureTagger(LinearTagger):
         """
         if self.detector is None:
             return 0.0 * output.emissions.sum()
-        # B and I of each type take turns from index 1 on.
-        detected = torch.where(tags > 0, (tags - 1) % 2 + 1, tags)
-        found = HeadOutput(emissions=output.extras[DETECTION], mask=output.mask, tokens=output.tokens)
-        return self.detector.nll(found, detected)
+        # From index 1 on, B and I of each type alternate.
+        detection_tags = torch.where(tags > 0, (tags - 1) % 2 + 1, tags)
+        detection = HeadOutput(emissions=output.extras[DETECTION], mask=output.mask, tokens=output.tokens)
+        return self.detector.nll(detection, detection_tags)
 
     def gate_nll(self, output: HeadOutput, tags: Tensor) -> Tensor:
         """Return the loss of the gate (Eq. 6) per annotated token; 0 without experts.
@@ -128,12 +128,12 @@ class MixtureTagger(LinearTagger):
 
 
 def count_experts(n_tags: int) -> int:
-    """Return the number of experts for a number of tags: one a type, and one for no entity."""
+    """Return the number of experts for a number of tags: one for each type, and one for no entity."""
     return (n_tags + 1) // 2
 
 
 def expert_of(tags: Tensor) -> Tensor:
-    """Return the expert of each tag index: 0 for `O`, the place of its type, from 1, for the others."""
+    """Return the expert of each tag index: 0 for `O`; for other tags the index of their type, counted from 1."""
     return (tags + 1) // 2
 
 

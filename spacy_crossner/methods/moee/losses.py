@@ -1,4 +1,4 @@
-"""The two terms that a mixture of entity experts trains on beside the likelihood of its tags."""
+"""The loss terms of a mixture of entity experts beside the likelihood of its tags."""
 
 from torch import Tensor
 
@@ -11,7 +11,7 @@ class EntityDetection(LossTerm):
     """Negative log-likelihood of entity or not, task 1 of MoEE (Liu et al., 2020, Eq. 4)."""
 
     def __call__(self, inputs: LossInputs) -> Tensor:
-        """Return the mean over the annotated tokens; 0 where the head has no such task."""
+        """Return the mean over the annotated tokens; 0 if the head has no task 1."""
         return _mixture(self, inputs).detection_nll(inputs.output, inputs.tags)
 
 
@@ -19,7 +19,7 @@ class ExpertGate(LossTerm):
     """Cross-entropy of the gate over the experts with the gold types (Liu et al., 2020, Eq. 6)."""
 
     def __call__(self, inputs: LossInputs) -> Tensor:
-        """Return the mean over the annotated tokens; 0 where the head has no experts."""
+        """Return the mean over the annotated tokens; 0 if the head has no experts."""
         return _mixture(self, inputs).gate_nll(inputs.output, inputs.tags)
 
 

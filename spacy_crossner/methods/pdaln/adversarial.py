@@ -12,7 +12,7 @@ from .mmd import TwoDomainTerm
 
 
 class ReversedGradient(torch.autograd.Function):
-    """The identity, whose gradient goes back with the other sign."""
+    """The identity, with a gradient of the opposite sign."""
 
     @staticmethod
     def forward(ctx: Any, vectors: Tensor) -> Tensor:
@@ -26,13 +26,13 @@ class ReversedGradient(torch.autograd.Function):
 
 
 class DomainAdversarial(LearningTerm, TwoDomainTerm):
-    """Cross-entropy of telling the target's sentences from all others, which the encoder learns to make hard.
+    """Cross-entropy of a classifier that tells the target's sentences from all others; the encoder learns to raise it.
 
-    What tells them is no part of the pipeline.
+    The classifier is not part of the pipeline.
 
-    target (str): the domain, as its docs are marked.
-    width (int): width of its hidden layer.
-    rate (float): its learning rate.
+    target (str): the target domain, as its docs are marked.
+    width (int): width of the classifier's hidden layer.
+    rate (float): learning rate of the classifier.
     weight (float): factor in the sum of the terms, and so of the reversed gradient.
     """
 
@@ -47,13 +47,13 @@ class DomainAdversarial(LearningTerm, TwoDomainTerm):
         return nn.Sequential(nn.Linear(width, self.width), nn.ReLU(), nn.Linear(self.width, 1))
 
     def __call__(self, inputs: LossInputs) -> Tensor:
-        """Return a scalar; 0 where the batch has one side only."""
+        """Return a scalar; 0 if all docs of the batch are of one side."""
         is_target = self.sides(inputs)
         sentences = inputs.output.sentences
         if is_target.all() or not is_target.any():
             return 0.0 * sentences.sum()
-        # The same length for both, as one may have many times the sentences of the other.
+        # Both sides count the same, however many sentences they have.
         weights = torch.where(is_target, 0.5 / is_target.sum(), 0.5 / (~is_target).sum()).to(sentences)
-        found = self.module_on(sentences)(ReversedGradient.apply(sentences)).squeeze(1)
-        losses = nn.functional.binary_cross_entropy_with_logits(found, is_target.to(found), reduction="none")
+        logits = self.module_on(sentences)(ReversedGradient.apply(sentences)).squeeze(1)
+        losses = nn.functional.binary_cross_entropy_with_logits(logits, is_target.to(logits), reduction="none")
         return (weights * losses).sum()

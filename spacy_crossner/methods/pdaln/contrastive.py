@@ -9,13 +9,13 @@ from .learning import LearningTerm
 
 
 def contrastive_loss(vectors: Tensor, partners: Tensor, *, temperature: float, normalize: bool) -> Tensor:
-    """Return the mean loss over the vectors that have a partner: -log of the softmax of the partner among all others.
+    """Return the mean loss over the vectors with a partner: -log of the partner's softmax among all other vectors.
 
     vectors (Tensor): mapped sentence vectors z, shape (n, width).
-    partners (Tensor): for each the row of its distortion, or of what it is the distortion of, -1 for none; shape (n,).
-    temperature (float): the products are divided by it.
+    partners (Tensor): the row of each vector's partner (a sentence and its distorted copy), -1 for none; shape (n,).
+    temperature (float): divides the products.
     normalize (bool): cosines in place of the products that the paper prints.
-    RETURNS (Tensor): a scalar; 0 where none has a partner.
+    RETURNS (Tensor): a scalar; 0 if no vector has a partner.
     """
     if normalize:
         vectors = nn.functional.normalize(vectors, dim=1)
@@ -23,14 +23,14 @@ def contrastive_loss(vectors: Tensor, partners: Tensor, *, temperature: float, n
     if not has_partner.any():
         return 0.0 * vectors.sum()
     itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
-    chances = (vectors @ vectors.T / temperature).masked_fill(itself, -torch.inf).log_softmax(dim=1)
-    return -chances[has_partner, partners[has_partner]].mean()
+    log_probabilities = (vectors @ vectors.T / temperature).masked_fill(itself, -torch.inf).log_softmax(dim=1)
+    return -log_probabilities[has_partner, partners[has_partner]].mean()
 
 
 class Contrastive(LearningTerm):
-    """Draws a sentence to its distorted twin and away from all others of the batch.
+    """Pulls a sentence towards its distorted twin and away from all other sentences of the batch.
 
-    The map W is no part of the pipeline.
+    The map W is not part of the pipeline.
 
     temperature (float): tau of the equation.
     normalize (bool): cosines in place of products.
@@ -59,7 +59,7 @@ class Contrastive(LearningTerm):
         return nn.Linear(width, self.width, bias=False)
 
     def __call__(self, inputs: LossInputs) -> Tensor:
-        """Return a scalar; 0 where no sentence has a twin in the batch."""
+        """Return a scalar; 0 if no sentence has a twin in the batch."""
         sentences = inputs.output.sentences
         mapped = self.module_on(sentences)(sentences)
         return contrastive_loss(mapped, inputs.partners, temperature=self.temperature, normalize=self.normalize)

@@ -1,4 +1,4 @@
-"""Distillation: learning the distribution of a teacher (Zhang et al., 2021, Eq. 11)."""
+"""Distillation: learning the tag distributions of a teacher (Zhang et al., 2021, Eq. 11)."""
 
 from typing import Optional
 
@@ -11,19 +11,19 @@ AVERAGES = ("entities", "tokens")
 
 
 class Distillation(LossTerm):
-    """Cross-entropy between the teacher's and the component's distribution over the tags of each token.
+    """Cross-entropy between the tag distributions of teacher and student (the component) at each token.
 
     The distributions are those of the head: the marginals of a CRF, a softmax without one. The weight is gamma of the
-    equation: the share of this term, where all others together get 1 - gamma.
+    equation: this term counts gamma, all other terms together count 1 - gamma.
 
     average (str): over the tokens of gold "entities", as the paper prints it, or over all "tokens".
     domain (Optional[str]): docs of this domain only, such as "adaptive"; None for all.
-    temperature (float): 1 for the distributions as they are; above it both are flatter.
-    weight (float): gamma.
+    temperature (float): divides the log-probabilities of both; above 1 both distributions are flatter.
+    weight (float): gamma, 0 to 1.
     """
 
     needs_teacher = True
-    is_share = True
+    is_mixture_weight = True
 
     def __init__(
         self,
@@ -41,23 +41,22 @@ class Distillation(LossTerm):
         self.temperature = temperature
 
     def __call__(self, inputs: LossInputs) -> Tensor:
-        """Return a scalar; 0 where no doc is of the domain, or none has an entity.
+        """Return a scalar; 0 if no token counts: no doc is of the domain, or none has an entity.
 
         RAISES (CrossnerError): the teacher has other tags.
         """
-        found = inputs.head.log_probabilities(inputs.output)
-        wanted = inputs.teacher
-        if wanted.shape != found.shape:
-            raise CrossnerError(Errors.C042.format(own=found.shape[2], teacher=wanted.shape[-1]))
+        student, teacher = inputs.head.log_probabilities(inputs.output), inputs.teacher
+        if teacher.shape != student.shape:
+            raise CrossnerError(Errors.C042.format(own=student.shape[2], teacher=teacher.shape[-1]))
         tokens = self._tokens(inputs)
         if not tokens.any():
-            return 0.0 * found.sum()
-        wanted = (wanted[tokens] / self.temperature).softmax(dim=1)
-        found = (found[tokens] / self.temperature).log_softmax(dim=1)
-        return -(wanted * found).sum(dim=1).mean()
+            return 0.0 * student.sum()
+        probabilities = (teacher[tokens] / self.temperature).softmax(dim=1)
+        log_probabilities = (student[tokens] / self.temperature).log_softmax(dim=1)
+        return -(probabilities * log_probabilities).sum(dim=1).mean()
 
     def teacher_rows(self, inputs: LossInputs) -> Tensor:
-        """Return the rows with tokens that count."""
+        """Return which rows have tokens that count, bool, shape (n_docs,)."""
         return self._tokens(inputs).any(dim=1)
 
     def _tokens(self, inputs: LossInputs) -> Tensor:

@@ -1,4 +1,4 @@
-"""Loss terms with weights of their own, which are no part of the pipeline."""
+"""Loss terms with their own weights, which are not part of the pipeline."""
 
 from typing import Any, Dict, Optional
 
@@ -13,10 +13,10 @@ WEIGHTS, MOMENTS = "weights/", "moments/"
 
 
 class LearningTerm(LossTerm):
-    """A term with a module on sentence vectors, which learns with an Adam of its own; it is saved in checkpoints only.
+    """A term with a module on sentence vectors, trained by its own Adam and saved in checkpoints only.
 
-    rate (float): its learning rate.
-    settings (Any): those of the term it is beside that.
+    rate (float): the learning rate of the module.
+    **settings (Any): settings of the next base class.
     """
 
     needs_sentences = True
@@ -27,7 +27,7 @@ class LearningTerm(LossTerm):
         self.module: Optional[nn.Module] = None
         self.optimizer: Optional[torch.optim.Optimizer] = None
         self._width = 0
-        # What a checkpoint gave: it is taken in on the device of the first vectors.
+        # The state of a checkpoint, loaded when the first vectors show the device.
         self._saved = b""
 
     def build(self, width: int) -> nn.Module:
@@ -38,7 +38,7 @@ class LearningTerm(LossTerm):
         raise NotImplementedError
 
     def module_on(self, vectors: Tensor) -> nn.Module:
-        """Return the module; it is made when the first vectors are there.
+        """Return the module; the first call makes it.
 
         vectors (Tensor): sentence vectors, shape (n_docs, width).
         """
@@ -47,7 +47,7 @@ class LearningTerm(LossTerm):
             self.module = self.build(self._width).to(vectors.device)
             self.optimizer = torch.optim.Adam(self.module.parameters(), lr=self.rate)
             if self._saved:
-                self._take_in(self.module, self.optimizer, load(self._saved))
+                self._load(self.module, self.optimizer, load(self._saved))
         return self.module.to(vectors)
 
     def finish_update(self) -> None:
@@ -68,19 +68,19 @@ class LearningTerm(LossTerm):
         return save(tensors)
 
     def state_from_bytes(self, data: bytes) -> None:
-        """Put back what `state_to_bytes` gave."""
+        """Restore the state that `state_to_bytes` returned."""
         if data:
             self.module, self.optimizer, self._saved = None, None, data
 
     @staticmethod
     @torch.no_grad()
-    def _take_in(module: nn.Module, optimizer: torch.optim.Optimizer, tensors: Dict[str, Tensor]) -> None:
-        """Put saved weights and moments into a new module and its optimizer."""
+    def _load(module: nn.Module, optimizer: torch.optim.Optimizer, tensors: Dict[str, Tensor]) -> None:
+        """Load saved weights and moments into a new module and its optimizer."""
         for name, weights in module.named_parameters():
             weights.copy_(tensors[f"{WEIGHTS}{name}"])
             prefix = f"{MOMENTS}{name}/"
             moments = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            # The number of steps stays where Adam has it, on the CPU.
+            # Adam keeps its number of steps, a scalar, on the CPU.
             moments = {key: value.to(weights.device) if value.dim() else value for key, value in moments.items()}
             if moments:
                 optimizer.state[weights] = moments

@@ -22,25 +22,26 @@ def squared_mmd(
 ) -> Tensor:
     """Return the squared maximum mean discrepancy of two samples, a scalar.
 
-    The biased estimator (Eq. 4) counts each vector as a pair with itself, too. It is 0 or more, and above 0 for two
-    samples of one distribution: the more so the smaller they are. The unbiased one is 0 for these on average (Gretton
-    et al., 2012, Eq. 3), and may be below 0. The kernel is the mean of Gaussian kernels whose squared bandwidths are
-    multiples of the median squared distance between two different vectors of both samples, which takes no gradient.
+    The biased estimator (Eq. 4) includes the pairs of a vector with itself. It is never negative, and above 0 for two
+    samples of one distribution; this bias grows as the samples get smaller. The unbiased estimator (Gretton et al.,
+    2012, Eq. 3) is 0 on average for them, and may be negative. The kernel is the mean of Gaussian kernels. Their
+    squared bandwidths are multiples of the median squared distance between two different vectors of both samples; the
+    median takes no gradient.
 
     source (Tensor): shape (n_source, width), n_source 1 or more.
     target (Tensor): shape (n_target, width), n_target 1 or more.
     bandwidths (Sequence[float]): the multiples.
-    unbiased (bool): the unbiased estimator; 0 where a sample has one vector only, which has no pair.
+    unbiased (bool): the unbiased estimator; it is 0 if a sample has only one vector, which has no pair.
     """
     both = torch.cat([source, target])
     n_source, n_target = len(source), len(target)
-    # Distances stay, and fewer digits of them are lost.
+    # Centred: the distances are the same, with less rounding.
     both = both - both.detach().mean(dim=0)
     squares = (both * both).sum(dim=1)
     distances = (squares.unsqueeze(0) + squares.unsqueeze(1) - 2 * both @ both.T).clamp(min=0)
     with torch.no_grad():
         different = distances[~torch.eye(len(both), dtype=torch.bool, device=both.device)]
-        # Below this a distance is rounding, and a kernel so narrow would have gradients of any size.
+        # A smaller distance is rounding, and so narrow a kernel would have huge gradients.
         floor = 100 * torch.finfo(both.dtype).eps * squares.max() + torch.finfo(both.dtype).tiny
         median = different.median().clamp(min=floor)
     kernel = torch.stack([torch.exp(-distances / (2 * factor * median)) for factor in bandwidths]).mean(dim=0)
@@ -58,9 +59,11 @@ def squared_mmd(
 
 
 class TwoDomainTerm(LossTerm):
-    """A term that compares the docs of one domain with all others of the batch.
+    """A term that compares the docs of the target domain with all other docs of the batch.
 
-    target (str): the domain, as its docs are marked.
+    `batches_of_one_side` counts the batches in which all docs are of one side; they add nothing to the loss.
+
+    target (str): the target domain, as its docs are marked.
     weight (float): factor in the sum of the terms.
     """
 
@@ -70,7 +73,7 @@ class TwoDomainTerm(LossTerm):
         self.batches_of_one_side = 0
 
     def sides(self, inputs: LossInputs) -> Tensor:
-        """Return which rows are of the target's domain, shape (n_docs,).
+        """Return which rows are of the target domain, bool, shape (n_docs,).
 
         RAISES (CrossnerError): a doc has no domain.
         """
@@ -80,17 +83,15 @@ class TwoDomainTerm(LossTerm):
         if is_target.all() or not is_target.any():
             self.batches_of_one_side += 1
             if self.batches_of_one_side == 1:
-                found = ", ".join(sorted({str(domain) for domain in inputs.domains}))
-                warnings.warn(Warnings.W002.format(term=type(self).__name__, found=found), stacklevel=2)
+                domains = ", ".join(sorted({str(domain) for domain in inputs.domains}))
+                warnings.warn(Warnings.W002.format(term=type(self).__name__, found=domains), stacklevel=2)
         return is_target
 
 
 class SentenceMMD(TwoDomainTerm):
-    """Squared MMD between the sentence vectors of the target's docs and of all others (Eq. 5).
+    """Squared MMD between the sentence vectors of the target's docs and of all other docs (Eq. 5).
 
-    `batches_of_one_side` counts the batches that have docs of one side only, and so add nothing.
-
-    target (str): the domain, as its docs are marked.
+    target (str): the target domain, as its docs are marked.
     unbiased (bool): see `squared_mmd`.
     weight (float): factor in the sum of the terms.
     """
@@ -102,7 +103,7 @@ class SentenceMMD(TwoDomainTerm):
         self.unbiased = unbiased
 
     def __call__(self, inputs: LossInputs) -> Tensor:
-        """Return a scalar; 0 where the batch has one side only."""
+        """Return a scalar; 0 if all docs of the batch are of one side."""
         is_target = self.sides(inputs)
         sentences = inputs.output.sentences
         if is_target.all() or not is_target.any():
@@ -111,13 +112,14 @@ class SentenceMMD(TwoDomainTerm):
 
 
 class WordMMD(TwoDomainTerm):
-    """Sum over the tags of the squared MMD between the target's token vectors with a tag and all others' (Eq. 6).
+    """Sum over the tags of the squared MMD between token vectors with this tag of the target and of others (Eq. 6).
 
-    Every full tag counts (`O`, and `B-` and `I-` of each label); one that a side lacks adds nothing.
+    The tags are `O`, and `B-` and `I-` of each label. A tag that one side lacks adds nothing.
 
-    target (str): the domain, as its docs are marked.
+    target (str): the target domain, as its docs are marked.
     mu (float): coefficient of each tag.
-    most (int): token vectors of a tag and a side at most, so that memory is bounded; of more, evenly spaced ones.
+    most (int): maximum number of token vectors for each tag and side, which bounds memory; of more vectors, evenly
+        spaced ones are taken.
     unbiased (bool): see `squared_mmd`.
     weight (float): factor in the sum of the terms.
     """
@@ -131,16 +133,16 @@ class WordMMD(TwoDomainTerm):
         self.unbiased = unbiased
 
     def __call__(self, inputs: LossInputs) -> Tensor:
-        """Return a scalar; 0 where no tag is on both sides."""
+        """Return a scalar; 0 if no tag occurs on both sides."""
         is_target = self.sides(inputs).unsqueeze(1).expand_as(inputs.tags)
         tokens = inputs.output.tokens
-        found: List[Tensor] = [0.0 * tokens.sum()]
+        discrepancies: List[Tensor] = [0.0 * tokens.sum()]
         for tag in inputs.tags[inputs.tags >= 0].unique().tolist():
             here = inputs.tags == tag
             source, target = (self._thinned(tokens[here & side]) for side in (~is_target, is_target))
             if len(source) and len(target):
-                found.append(self.mu * squared_mmd(source, target, unbiased=self.unbiased))
-        return torch.stack(found).sum()
+                discrepancies.append(self.mu * squared_mmd(source, target, unbiased=self.unbiased))
+        return torch.stack(discrepancies).sum()
 
     def _thinned(self, rows: Tensor) -> Tensor:
         if len(rows) <= self.most:

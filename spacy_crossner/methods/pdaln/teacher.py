@@ -1,4 +1,4 @@
-"""A teacher: a copy of a component's model, encoder included, that learns from it and not from the data."""
+"""A teacher: a copy of a component's model, encoder included, that follows the component."""
 
 import copy
 from typing import Any, Dict, Iterator, List, Optional, Tuple, cast
@@ -17,7 +17,7 @@ from ...core.weights import node_weights
 from ...encoders.listening import find_listeners
 from ...errors import CrossnerError, Errors
 
-# Docs that a teacher remembers at most.
+# Docs whose answers are cached at most.
 MOST_DOCS = 20_000
 
 # A layer of the teacher and that of the student it was copied from.
@@ -25,17 +25,17 @@ Pair = Tuple[Model[Any, Any], Model[Any, Any]]
 
 
 class Teacher:
-    """Tags docs as the component did, and follows it.
+    """An earlier copy of a component, or a moving average of it (a mean teacher).
 
-    It is part of checkpoints and of no saved pipeline.
+    Checkpoints hold it, saved pipelines do not.
 
-    model (HeadModel): the teacher's model, with no listener in it.
+    model (HeadModel): the teacher's model, without listeners.
     pairs (List[Pair]): its layers with those of the student.
-    every (int): the teacher becomes equal to the student after every so many updates; 0 for never. What it has said
-        of a doc is remembered till then.
-    decay (Optional[float]): the teacher's weights are the moving average of the student's: with each update this share
-        of them stays. None for no average.
-    RAISES (CrossnerError): there is both or neither of `every` and `decay`, or one has no meaning.
+    every (int): number of updates after which the weights of the student are copied to the teacher; 0 for never. Until
+        then the teacher's answers are cached.
+    decay (Optional[float]): the teacher's weights are the moving average of the student's, and each update keeps this
+        fraction of them. None for no average.
+    RAISES (CrossnerError): both or neither of `every` and `decay` are given, or one is out of range.
     """
 
     def __init__(self, model: HeadModel, pairs: List[Pair], *, every: int = 0, decay: Optional[float] = None) -> None:
@@ -46,99 +46,100 @@ class Teacher:
         self.every = every
         self.decay = decay
         self.updates = 0
-        self._said: Dict[bytes, Tensor] = {}
+        self._cache: Dict[bytes, Tensor] = {}
 
     def log_probabilities(self, docs: List[Doc], tags: Tensor, rows: Tensor) -> Tensor:
         """Return the log-probability of each tag at each token, without a gradient.
 
         docs (List[Doc]): docs with tokens.
-        tags (Tensor): gold tag indices, -1 where unknown, shape (n_docs, n_tokens): an autoregressive head's prefix.
-        rows (Tensor): which docs it is asked about, bool, shape (n_docs,).
+        tags (Tensor): gold tag indices, -1 where unknown, shape (n_docs, n_tokens); the prefixes of an autoregressive
+            head.
+        rows (Tensor): which docs to answer, bool, shape (n_docs,).
         RETURNS (Tensor): shape (n_docs, n_tokens, n_tags); 0 in the other rows.
         """
-        asked = rows.nonzero().squeeze(1).tolist()
-        found = tags.new_zeros((*tags.shape, self.model.get_dim("nO")), dtype=torch.float32)
-        for i, values in zip(asked, self._answers([docs[i] for i in asked], tags[asked]), strict=True):
-            found[i, : len(docs[i])] = values[: len(docs[i])]
-        return found
+        selected = rows.nonzero().squeeze(1).tolist()
+        answers = tags.new_zeros((*tags.shape, self.model.get_dim("nO")), dtype=torch.float32)
+        for i, of_doc in zip(selected, self._answers([docs[i] for i in selected], tags[selected]), strict=True):
+            answers[i, : len(docs[i])] = of_doc[: len(docs[i])]
+        return answers
 
     def _answers(self, docs: List[Doc], tags: Tensor) -> List[Tensor]:
-        """Return what it says of each doc."""
+        """Return the log-probabilities of each doc, from the cache where they are there."""
         if not docs:
             return []
         if self.decay is not None:
-            return list(self._ask(docs, tags))
+            return list(self._predict(docs, tags))
         keys = [_key(doc, row) for doc, row in zip(docs, tags, strict=True)]
-        if len(self._said) > MOST_DOCS:
-            self._said.clear()
-        new = [i for i, key in enumerate(keys) if key not in self._said]
+        if len(self._cache) > MOST_DOCS:
+            self._cache.clear()
+        new = [i for i, key in enumerate(keys) if key not in self._cache]
         if new:
-            found = self._ask([docs[i] for i in new], tags[new])
-            self._said.update((keys[i], rows[: len(docs[i])]) for i, rows in zip(new, found, strict=True))
-        return [self._said[key] for key in keys]
+            predicted = self._predict([docs[i] for i in new], tags[new])
+            self._cache.update((keys[i], rows[: len(docs[i])]) for i, rows in zip(new, predicted, strict=True))
+        return [self._cache[key] for key in keys]
 
-    def _ask(self, docs: List[Doc], tags: Tensor) -> Tensor:
+    def _predict(self, docs: List[Doc], tags: Tensor) -> Tensor:
         longest = max(len(doc) for doc in docs)
         with torch.no_grad():
             return get_module(self.model).log_probabilities(self.model.predict((docs, tags[:, :longest])))
 
     def finish_update(self) -> None:
-        """Follow the student, whose weights have been updated."""
+        """Follow the student after an update of its weights."""
         self.updates += 1
         if self.decay is not None:
-            self._move(1 - self.decay)
+            self._follow(1 - self.decay)
         elif self.updates % self.every == 0:
-            self._move(1.0)
-            self._said.clear()
+            self._follow(1.0)
+            self._cache.clear()
 
     @torch.no_grad()
-    def _move(self, share: float) -> None:
-        """Take over a share of the student's weights."""
-        for _, own, students in self._weights():
-            if share < 1 and own.is_floating_point():
-                own.lerp_(students, share)
+    def _follow(self, rate: float) -> None:
+        """Move the teacher's weights towards the student's: by a fraction of the difference, or with 1 all the way."""
+        for _, teacher, student in self._weights():
+            if rate < 1 and teacher.is_floating_point():
+                teacher.lerp_(student, rate)
             else:
-                own.copy_(students)
+                teacher.copy_(student)
 
     def _weights(self) -> Iterator[Tuple[str, Tensor, Tensor]]:
-        """Yield the name of all weights, the tensor of the teacher and that of the student, in their own memory."""
-        for i, (own, students) in enumerate(self.pairs):
-            of_student = {name: tensor for name, _, tensor in node_weights(students)}
-            for name, _, tensor in node_weights(own):
+        """Yield the name of all weights, and the tensors of teacher and student, to be changed in place."""
+        for i, (teacher, student) in enumerate(self.pairs):
+            of_student = {name: tensor for name, _, tensor in node_weights(student)}
+            for name, _, tensor in node_weights(teacher):
                 yield f"{i}/{name}", tensor, of_student[name]
 
     def to_bytes(self) -> bytes:
-        """Return the weights, the number of updates, and what is remembered."""
+        """Return the weights, the number of updates, and the cached answers."""
         weights = {name: tensor.detach().cpu().clone().contiguous() for name, tensor, _ in self._weights()}
-        said = {str(i): rows.cpu() for i, rows in enumerate(self._said.values())}
-        state = {"updates": self.updates, "weights": save(weights), "docs": list(self._said), "said": save(said)}
+        answers = {str(i): rows.cpu() for i, rows in enumerate(self._cache.values())}
+        state = {"updates": self.updates, "weights": save(weights), "docs": list(self._cache), "answers": save(answers)}
         return cast(bytes, srsly.msgpack_dumps(state))
 
     @torch.no_grad()
     def from_bytes(self, data: bytes) -> None:
-        """Put back what `to_bytes` gave."""
+        """Restore the state that `to_bytes` returned."""
         state = srsly.msgpack_loads(data)
-        weights, said = load(state["weights"]), load(state["said"])
+        weights, answers = load(state["weights"]), load(state["answers"])
         for name, tensor, _ in self._weights():
             tensor.copy_(weights[name])
         device = next(get_module(self.model).parameters()).device
         self.updates = state["updates"]
-        self._said = {key: said[str(i)].to(device) for i, key in enumerate(state["docs"])}
+        self._cache = {key: answers[str(i)].to(device) for i, key in enumerate(state["docs"])}
 
 
 def make_teacher(nlp: Language, component: str, *, every: int = 0, decay: Optional[float] = None) -> Teacher:
-    """Return a teacher that is, for now, equal to a component; see `Teacher`.
+    """Return a teacher with the present weights of a component; see `Teacher`.
 
-    nlp (Language): the pipeline. The encoder that the component listens to is copied into the teacher.
+    nlp (Language): the pipeline. An encoder that the component listens to is copied into the teacher.
     component (str): the component's name.
     """
     model = dict(nlp.components)[component].model  # type: ignore[attr-defined]
     listeners = find_listeners(model)
     upstreams = {i: _upstream(nlp, node) for i, node in enumerate(model.walk()) if node in listeners}
-    # One copy of both: what they share stays shared.
+    # One copy of both: layers that they share stay shared.
     copied, inlined = copy.deepcopy((model, upstreams))
     originals = [(copied, model), *((inlined[i], upstream) for i, upstream in upstreams.items())]
-    pairs = [pair for own, students in originals for pair in zip(own.walk(), students.walk(), strict=True)]
+    pairs = [pair for teacher, student in originals for pair in zip(teacher.walk(), student.walk(), strict=True)]
     nodes = list(copied.walk())
     for i, upstream in inlined.items():
         wrap = upstream.attrs.get("replace_listener")
@@ -155,6 +156,6 @@ def _upstream(nlp: Language, listener: Model[Any, Any]) -> Model[Any, Any]:
 
 
 def _key(doc: Doc, tags: Tensor) -> bytes:
-    """Return what a doc is remembered by: its tokens and its tags."""
+    """Return the cache key of a doc: its tokens and its tags."""
     words = "\0".join(token.text for token in doc)
     return words.encode("utf8") + b"\0\0" + tags[: len(doc)].cpu().numpy().astype("<i8").tobytes()

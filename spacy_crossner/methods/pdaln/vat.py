@@ -8,13 +8,13 @@ from ...errors import CrossnerError, Errors
 
 
 class VirtualAdversarial(LossTerm):
-    """How far the distributions over the tags move when the token vectors do, in the direction in which that is most.
+    """Divergence of the tag distributions when the token vectors move in the direction of the largest divergence.
 
-    It takes no annotation. The head is run again on the moved vectors, so that the gradient reaches the encoder too.
+    It needs no annotation. The head is run again on the moved vectors, and the gradient reaches head and encoder.
 
-    radius (float): how far a token vector moves, as a share of the mean norm of the batch's.
-    probe (float): length of the first, small move that shows the direction, measured in the same way.
-    steps (int): power iterations; one is what its authors use.
+    radius (float): length of the move of a token vector, in units of the mean norm of the batch's token vectors.
+    probe (float): length of the small move that finds the direction, in the same units.
+    steps (int): power iterations; the authors use one.
     weight (float): factor in the sum of the terms.
     """
 
@@ -31,25 +31,25 @@ class VirtualAdversarial(LossTerm):
         head, mask = inputs.head, inputs.output.mask
         tokens = inputs.output.tokens[mask]
         was_training = head.training
-        # Without dropout: the vectors are all that is to differ.
+        # Without dropout: only the vectors may differ.
         head.eval()
         for module in head.modules():
-            # cuDNN takes back a gradient only through what it ran as training.
+            # cuDNN computes gradients only of RNNs that ran in training mode.
             if isinstance(module, nn.RNNBase) and not module.dropout:
                 module.train()
         try:
-            wanted = self._distributions(inputs, tokens)
+            reference = self._distributions(inputs, tokens)
             with torch.no_grad():
                 length = tokens.norm(dim=1).mean()
             move = torch.randn_like(tokens)
             for _ in range(self.steps):
                 move = (self.probe * length * _unit(move)).requires_grad_()
                 moved = self._distributions(inputs, tokens.detach() + move)
-                move = torch.autograd.grad(_divergence(wanted.detach(), moved), move)[0]
+                move = torch.autograd.grad(_divergence(reference.detach(), moved), move)[0]
             moved = self._distributions(inputs, tokens + self.radius * length * _unit(move))
         finally:
             head.train(was_training)
-        return _divergence(wanted.detach(), moved)
+        return _divergence(reference.detach(), moved)
 
     def _distributions(self, inputs: LossInputs, tokens: Tensor) -> Tensor:
         """Return the log-probability of each tag at each token, shape (n_tokens_in_all, n_tags)."""
@@ -61,6 +61,9 @@ def _unit(rows: Tensor) -> Tensor:
     return rows / rows.norm(dim=1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)
 
 
-def _divergence(wanted: Tensor, found: Tensor) -> Tensor:
-    """Return the mean Kullback-Leibler divergence of log-probabilities, shape (n_tokens, n_tags)."""
-    return (wanted.exp() * (wanted - found)).sum(dim=1).mean()
+def _divergence(reference: Tensor, moved: Tensor) -> Tensor:
+    """Return the mean over tokens of the Kullback-Leibler divergence.
+
+    reference, moved (Tensor): log-probabilities, shape (n_tokens, n_tags).
+    """
+    return (reference.exp() * (reference - moved)).sum(dim=1).mean()

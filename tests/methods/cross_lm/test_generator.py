@@ -31,7 +31,7 @@ def make_rows():
 
 
 def contraction(encoder, domain, task):
-    """Return the weights of a place by three loops over W."""
+    """Return the weights of a domain and a task by three loops over W."""
     tensor = encoder.scale * encoder.meta
     n_weights, n_task, n_domain = tensor.shape
     found = []
@@ -70,24 +70,24 @@ def slow_states(weights, rows, lengths):
     return torch.stack(found)
 
 
-def encode(encoder, rows, place, lengths=LENGTHS):
-    return encoder(rows, lengths, encoder.weights_of([place])[0])
+def encode(encoder, rows, pair, lengths=LENGTHS):
+    return encoder(rows, lengths, encoder.weights_of([pair])[0])
 
 
 @pytest.mark.parametrize("with_gradient", [True, False])
 def test_weights_are_the_contraction_of_the_paper(with_gradient):
-    encoder, places = make_encoder(), [(0, NER), (1, NER), (1, LANGUAGE_MODEL)]
+    encoder, pairs = make_encoder(), [(0, NER), (1, NER), (1, LANGUAGE_MODEL)]
     with torch.set_grad_enabled(with_gradient):
-        for place, weights in zip(places, encoder.weights_of(places), strict=True):
+        for pair, weights in zip(pairs, encoder.weights_of(pairs), strict=True):
             found = torch.cat([part.flatten() for part in weights.values()])
-            torch.testing.assert_close(found, contraction(encoder, *place), rtol=0, atol=1e-12)
+            torch.testing.assert_close(found, contraction(encoder, *pair), rtol=0, atol=1e-12)
 
 
 def test_states_and_gradients_are_those_of_a_loop_over_cells():
     encoder, rows = make_encoder(), make_rows().requires_grad_()
-    place = (1, LANGUAGE_MODEL)
-    found = encode(encoder, rows, place)
-    slow = slow_states(encoder.weights_of([place])[0], rows, LENGTHS)
+    pair = (1, LANGUAGE_MODEL)
+    found = encode(encoder, rows, pair)
+    slow = slow_states(encoder.weights_of([pair])[0], rows, LENGTHS)
     torch.testing.assert_close(found, slow, rtol=0, atol=1e-12)
     weights = torch.rand_like(found)
     inputs = [rows, *encoder.parameters()]
@@ -106,12 +106,12 @@ def test_with_vectors_of_one_it_is_a_plain_lstm():
     plain = nn.LSTM(5, 3, batch_first=True, bidirectional=True).double()
     plain.load_state_dict(encoder.weights_of([(0, NER)])[0])
     rows = make_rows()[:, :3]
-    for place in [(0, NER), (1, LANGUAGE_MODEL)]:
-        found = encode(encoder, rows, place, torch.tensor([3, 3, 3]))
+    for pair in [(0, NER), (1, LANGUAGE_MODEL)]:
+        found = encode(encoder, rows, pair, torch.tensor([3, 3, 3]))
         torch.testing.assert_close(found, plain(rows)[0], rtol=0, atol=1e-12)
 
 
-def test_places_share_what_they_begin_with_and_differ_in_what_they_learn():
+def test_domains_share_what_they_begin_with_and_differ_in_what_they_learn():
     torch.manual_seed(0)
     likeness = []
     for spread in (0.0, 0.1, 1.0, 10.0):
@@ -149,7 +149,7 @@ def test_weights_are_generated_once_for_prediction(monkeypatch):
     encoder, rows = make_encoder(), make_rows()
     calls = []
     generate = encoder._generate
-    monkeypatch.setattr(encoder, "_generate", lambda places: calls.extend(places) or generate(places))
+    monkeypatch.setattr(encoder, "_generate", lambda pairs: calls.extend(pairs) or generate(pairs))
     with torch.inference_mode():
         first = encode(encoder, rows, (0, NER))
         assert torch.equal(encode(encoder, rows, (0, NER)), first)

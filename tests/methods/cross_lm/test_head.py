@@ -1,3 +1,5 @@
+from itertools import product
+
 import pytest
 import torch
 
@@ -21,7 +23,9 @@ def make_head(**settings):
     head = GeneratedTagger(5, *constraints, **{**defaults, **settings}).double()
     with torch.no_grad():
         for weights in head.parameters():
-            weights.copy_(torch.randn_like(weights))
+            # A softmax keeps the transitions of its output layer at 0.
+            if weights.requires_grad:
+                weights.copy_(torch.randn_like(weights))
     return head
 
 
@@ -30,17 +34,33 @@ def make_tokens():
     return torch.randn(int(MASK.sum()), 5, dtype=torch.float64)
 
 
-def row_by_row(head, tokens, gold=None):
-    """Return the outputs of all rows, each run by itself."""
-    found, start = [], 0
-    for row, length in enumerate(MASK.sum(dim=1).tolist()):
-        own = tokens[start : start + length]
-        start += length
-        mask = torch.ones(1, length, dtype=torch.bool)
-        settings = {"domains": DOMAIN_OF[row : row + 1]}
-        if gold is not None:
-            settings |= {"tags": gold[row : row + 1, :length], "words": WORD_OF[row : row + 1, :length]}
-        found.append(head(own, mask, **settings))
+def enumerate_row(crf, emissions):
+    """Return all paths over one unpadded row and their scores."""
+    paths = torch.tensor(list(product(range(len(TAGS)), repeat=len(emissions))))
+    scores = crf.start_transitions[paths[:, 0]] + crf.end_transitions[paths[:, -1]]
+    for i in range(len(emissions)):
+        scores = scores + emissions[i, paths[:, i]]
+        if i:
+            scores = scores + crf.transitions[paths[:, i - 1], paths[:, i]]
+    return paths, scores
+
+
+def is_legal(paths, allowed):
+    """Return which paths are legal BIO and take allowed tags only."""
+    starts, transitions = torch.from_numpy(allowed_starts(TAGS)), torch.from_numpy(allowed_transitions(TAGS))
+    legal = starts[paths[:, 0]] & transitions[paths[:, :-1], paths[:, 1:]].all(dim=1)
+    return legal & torch.stack([allowed[i, paths[:, i]] for i in range(len(allowed))]).all(dim=0)
+
+
+def span_chances(paths, chances):
+    """Return the probability of all spans of a row: B-X, I-X up to the end, and not I-X there."""
+    n_tokens, found = paths.shape[1], {}
+    for start, end, label in product(range(n_tokens), range(1, n_tokens + 1), range(len(TAGS) // 2)):
+        if start < end:
+            holds = (paths[:, start] == 1 + 2 * label) & (paths[:, start + 1 : end] == 2 + 2 * label).all(dim=1)
+            if end < n_tokens:
+                holds = holds & (paths[:, end] != 2 + 2 * label)
+            found[start, end, label] = chances[holds].sum().item()
     return found
 
 
@@ -62,45 +82,50 @@ def test_each_row_gets_the_weights_of_its_domain_and_task(share_output):
 
 @pytest.mark.parametrize("share_output", [True, False])
 @pytest.mark.parametrize("use_crf", [True, False])
-def test_a_mixed_batch_gives_what_its_rows_give(share_output, use_crf):
+def test_a_mixed_batch_is_decoded_by_the_output_layer_of_each_row(share_output, use_crf):
     head, tokens = make_head(share_output=share_output, use_crf=use_crf), make_tokens()
     output = head(tokens, MASK, domains=DOMAIN_OF)
     assert (output.extras[TASKS] == NER).all()
-    alone = row_by_row(head, tokens)
-    allowed = torch.rand(*MASK.shape, len(TAGS), generator=torch.Generator().manual_seed(3)) < 0.7
-    allowed[:, :, 0] = True
-    for decoding in (Decoding(), Decoding(allowed=allowed)):
-        paths = head.decode(output, decoding)
+    some = torch.rand(*MASK.shape, len(TAGS), generator=torch.Generator().manual_seed(3)) < 0.7
+    some[:, :, 0] = True
+    for decoding in (Decoding(), Decoding(allowed=some)):
+        decoded = head.decode(output, decoding)
         spans, scores = head.candidates(output, 0.01, decoding)
         torch.testing.assert_close(head.span_probabilities(output, spans, decoding), scores.double())
-        assert set(spans[:, 0].tolist()) == set(range(5))
-        for row, own in enumerate(alone):
-            length = own.mask.shape[1]
-            rules = Decoding(allowed=None if decoding.allowed is None else allowed[row : row + 1, :length])
-            assert torch.equal(paths[row, :length], head.decode(own, rules)[0])
-            own_spans, own_scores = head.candidates(own, 0.01, rules)
-            here = spans[:, 0] == row
-            order = torch.argsort(spans[here, 1] * 100 + spans[here, 2] * 10 + spans[here, 3])
-            own_order = torch.argsort(own_spans[:, 1] * 100 + own_spans[:, 2] * 10 + own_spans[:, 3])
-            assert torch.equal(spans[here][order, 1:], own_spans[own_order, 1:])
-            torch.testing.assert_close(scores[here][order], own_scores[own_order])
+        candidates = {tuple(span): score for span, score in zip(spans.tolist(), scores.tolist(), strict=True)}
+        expected = {}
+        for row, length in enumerate(MASK.sum(dim=1).tolist()):
+            crf = head.outputs[0 if share_output else int(DOMAIN_OF[row])].crf
+            paths, path_scores = enumerate_row(crf, output.emissions[row, :length])
+            allowed = torch.ones_like(some) if decoding.allowed is None else some
+            path_scores = path_scores.masked_fill(~is_legal(paths, allowed[row, :length]), -torch.inf)
+            assert decoded[row, :length].tolist() == paths[path_scores.argmax()].tolist()
+            chances = span_chances(paths, path_scores.softmax(dim=0))
+            expected |= {(row, *span): chance for span, chance in chances.items() if chance >= 0.01}
+        assert candidates == {span: pytest.approx(chance, abs=1e-9) for span, chance in expected.items()}
     log_probabilities = head.log_probabilities(output)
-    for row, own in enumerate(alone):
-        torch.testing.assert_close(log_probabilities[row, : own.mask.shape[1]], head.log_probabilities(own)[0])
+    for row, length in enumerate(MASK.sum(dim=1).tolist()):
+        crf = head.outputs[0 if share_output else int(DOMAIN_OF[row])].crf
+        paths, path_scores = enumerate_row(crf, output.emissions[row, :length])
+        chances = path_scores.softmax(dim=0)
+        for i, tag in product(range(length), range(len(TAGS))):
+            expected_chance = chances[paths[:, i] == tag].sum().item()
+            assert log_probabilities[row, i, tag].exp().item() == pytest.approx(expected_chance, abs=1e-9)
 
 
 @pytest.mark.parametrize("share_output", [True, False])
-def test_losses_are_the_means_over_rows(share_output):
+def test_losses_are_the_means_over_known_tags_and_over_words(share_output):
     head, tokens = make_head(share_output=share_output), make_tokens()
     output = head(tokens, MASK, GOLD, domains=DOMAIN_OF, words=WORD_OF)
-    alone = row_by_row(head, tokens, GOLD)
-    counts = (GOLD >= 0).sum(dim=1).tolist()
-    slow = sum(
-        head.nll(own, GOLD[row : row + 1, : own.mask.shape[1]]) * counts[row]
-        for row, own in enumerate(alone)
-        if counts[row]
-    ) / sum(counts)
-    torch.testing.assert_close(head.nll(output, GOLD), slow, rtol=0, atol=1e-12)
+    slow = torch.zeros(())
+    for row, length in enumerate(MASK.sum(dim=1).tolist()):
+        crf = head.outputs[0 if share_output else int(DOMAIN_OF[row])].crf
+        paths, scores = enumerate_row(crf, output.emissions[row, :length])
+        gold = GOLD[row, :length]
+        agrees = ((paths == gold) | (gold < 0)).all(dim=1)
+        slow = slow + scores.logsumexp(dim=0) - scores[agrees].logsumexp(dim=0)
+    # Known tags: four in row 0, two in row 2, four in row 3.
+    torch.testing.assert_close(head.nll(output, GOLD), slow / 10, rtol=0, atol=1e-10)
     # Two words are found in each direction of row 1, but for the unknown third: 3, 2, ?, 0. Row 4 has one word only.
     words, states = [3, 2, -1, 0], output.extras[STATES][1]
     pairs = [(states[0, :3], 2), (states[2, :3], 0), (states[1, 3:], 3), (states[2, 3:], 2)]

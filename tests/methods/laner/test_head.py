@@ -4,13 +4,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thinc.api import Model
 from torch import nn
 
 from spacy_crossner.annotations.tags import allowed_starts, allowed_transitions, label_tags
 from spacy_crossner.core.head import Decoding
+from spacy_crossner.core.linear import LinearTagger
 from spacy_crossner.methods.laner import greedy, prefixes
+from spacy_crossner.methods.laner.beam import search_beam
 from spacy_crossner.methods.laner.greedy import tag_greedily
 from spacy_crossner.methods.laner.head import LabelAwareTagger
+from spacy_crossner.methods.laner.model import build_label_aware_model
+
+# Scores that differ by less than this are equal.
+TOLERANCE = 1e-4
 
 VARIANTS = {
     "full": {},
@@ -69,9 +76,12 @@ def slow_scores(head, tokens, prefix):
 
 
 def slow_greedy(head, tokens, constrained, allowed=None):
-    """Tag one sentence one token after the other; of equally good tags the first."""
+    """Tag one sentence one token after the other; of equally good tags the first.
+
+    RETURNS: the tags, and the smallest difference between the best and the second score of a token.
+    """
     starts, transitions = head.crf.forbidden_starts == 0, head.crf.forbidden_transitions == 0
-    tags = []
+    tags, margin = [], torch.inf
     for i in range(len(tokens)):
         scores = slow_scores(head, tokens, tags)
         if head.use_crf:
@@ -80,8 +90,10 @@ def slow_greedy(head, tokens, constrained, allowed=None):
         kept = torch.ones_like(legal) if allowed is None else allowed[i]
         broken = (~legal).int() + (~kept).int()
         scores = scores.masked_fill(broken > broken.min(), -torch.inf)
-        tags.append(int((scores >= scores.max() - greedy.TIE).nonzero()[0]))
-    return tags
+        best, second = scores.topk(2).values
+        margin = min(margin, (best - second).item())
+        tags.append(int((scores >= best - TOLERANCE).nonzero()[0]))
+    return tags, margin
 
 
 def rows_of(flat, mask):
@@ -124,7 +136,7 @@ def test_no_part_has_more_places_than_fit(lengths, max_cells):
     for size in sizes:
         assert size == 1 or size * lengths[start] <= max_cells
         start += size
-    groups = prefixes.like_lengths(lengths)
+    groups = prefixes.group_sizes(lengths)
     assert sum(groups) == len(lengths)
     assert min(groups) >= 1
 
@@ -190,18 +202,19 @@ def test_tagging_is_that_of_the_slow_loop(case):
     found = tag_greedily(head, head(flat, mask), decoding, 4).tags
     for row, tokens in enumerate(rows_of(flat, mask)):
         allowed = None if decoding.allowed is None else decoding.allowed[row]
-        assert found[row, : len(tokens)].tolist() == slow_greedy(head, tokens, decoding.constrained, allowed)
+        assert found[row, : len(tokens)].tolist() == slow_greedy(head, tokens, decoding.constrained, allowed)[0]
 
 
-def test_ties_go_to_the_first():
+@pytest.mark.parametrize(("difference", "first"), [(0.0, 1), (5e-5, 1), (2e-4, 3), (-2e-4, 1)])
+def test_scores_within_the_tolerance_tie_and_the_first_tag_is_taken(difference, first):
     head = make_head()
     with torch.no_grad():
         head.output.weight.zero_()
-        head.output.bias.copy_(torch.tensor([0.0, 1.0, 5.0, 1.0 + greedy.TIE / 2, 0.0]))
+        head.output.bias.copy_(torch.tensor([0.0, 1.0, 5.0, 1.0 + difference, 0.0]))
     flat, mask = make_batch([3])
     output = head(flat, mask)
-    # Constrained, no I- may begin; after B-l0 may come I-l0, which is best, and so on.
-    assert head.decode(output, Decoding()).tolist() == [[1, 2, 2]]
+    # Constrained, no I- may begin. After B-l0 the best tag is I-l0; after B-l1 it may not come.
+    assert head.decode(output, Decoding()).tolist() == [[1, 2, 2] if first == 1 else [3, 3, 3]]
     assert head.decode(output, Decoding(constrained=False)).tolist() == [[2, 2, 2]]
 
 
@@ -257,49 +270,89 @@ def test_no_span_is_probable_where_no_tag_is_allowed():
     assert found[2] > 0
 
 
-def test_with_a_crf_on_top_the_likelihood_and_the_best_path_are_the_crfs_over_the_emissions_along_the_tags():
+def enumerate_paths(head, emissions):
+    """Return all paths over one sentence, their scores under the CRF, and which of them are legal BIO."""
+    starts, transitions = constraints(2)
+    paths = torch.tensor(list(product(range(5), repeat=len(emissions))))
+    scores = head.crf.start_transitions[paths[:, 0]] + head.crf.end_transitions[paths[:, -1]]
+    legal = starts[paths[:, 0]]
+    for i in range(len(emissions)):
+        scores = scores + emissions[i, paths[:, i]]
+        if i:
+            scores = scores + head.crf.transitions[paths[:, i - 1], paths[:, i]]
+            legal = legal & transitions[paths[:, i - 1], paths[:, i]]
+    return paths, scores, legal
+
+
+def test_a_crf_on_top_decodes_the_scores_given_the_greedy_tags():
     head = make_head(use_crf=True, scale=2.0)
     flat, mask = make_batch([5, 3])
     output = head(flat, mask)
-    tagged = tag_greedily(head, output, Decoding(), 2)
-    along = head(flat, mask, torch.where(mask, tagged.tags, -1))
-    assert torch.allclose(along.emissions[mask], tagged.scores[mask])
-    assert torch.equal(head.decode(output, Decoding())[mask], head.crf.best_paths(along.emissions, mask)[mask])
-    spans = torch.tensor([[0, 0, 1, 0], [1, 1, 3, 1]])
-    expected = head.crf.lattice(along.emissions, mask).span_probabilities(spans)
-    assert torch.allclose(head.span_probabilities(output, spans, Decoding()), expected)
+    decoded = head.decode(output, Decoding())
+    spans = torch.tensor([[0, 0, 1, 0], [0, 1, 4, 1], [1, 1, 3, 1], [1, 2, 3, 0]])
+    probabilities = head.span_probabilities(output, spans, Decoding())
+    candidates = head.candidates(output, 0.0, Decoding())
+    of_candidate = {tuple(span): value for span, value in zip(candidates[0].tolist(), candidates[1], strict=True)}
+    for row, tokens in enumerate(rows_of(flat, mask)):
+        greedy_tags, _ = slow_greedy(head, tokens, True)
+        emissions = torch.stack([slow_scores(head, tokens, greedy_tags[:i]) for i in range(len(tokens))])
+        paths, scores, legal = enumerate_paths(head, emissions)
+        paths, scores = paths[legal], scores[legal]
+        assert decoded[row, : len(tokens)].tolist() == paths[scores.argmax()].tolist()
+        chances = scores.softmax(dim=0)
+        for span, found in zip(spans.tolist(), probabilities, strict=True):
+            _, start, end, label = span
+            if span[0] == row:
+                holds = (paths[:, start] == 1 + 2 * label) & (paths[:, start + 1 : end] == 2 + 2 * label).all(dim=1)
+                if end < len(tokens):
+                    holds &= paths[:, end] != 2 + 2 * label
+                torch.testing.assert_close(found, chances[holds].sum(), rtol=0, atol=1e-9)
+                torch.testing.assert_close(of_candidate[tuple(span)], found)
+    # Spans of both labels in all places of the rows.
+    assert len(of_candidate) == 2 * (5 * 6 // 2 + 3 * 4 // 2)
+
+
+def test_with_a_crf_on_top_the_likelihood_is_that_of_the_scores_given_the_gold_tags():
+    head = make_head(use_crf=True, scale=2.0)
+    flat, mask = make_batch([5, 3])
     tags = torch.tensor([[1, 2, 0, 3, 4], [0, 1, 2, -1, -1]])
-    gold = head(flat, mask, tags)
-    assert head.nll(gold, tags).item() == pytest.approx(
-        -head.crf.log_likelihood(gold.emissions, tags, mask).sum().item() / 8
-    )
+    expected = 0.0
+    for row, tokens in zip(tags.tolist(), rows_of(flat, mask), strict=True):
+        gold = row[: len(tokens)]
+        emissions = torch.stack([slow_scores(head, tokens, gold[:i]) for i in range(len(tokens))])
+        paths, scores, _ = enumerate_paths(head, emissions)
+        is_gold = (paths == torch.tensor(gold)).all(dim=1)
+        expected = expected + scores.logsumexp(dim=0) - scores[is_gold].squeeze()
+    torch.testing.assert_close(head.nll(head(flat, mask, tags), tags), expected / 8)
 
 
-def test_without_both_parts_it_is_the_plain_tagger():
-    head = make_head(use_background=False, use_context=False)
-    flat, mask = make_batch([4, 2])
-    assert {name.split(".")[0] for name, _ in head.named_parameters()} == {"output", "crf"}
-    output = head(flat, mask, torch.zeros(mask.shape, dtype=torch.long))
-    assert torch.allclose(output.emissions[mask], head.output(flat))
-    assert torch.equal(head.decode(output, Decoding()), head.crf.best_paths(output.emissions, mask))
+@pytest.mark.parametrize("use_crf", [True, False])
+def test_without_both_parts_the_model_has_the_plain_tagger(use_crf):
+    tok2vec = Model("tok2vec", lambda model, docs, is_train: (docs, None))
+    model = build_label_aware_model(tok2vec, use_background=False, use_context=False, use_crf=use_crf)
+    head = model.attrs["make_head"](5, *constraints(2))
+    assert type(head) is LinearTagger
+    assert head.use_crf == use_crf
+    # A pipeline saved with this head holds these weights only.
+    assert {name.split(".")[0] for name in head.state_dict()} == {"output", "crf"}
+    assert type(build_label_aware_model(tok2vec).attrs["make_head"](5, *constraints(2))) is LabelAwareTagger
+    with pytest.raises(ValueError, match="LinearTagger"):
+        LabelAwareTagger(5, *constraints(2), use_background=False, use_context=False)
 
 
 @settings(deadline=None, max_examples=25)
 @given(tagging_cases())
 def test_a_beam_of_one_is_greedy(case):
     head, flat, mask, decoding = case
-    output = head(flat, mask)
-    expected = tag_greedily(head, output, decoding, 1)
-    found = greedy.search_beam(head, output, decoding, 1)
-    breaks = greedy.rule_breaks(head.crf, expected.labels, decoding)
-    scores = greedy.linked(head.crf, expected.scores, expected.labels)
-    best, second = (
-        scores.masked_fill(breaks > breaks.amin(dim=2, keepdim=True), -torch.inf).topk(2, dim=2).values.unbind(2)
-    )
-    # A beam keeps any of equally good tags.
-    if (best - second > 2 * greedy.TIE)[mask].all():
-        assert torch.equal(found.tags[mask], expected.tags[mask])
-        assert torch.allclose(found.scores[mask], expected.scores[mask])
+    found = search_beam(head, head(flat, mask), decoding, 1)
+    for row, tokens in enumerate(rows_of(flat, mask)):
+        allowed = None if decoding.allowed is None else decoding.allowed[row]
+        expected, margin = slow_greedy(head, tokens, decoding.constrained, allowed)
+        # A beam keeps any of equally good tags.
+        if margin > 2 * TOLERANCE:
+            assert found.tags[row, : len(tokens)].tolist() == expected
+            scores = torch.stack([slow_scores(head, tokens, expected[:i]) for i in range(len(tokens))])
+            torch.testing.assert_close(found.scores[row, : len(tokens)], scores, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("constrained", [True, False])
@@ -334,7 +387,7 @@ def test_a_token_without_annotation_enters_the_prefix_with_the_models_own_tag():
     allowed[0, [0, 3, 4], [1, 3, 4]] = True
     filled = torch.stack(
         [
-            torch.tensor(slow_greedy(head, tokens, True, row_allowed) + [-1] * (5 - len(tokens)))
+            torch.tensor(slow_greedy(head, tokens, True, row_allowed)[0] + [-1] * (5 - len(tokens)))
             for tokens, row_allowed in zip(rows_of(flat, mask), allowed, strict=True)
         ]
     )

@@ -1,4 +1,5 @@
 import copy
+from itertools import product
 
 import pytest
 import torch
@@ -33,18 +34,33 @@ def make_inputs(head, teacher):
     return LossInputs(head, head(tokens, mask), tags, DOMAINS, partners, log_probabilities)
 
 
+def slow_probabilities(head, emissions):
+    """Return the probability of each tag at each token of one row: a softmax, or the sum over all paths of the CRF."""
+    if not head.use_crf:
+        return torch.softmax(emissions, dim=1)
+    paths = torch.tensor(list(product(range(3), repeat=len(emissions))))
+    scores = head.crf.start_transitions[paths[:, 0]] + head.crf.end_transitions[paths[:, -1]]
+    for i in range(len(emissions)):
+        scores = scores + emissions[i, paths[:, i]]
+        if i:
+            scores = scores + head.crf.transitions[paths[:, i - 1], paths[:, i]]
+    chances = torch.softmax(scores, dim=0)
+    of_tags = [[chances[paths[:, i] == tag].sum() for tag in range(3)] for i in range(len(emissions))]
+    return torch.stack([torch.stack(row) for row in of_tags])
+
+
 def slow_loss(inputs, average, domain, temperature):
     """Return the mean of the cross-entropies of Eq. 11, token by token."""
-    own = inputs.head.log_probabilities(inputs.output)
     found = []
     for row, length in enumerate(inputs.output.mask.sum(dim=1).tolist()):
+        own = slow_probabilities(inputs.head, inputs.output.emissions[row, :length]).log()
         if domain is not None and inputs.domains[row] != domain:
             continue
         for token in range(length):
             if average == "entities" and inputs.tags[row, token] <= 0:
                 continue
             teacher = torch.softmax(inputs.teacher[row, token] / temperature, dim=0)
-            student = torch.softmax(own[row, token] / temperature, dim=0)
+            student = torch.softmax(own[token] / temperature, dim=0)
             found.append(-sum(t * s.log() for t, s in zip(teacher, student, strict=True)))
     return sum(found) / len(found)
 
@@ -72,7 +88,7 @@ def test_a_student_equal_to_its_teacher_gets_no_gradient(use_crf):
     assert head.output.weight.grad.abs().max() > 1e-3
 
 
-def test_the_weight_is_a_share():
+def test_the_weight_is_a_mixture_weight():
     class Constant(LossTerm):
         def __call__(self, inputs):
             raise NotImplementedError
@@ -80,12 +96,12 @@ def test_the_weight_is_a_share():
     terms = {"nll": Constant(), "mmd": Constant(weight=0.5), "distillation": Distillation(weight=0.25)}
     values = {"nll": torch.tensor(4.0), "mmd": torch.tensor(2.0), "distillation": torch.tensor(8.0)}
     assert weighted_sum(terms, values).item() == 0.75 * (4.0 + 0.5 * 2.0) + 0.25 * 8.0
-    # Without a share: Eq. 10.
+    # With gamma 0: Eq. 10.
     terms["distillation"].weight = 0.0
     assert weighted_sum(terms, values).item() == 5.0
 
 
-def test_a_share_alone_is_the_loss():
+def test_a_mixture_weight_alone_scales_the_loss():
     value = torch.tensor(8.0, requires_grad=True)
     loss = weighted_sum({"distillation": Distillation(weight=0.25)}, {"distillation": value})
     assert loss.item() == 2.0
@@ -93,7 +109,7 @@ def test_a_share_alone_is_the_loss():
     assert value.grad.item() == 0.25
 
 
-def test_two_shares_are_an_error():
+def test_two_mixture_weights_are_an_error():
     terms = {"one": Distillation(), "two": Distillation()}
     with pytest.raises(CrossnerError, match=r"\[C047\].*one, two"):
         weighted_sum(terms, {"one": torch.tensor(1.0), "two": torch.tensor(1.0)})

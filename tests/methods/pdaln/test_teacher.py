@@ -49,7 +49,7 @@ def step(nlp, examples, optimizer):
 
 
 def gold(ner, examples):
-    return ner._gold_tags(examples)
+    return ner.gold_tags(examples)
 
 
 def own_log_probabilities(nlp, ner, examples):
@@ -78,7 +78,7 @@ def test_it_says_what_the_component_says(layout, tiny_encoder, annotated_docs):
     # It leaves no trace on the docs, and stays when the component moves on.
     assert all(doc._.trf_data is None for doc in docs if doc.has_extension("trf_data"))
     step(nlp, examples, optimizer)
-    teacher._said.clear()
+    teacher._cache.clear()
     again, _ = asked(teacher, nlp, ner, examples)
     assert torch.equal(again[mask], found[mask])
     assert (own_log_probabilities(nlp, ner, examples)[0] - own)[mask].abs().max() > 1e-4
@@ -133,8 +133,8 @@ def test_it_is_asked_once_of_each_doc(annotated_docs, tiny_encoder, monkeypatch)
     nlp, ner, examples, _ = make_pipeline("own", tiny_encoder, annotated_docs)
     teacher = make_teacher(nlp, "ner", every=5)
     calls = []
-    ask = teacher._ask
-    monkeypatch.setattr(teacher, "_ask", lambda docs, tags: calls.append(len(docs)) or ask(docs, tags))
+    predict = teacher._predict
+    monkeypatch.setattr(teacher, "_predict", lambda docs, tags: calls.append(len(docs)) or predict(docs, tags))
     whole, _ = asked(teacher, nlp, ner, examples)
     part, _ = asked(teacher, nlp, ner, examples[3:6])
     longest = max(len(example.reference) for example in examples[3:6])
@@ -164,8 +164,8 @@ def test_its_state_comes_back(mode, tiny_encoder, annotated_docs):
     other.from_bytes(saved)
     assert other.updates == 1
     assert torch.equal(asked(other, nlp, ner, examples)[0], asked(ner.teacher, nlp, ner, examples)[0])
-    # Weights as well as what was said.
-    other._said.clear(), ner.teacher._said.clear()
+    # The weights as well as the cache.
+    other._cache.clear(), ner.teacher._cache.clear()
     assert torch.equal(asked(other, nlp, ner, examples)[0], asked(ner.teacher, nlp, ner, examples)[0])
 
 
