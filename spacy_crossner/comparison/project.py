@@ -108,14 +108,14 @@ def check_project(project: Path) -> None:
     """
     path = project / PROJECT_FILE
     try:
-        found = srsly.read_yaml(path)
+        content = srsly.read_yaml(path)
     except OSError as error:
         raise CrossnerError(Errors.C073.format(path=path, found=reason(error))) from error
     except ValueError as error:
         raise CrossnerError(Errors.C073.format(path=path, found=" ".join(str(error).split()))) from error
-    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
-        raise CrossnerError(Errors.C073.format(path=path, found=f"{str(found)[:30]!r}, no mapping of names"))
-    problems = validate(ProjectConfigSchema, found)
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise CrossnerError(Errors.C073.format(path=path, found=f"{str(content)[:30]!r}, no mapping of names"))
+    problems = validate(ProjectConfigSchema, content)
     if problems:
         raise CrossnerError(Errors.C073.format(path=path, found="; ".join(problems)))
 
@@ -162,11 +162,11 @@ def is_below(path: str, others: Iterable[str]) -> bool:
 
 @lru_cache(maxsize=KEPT)
 def _read_project(project: Path, changed: int, variables: Tuple[Tuple[str, Any], ...]) -> Dict[str, Any]:
-    found = load_project_config(project, overrides={f"vars.{name}": value for name, value in variables})
-    if not isinstance(found.get("commands"), list):
+    config = load_project_config(project, overrides={f"vars.{name}": value for name, value in variables})
+    if not isinstance(config.get("commands"), list):
         # What it is where a value has broken the file.
         raise ValueError("its commands are no list")
-    for command in found["commands"]:
+    for command in config["commands"]:
         for line in command.get("script") or []:
             split_command(line)
-    return cast(Dict[str, Any], found)
+    return cast(Dict[str, Any], config)

@@ -84,8 +84,8 @@ def write_tables(
     tables = {name: rows for name, rows in tables.items() if len(rows) > 1}
     titles = {**TITLES, **{_file(name): f"Test F1 over {AXES.get(name, name)}" for name in curves}}
     below = {"scores": legend(runs, baseline) if baseline else "", "variants": VARIANTS_LEGEND}
-    parts = [(f"## {titles[name]}\n", to_markdown(rows), below.get(name, "")) for name, rows in tables.items()]
-    text = "\n".join(part for table in parts for part in table if part)
+    sections = [(f"## {titles[name]}\n", to_markdown(rows), below.get(name, "")) for name, rows in tables.items()]
+    text = "\n".join(block for section in sections for block in section if block)
     files = {folder / f"{name}.csv": to_csv(rows).encode("utf8") for name, rows in tables.items()}
     files[folder / "tables.md"] = text.encode("utf8")
     write_files(files)

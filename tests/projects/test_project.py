@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import spacy
@@ -178,30 +177,38 @@ def test_a_grid_takes_the_steps_of_the_project(project, shorten, monkeypatch):
     assert again.output.count("(known)") == 4
 
 
-def test_names_may_hold_blanks_and_any_letter(tmp_path, tiny_encoder, repository, shorten):
-    """The one test that runs `spacy project run`: a project in such a folder, with such variables."""
+def test_names_may_hold_blanks_and_any_letter(tmp_path, tiny_encoder, repository, make_project, shorten):
+    """A project in such a folder, with such variables; the first two steps run as processes of `spacy project run`."""
     folder = tmp_path / "my project" / "ä b"
     shutil.copytree(repository / "configs", folder / "configs")
-    shutil.copytree(repository / "assets" / "sample" / "ai", folder / "mein Text" / "künstliche 智能")
+    sample, texts = repository / "assets" / "sample", folder / "mein Text"
+    shutil.copytree(sample / "ai", texts / "künstliche 智能")
+    shutil.copy(sample / "ai_raw.txt", texts / "roh er.txt")
+    shutil.copy(sample / "ai_entities.tsv", texts / "namen s.tsv")
     shutil.copytree(tiny_encoder, folder / "klein er encoder")
-    config = srsly.read_yaml(Path(__file__).parents[2] / "project.yml")
+    config = srsly.read_yaml(repository / "project.yml")
     for command in config["commands"]:
         # The same lines, but for the options that make them quick.
         command["script"] = [
             " ".join(shorten(re.findall(r'"[^"]*"|\S+', line))) if " crossner " in line else line
             for line in command["script"]
         ]
-    config["workflows"]["direct"] = ["convert", "train-direct", "calibrate", "evaluate"]
+    config["workflows"] = {"begin": ["convert", "train-direct"], "rest": ["select", "dapt", "calibrate", "evaluate"]}
     srsly.write_yaml(folder / "project.yml", config)
     variables = {
         "corpus": "mein Text",
         "domain": "künstliche 智能",
+        "raw": "mein Text/roh er.txt",
+        "names": "mein Text/namen s.tsv",
         "encoder": "klein er encoder",
         "method": METHOD,
     }
     words = [word for name, value in variables.items() for word in (f"--vars.{name}", value)]
-    command = [sys.executable, "-W", "ignore", "-m", "spacy", "project", "run", "direct", str(folder), *words]
+    command = [sys.executable, "-W", "ignore", "-m", "spacy", "project", "run", "begin", str(folder), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    code, output = make_project(folder)("rest", **variables)
+    assert code == 0, output
     scores = json.loads((folder / "metrics" / "künstliche 智能" / METHOD / "direct.json").read_text(encoding="utf8"))
     assert scores["sentences"] == 12
+    assert (folder / "training" / "künstliche 智能" / "encoder" / "config.json").is_file()
