@@ -15,13 +15,14 @@ $(READY): constraints.txt setup.cfg pyproject.toml
 run: $(READY)
 	$(BIN)/python -m spacy project run all
 
-# A process a core: threads of several would wait for one another.
+# A process a core: threads of several would wait for one another. A process that is done takes over tests of another.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 30
 
-# 10,000 files, valid and broken, through `convert`.
+# 10,000 files, valid and broken, through `convert`; then every property with 500 examples in place of 20.
 fuzz: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile nightly tests/data/test_fuzz.py tests/data/test_fuzz_json.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile thorough -m hypothesis
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ from spacy_crossner.text.entities import read_entities
 from spacy_crossner.text.matching import EntityMatcher
 from spacy_crossner.text.raw import read_blocks
 from spacy_crossner.text.select import select_corpus
-from spacy_crossner.text.selection import split_lines
+from spacy_crossner.text.sentences import split_line
 from spacy_crossner.text.sizes import levels_table
 
 N_WORDS = 200_000
@@ -129,7 +129,7 @@ def read_part(raw: List[Path], n_bytes: int) -> List[str]:
     """Return the sentences of the first bytes of a text."""
     sentences: List[str] = []
     for block in read_blocks(raw, block=1 << 17):
-        sentences += split_lines(block)[0].decode("utf8").split("\n")
+        sentences += [sentence for line in block.decode("utf8").split("\n") for sentence in split_line(line)]
         n_bytes -= len(block)
         if n_bytes <= 0:
             break

@@ -31,6 +31,26 @@ LSTM_PADDED_POSITIONS = 1.5
 # Measured by benchmarks/crf_speed.py.
 DECODED_TOKENS = 16_384
 
+# Elements of a tensor from which PyTorch spreads an operation over its threads on a CPU (at::internal::GRAIN_SIZE).
+# With several threads, Viterbi works in blocks below this size: waking the threads at each token costs more than it
+# saves. Not tuned, but PyTorch's own. Measured by benchmarks/crf_speed.py --threads 2.
+CRF_THREADED_ELEMENTS = 32_768
+
+# LANER on a CPU, measured by benchmarks/laner_speed.py:
+# - docs that are tagged together. Larger: fewer calls, more padding.
+# - tokens of a doc that a round of greedy tagging scores. Larger: fewer rounds, more tokens scored again after a wrong
+#   guess. 16 is near the best for batches of 1 to 128 docs; the setting `block` overrides it.
+# - rounds of guessing before those of `tag_greedily`. A second one costs more than it saves.
+LANER_GROUP_DOCS = 64
+LANER_BLOCK_TOKENS = 16
+LANER_GUESS_ROUNDS = 1
+# - prefixes from which on it saves time to find equal sequences of tags and compute them once.
+LANER_SHARED_PREFIXES = 64
+# - a group of prefixes of similar length, to bound padding: none is shorter than this fraction of the longest. Groups
+#   of fewer prefixes than the minimum take shorter ones, too, to bound the number of calls.
+LANER_SIMILAR_LENGTH = 0.8
+LANER_MIN_GROUP = 16
+
 # Bootstrap samples drawn at once. Larger: more memory for the counts of sentences. Not measured by a benchmark.
 BOOTSTRAP_CHUNK = 200
 

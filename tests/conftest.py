@@ -1,11 +1,13 @@
 """Fixtures for all tests: a tiny encoder, annotated docs, a pipeline that knows them, the folder of real data."""
 
 import os
+from importlib.metadata import entry_points
 from pathlib import Path
 
 # Before anything imports the Hugging Face libraries, which read it once: no test asks the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import catalogue
 import pytest
 import spacy
 import torch
@@ -17,10 +19,15 @@ from thinc.compat import has_cupy_gpu, has_torch_cuda_gpu
 
 from spacy_crossner.annotations.domains import without_annotation
 
-# `--hypothesis-profile nightly`, or the variable HYPOTHESIS_PROFILE, tries more examples. No deadline: machines differ.
-settings.register_profile("ci", max_examples=200, deadline=None)
+# `--hypothesis-profile`, or the variable HYPOTHESIS_PROFILE, tries more examples, as `make fuzz` does.
+# No deadline: machines differ.
+settings.register_profile("ci", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=500, deadline=None)
 settings.register_profile("nightly", max_examples=10_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# spaCy's registries search the entry points of all packages with each look-up: here by group, which takes no time.
+catalogue.AVAILABLE_ENTRY_POINTS = {group: [*entry_points(group=group)] for group in entry_points().groups}
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 
@@ -121,14 +128,15 @@ def crossner_data():
 def learn_by_heart(annotated_docs):
     """Give a function that makes a pipeline of one component, named ner, which knows 20 docs by heart, and these."""
 
-    def learn(factory, config):
+    def learn(factory, config, lang="en", updates=40, learn_rate=0.001):
         fix_random_seed(0)
-        nlp = spacy.blank("en")
+        nlp = spacy.blank(lang)
         nlp.add_pipe(factory, name="ner", config=config)
         docs = annotated_docs(nlp)
         examples = [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs]
         optimizer = nlp.initialize(lambda: examples)
-        for _ in range(40):
+        optimizer.learn_rate = learn_rate
+        for _ in range(updates):
             nlp.update(examples, sgd=optimizer)
         return nlp, docs
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import spacy
 from spacy import util
+from spacy.cli.init_config import fill_config
+from spacy.cli.train import train as spacy_train
 
 from spacy_crossner.data.convert import convert
 from spacy_crossner.data.docbin import read_docbin, write_docbin
@@ -20,6 +22,17 @@ STAGES = ("finetune", "pdaln")
 METHODS = sorted(path.stem for path in CONFIGS.glob("*.cfg") if not path.stem.startswith(STAGES))
 # Those with an encoder of their own instead of a pre-trained one.
 BILSTM = ("bilstm_crf", "moee", "param_gen")
+# The line from which on configs of one kind are the same.
+MARK = "# The rest is the same "
+# Narrow layers, so that a step takes no time.
+NARROW = {
+    "bilstm_crf": {"tok2vec.hidden": 8, "tok2vec.depth": 1},
+    "laner": {"label_width": 8},
+    "moee": {"expert_width": 8, "tok2vec.hidden": 8, "tok2vec.depth": 1},
+    "moee_transformer": {"expert_width": 8},
+    "param_gen": {"hidden": 8, "vector_width": 2},
+    "param_gen_transformer": {"hidden": 8, "vector_width": 2},
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +48,10 @@ def paths(corpus):
 
 
 def encoder_of(method, tiny_encoder):
+    narrow = {f"components.ner.model.{key}": width for key, width in NARROW.get(method, {}).items()}
     if method in BILSTM:
-        return {"components.ner.model.tok2vec.character_filters": 8}
-    return {"paths.encoder": str(tiny_encoder)}
+        return {**narrow, "components.ner.model.tok2vec.character_filters": 8}
+    return {**narrow, "paths.encoder": str(tiny_encoder)}
 
 
 def tag(nlp):
@@ -45,6 +59,125 @@ def tag(nlp):
     docs = list(nlp.pipe(["Ada met Grace.", "", "Grace Hopper found a moth in the Mark II . " * 20]))
     entities = [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in docs]
     return entities, [ent._.score for doc in docs for ent in doc.ents]
+
+
+def fill(path, **overrides):
+    """Return a config with all defaults that spaCy fills in, interpolated."""
+    config = util.load_config(path, overrides=overrides)
+    return util.load_model_from_config(config, auto_fill=True, validate=False).config.interpolate()
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory, corpus, tiny_encoder):
+    """Give the folder of a pipeline for stages that go on from one."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    overrides = {**paths(corpus), "training.max_steps": 1, "training.eval_frequency": 1}
+    train(CONFIGS / "crf.cfg", folder, overrides={**overrides, "paths.encoder": str(tiny_encoder)})
+    return str(folder / "model-best")
+
+
+def source_of(name, pretrained):
+    return {"paths.pretrained": pretrained} if name.startswith(STAGES) else {}
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        MARK + rest
+        for rest in (
+            "for all methods on a pre-trained encoder.",
+            "for all methods on a BiLSTM.",
+            "in both configs of the target stage.",
+            "in both configs of parameter generation.",
+        )
+    ],
+)
+def test_configs_of_one_kind_differ_above_a_line_only(mark):
+    texts = [path.read_text() for path in sorted(CONFIGS.glob("*.cfg"))]
+    parts = [text.partition(f"\n{mark}\n")[2] for text in texts if f"\n{mark}\n" in text]
+    assert len(parts) > 1
+    assert len(set(parts)) == 1
+    assert parts[0]
+
+
+def test_all_configs_share_what_no_method_changes(pretrained):
+    def shared(path):
+        config = fill(path, **source_of(path.stem, pretrained))
+        training = {key: value for key, value in config["training"].items() if key != "dropout"}
+        batcher = training.pop("batcher")
+        # PDALN's adds twins to the batches of another one.
+        padded = batcher.get("batcher", batcher)
+        optimizer = training.pop("optimizer")
+        reader = {key: value for key, value in config["corpora"]["train"].items() if key != "domains"}
+        dev = {key: value for key, value in config["corpora"]["dev"].items() if key != "domains"}
+        return {
+            "system": config["system"],
+            "nlp": {key: value for key, value in config["nlp"].items() if key != "pipeline"},
+            "readers": [reader, dev, list(config["corpora"]["dev"]["domains"])],
+            "training": training,
+            "optimizer": {key: value for key, value in optimizer.items() if key not in ("encoder_rate", "head_rate")},
+            "padded": {key: padded[key] for key in ("@batchers", "seed", "pool", "max_padded", "equal_tokens")},
+        }
+
+    found = {path.stem: shared(path) for path in CONFIGS.glob("*.cfg")}
+    assert len(found) == 11
+    for name, settings in found.items():
+        assert settings == found["crf"], name
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.cfg")), ids=lambda path: path.stem)
+def test_settings_that_a_config_leaves_out_can_be_overridden(path, pretrained):
+    source = source_of(path.stem, pretrained)
+    overrides = {
+        "paths.train": "some.spacy",
+        "paths.log": "some.jsonl",
+        "system.seed": 3,
+        "corpora.train.limit": 7,
+        "corpora.train.domains.target.replace_mentions": 0.25,
+        "corpora.train.domains.target.upsample": 2,
+        "corpora.dev.domains.target.path": "dev.spacy",
+        "training.dropout": 0.25,
+        "training.batcher.seed": 4,
+        "training.optimizer.encoder_rate": 0.5,
+        "training.optimizer.head_rate": 0.25,
+        "training.optimizer.weight_decay": 0.0,
+    }
+    if path.stem != "pdaln":
+        overrides.update({"training.batcher.size": 5, "training.batcher.equal_tokens": True})
+    if not source:
+        overrides.update({"nlp.lang": "de", "components.ner.model.use_crf": False, "components.ner.threshold": 0.5})
+    filled = dict(util.dict_to_dot(fill(path, **source, **overrides)))
+    assert {name: filled[name] for name in overrides} == overrides
+    assert filled["corpora.train.seed"] == filled["training.seed"] == 3
+    assert filled["corpora.train.domains.target.path"] == "some.spacy"
+    assert filled["training.logger.output_file"] == "some.jsonl"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.cfg")), ids=lambda path: path.stem)
+def test_spacy_fills_every_config(path, pretrained, tmp_path):
+    source = source_of(path.stem, pretrained)
+    base = util.load_config(path, overrides=source, interpolate=False)
+    base.to_disk(tmp_path / "base.cfg")
+    fill_config(tmp_path / "full.cfg", tmp_path / "base.cfg", silent=True)
+    assert fill(tmp_path / "full.cfg") == fill(path, **source)
+
+
+@pytest.mark.parametrize("method", ["laner", "moee", "finetune"])
+def test_spacy_trains_by_a_config(method, corpus, tiny_encoder, pretrained, tmp_path):
+    overrides = {**paths(corpus), "training.max_steps": 2, "training.eval_frequency": 2, "training.batcher.size": 20}
+    if method == "finetune":
+        overrides.update({"paths.pretrained": pretrained, "paths.labels": str(corpus / "labels.json")})
+    else:
+        overrides.update(encoder_of(method, tiny_encoder))
+    spacy_train(CONFIGS / f"{method}.cfg", tmp_path, overrides=overrides)
+    nlp = spacy.load(tmp_path / "model-last")
+    assert set(nlp.get_pipe("ner").labels) >= {"person", "place", "thing"}
+    assert nlp.config["training"]["score_weights"] == {
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_per_type": None,
+    }
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -20,11 +20,11 @@ def augment_cli(
     target_sentences: Annotated[int, typer.Option(min=0, help="Target sentences to start from; 0 for all")] = 100,
     source_times: Annotated[int, typer.Option(min=0, help="Adaptive sentences of each source sentence")] = 2,
     target_times: Annotated[int, typer.Option(min=0, help="Adaptive sentences of each target sentence")] = 4,
-    seed: Annotated[int, typer.Option(help="Seed of what is drawn")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random choices")] = 0,
 ) -> None:
-    """Make adaptive sentences: an entity gives way to one of the same type from the other domain."""
+    """Make adaptive sentences: an entity is replaced by one of the same type from the other domain."""
     with user_errors(), only_writer(output):
-        made = augment_files(
+        result = augment_files(
             source,
             target,
             output,
@@ -34,10 +34,10 @@ def augment_cli(
             target_times=target_times,
             seed=seed,
         )
-    for label, count in made.counts.items():
+    for label, count in result.counts.items():
         typer.echo(f"{count:>8,} {label}")
-    if made.alone:
-        msg.warn(f"Types of one domain only, whose entities stay: {', '.join(made.alone)}")
-    if made.unchanged:
-        msg.info(f"{made.unchanged:,} sentences have no entity with a partner")
-    msg.good(f"{output}: {len(made.docs):,} adaptive sentences; listed in {output.with_suffix('.tsv')}")
+    if result.alone:
+        msg.warn(f"Types of one domain only, whose entities are not replaced: {', '.join(result.alone)}")
+    if result.unchanged:
+        msg.info(f"{result.unchanged:,} sentences have no entity that can be replaced")
+    msg.good(f"{output}: {len(result.docs):,} adaptive sentences; listed in {output.with_suffix('.tsv')}")

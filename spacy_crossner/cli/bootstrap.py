@@ -13,7 +13,7 @@ from ._app import app, user_errors
 @app.command("bootstrap")
 def bootstrap_cli(
     first: Annotated[str, typer.Argument(help="Folder of a pipeline, or name of an installed one")],
-    second: Annotated[str, typer.Argument(help="Another one")],
+    second: Annotated[str, typer.Argument(help="The pipeline to compare it with")],
     data: Annotated[Path, typer.Argument(help="Annotated DocBin (.spacy)")],
     samples: Annotated[int, typer.Option(min=100, help="Samples of the sentences")] = 10_000,
     seed: Annotated[int, typer.Option(help="Seed of the samples")] = 0,

@@ -29,25 +29,29 @@ def convert_cli(
     raw: Annotated[
         bool, typer.Option("--raw", help="Plain text (or .gz), a sentence or paragraph a line: no annotation")
     ] = False,
-    repair: Annotated[bool, typer.Option("--repair", "-r", help="Mend what can be mended and count it")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", "-r", help="Repair faults that can be repaired, and count them")
+    ] = False,
     label_map: Annotated[
         Optional[List[str]], typer.Option("--map", "-m", metavar="OLD=NEW", help="Rename a label (repeatable)")
     ] = None,
     drop: Annotated[
-        Optional[List[str]], typer.Option("--drop", metavar="LABEL", help="Take a label's entities away (repeatable)")
+        Optional[List[str]], typer.Option("--drop", metavar="LABEL", help="Remove a label's entities (repeatable)")
     ] = None,
     lang: Annotated[
-        str, typer.Option("--lang", "-l", help="Language of the text, by whose tokenizer running text is cut")
+        str, typer.Option("--lang", "-l", help="Language of the text and of the tokenizer for running text")
     ] = "en",
     labels_out: Annotated[
         Optional[Path], typer.Option("--labels-out", help="Write the labels as JSON for spacy.read_labels.v1")
     ] = None,
     dev: Annotated[
         Optional[str],
-        typer.Option("--dev", metavar="SIZE", help="Draw a dev set from train: a share (0.2), or sentences (100)"),
+        typer.Option(
+            "--dev", metavar="SIZE", help="Draw a dev set from train: a fraction (0.2), or a number of sentences (100)"
+        ),
     ] = None,
     test: Annotated[Optional[str], typer.Option("--test", metavar="SIZE", help="The same for a test set")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of what --dev and --test draw")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed for --dev and --test")] = 0,
     force: Annotated[
         bool, typer.Option("--force", help="Replace splits in OUTPUT that this command did not write")
     ] = False,
@@ -55,11 +59,11 @@ def convert_cli(
     """Convert text with entities to DocBins with a domain mark.
 
     Reads CoNLL columns and CSV (IO, IOB1, BIO, BIOES, BILOU, BMEWO), JSON of Prodigy, doccano, Label Studio, Hugging
-    Face and spaCy, brat's .ann files and inline [words](label) markup. What columns hold is told from their content.
-    --map and --drop take labels by their names in the file. Nothing is written where something is wrong.
+    Face and spaCy, brat's .ann files and inline [words](label) markup. Columns are identified by their content. --map
+    and --drop take labels by their names in the file. After an error nothing is written.
 
-    --dev and --test draw the sets that are missing from train: each type in each set as far as there are enough, no
-    sentence in two sets, documents (-DOCSTART-) whole.
+    --dev and --test draw missing sets from train: each type is in each set if there are enough, no sentence is in two
+    sets, and documents (-DOCSTART-) stay together.
     """
     names = parse_map(label_map or [])
     sizes = {name: parse_size(name, size) for name, size in (("dev", dev), ("test", test)) if size is not None}

@@ -1,4 +1,4 @@
-"""`dapt`: train an encoder on with masks on raw text of a domain."""
+"""`dapt`: continue the masked language modelling of an encoder on raw text of a domain."""
 
 from pathlib import Path
 from typing import Annotated, List, Optional
@@ -17,53 +17,62 @@ def dapt_cli(
         List[Path], typer.Argument(help="Text, plain or .gz, a sentence or a paragraph a line; as `select` writes it")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the adapted encoder")],
-    masking: Annotated[str, typer.Option(help="token, or span: isolated masks move next to one another")] = "span",
-    share: Annotated[float, typer.Option(help="Share of the tokens that are drawn")] = 0.15,
-    mask_share: Annotated[float, typer.Option(help="Share of these that the mask token stands for")] = 0.8,
-    random_share: Annotated[float, typer.Option(help="Share of these that a random token stands for")] = 0.1,
+    masking: Annotated[
+        str, typer.Option(help="token: single tokens; span: isolated masks move next to one another")
+    ] = "span",
+    share: Annotated[float, typer.Option(help="Fraction of the tokens selected for prediction")] = 0.15,
+    mask_share: Annotated[float, typer.Option(help="Fraction of the selected tokens replaced by [MASK]")] = 0.8,
+    random_share: Annotated[
+        float, typer.Option(help="Fraction of the selected tokens replaced by a random token")
+    ] = 0.1,
     whole_words: Annotated[bool, typer.Option(help="Mask all pieces of a word, or none")] = False,
     max_steps: Annotated[int, typer.Option(help="Steps that train all weights")] = 1000,
-    epochs: Annotated[float, typer.Option(help="In place of --max-steps, passes over the text")] = 0.0,
+    epochs: Annotated[float, typer.Option(help="Passes over the text, in place of --max-steps")] = 0.0,
     head_steps: Annotated[
-        int, typer.Option(help="Steps before these, for an encoder without an output layer, that train this alone")
+        int,
+        typer.Option(help="Steps before --max-steps that train a new output layer alone; none if the encoder has one"),
     ] = 50,
     train_embeddings: Annotated[
         Optional[bool],
         typer.Option(
             "--train-embeddings/--keep-embeddings",
-            help="Train the word embeddings; if not given, of encoders that have their own output layer",
+            help="Train the word embeddings; if not given, only those of encoders with an output layer",
         ),
     ] = None,
     block_size: Annotated[int, typer.Option(help="Tokens of a block")] = 128,
     batch_size: Annotated[int, typer.Option(help="Blocks of a step, over all processes")] = 32,
-    accumulate: Annotated[int, typer.Option(help="Parts to work through a step in, to bound memory")] = 1,
+    accumulate: Annotated[int, typer.Option(help="Gradient accumulation: parts of a step, to bound memory")] = 1,
     rate: Annotated[float, typer.Option(help="Peak learning rate")] = 1e-4,
     head_rate: Annotated[float, typer.Option(help="Peak learning rate of --head-steps")] = 3e-3,
     warmup: Annotated[
-        float, typer.Option(help="Share of the steps over which the rate rises; then it falls to 0")
+        float, typer.Option(help="Fraction of the steps over which the rate rises; then it falls to 0")
     ] = 0.06,
     weight_decay: Annotated[float, typer.Option(help="Weight decay")] = 0.01,
-    held_out: Annotated[float, typer.Option(help="Share of the lines that is held out, with all repetitions")] = 0.01,
+    held_out: Annotated[
+        float, typer.Option(help="Fraction of the lines held out for evaluation, with all their repetitions")
+    ] = 0.01,
     held_out_text: Annotated[
-        Optional[Path], typer.Option(help="Text to look at instead; none is held out then")
+        Optional[Path], typer.Option(help="Text to evaluate on, in place of held-out lines")
     ] = None,
-    eval_every: Annotated[int, typer.Option(help="Steps between two looks at what is held out")] = 200,
+    eval_every: Annotated[int, typer.Option(help="Steps between two evaluations")] = 200,
     save_every: Annotated[int, typer.Option(help="Steps between two checkpoints")] = 200,
     precision: Annotated[str, typer.Option(help="bf16, fp32, or auto: bf16 where the hardware has it")] = "auto",
-    keep: Annotated[float, typer.Option(help="Share of each weight that is saved as it was before")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of order, masks and dropout")] = 0,
+    weight_interpolation: Annotated[
+        float, typer.Option(help="Fraction of the original weight in each saved weight (WiSE-FT)")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the order of the text, of masks and of dropout")] = 0,
     gpu_id: Annotated[
         Optional[int], typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU; what accelerate finds if not given")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on from the checkpoint of a killed run of this command")
+        bool, typer.Option("--resume/--no-resume", help="Resume from the checkpoint of an interrupted run")
     ] = True,
 ) -> None:
-    """Train an encoder on with masks on raw text (domain-adaptive pre-training).
+    """Continue the masked language modelling of an encoder on raw text (domain-adaptive pre-training).
 
     On many GPUs or hosts: accelerate launch -m spacy crossner dapt ...
     """
-    from ..dapt.adaptation import perplexity
+    from ..dapt.log import perplexity
     from ..dapt.masking import Masking
     from ..dapt.settings import DaptSettings
     from ..dapt.train import adapt_encoder
@@ -92,7 +101,7 @@ def dapt_cli(
                 eval_every=eval_every,
                 save_every=save_every,
                 precision=precision,
-                keep=keep,
+                weight_interpolation=weight_interpolation,
                 seed=seed,
             ),
             held_out_text=held_out_text,

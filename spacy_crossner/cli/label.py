@@ -16,7 +16,7 @@ def label_cli(
     text: Annotated[Path, typer.Argument(help="Text, plain or .gz, a sentence a line; or a DocBin (.spacy)")],
     output: Annotated[Path, typer.Option("--output", "-o", help="DocBin to write")],
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Least score of an entity; others are left open")
+        float, typer.Option(min=0, max=1, help="Minimum score of an entity; tokens of others get no annotation")
     ] = 0.9,
     domain: Annotated[Optional[str], typer.Option(help="Domain of the docs")] = None,
     exclude: Annotated[
@@ -25,7 +25,7 @@ def label_cli(
     ] = None,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
-    """Label text with the entities that a pipeline is certain of, for self-training."""
+    """Label text with the entities whose score reaches a threshold, for self-training."""
     from ..silver.labelling import label_files
     from ..storage.loading import load_pipeline
 
@@ -35,7 +35,7 @@ def label_cli(
         )
     msg.good(
         f"{output}: {len(result.docs):,} of {result.n_read:,} sentences, {result.n_certain:,} entities; "
-        f"{result.n_uncertain:,} uncertain ones are left open"
+        f"{result.n_uncertain:,} uncertain ones are left without annotation"
     )
     if exclude:
-        msg.info(f"{result.n_excluded:,} sentences to exclude left out")
+        msg.info(f"{result.n_excluded:,} sentences left out: they are in a file of --exclude")

@@ -21,7 +21,7 @@ def report_cli(
         Optional[int], typer.Option(min=1, help="Sentences in a batch; the pipeline's own if not given")
     ] = None,
 ) -> None:
-    """Write a page with scores, confusion, calibration and every sentence with what is wrong in it, to look at."""
+    """Write an HTML page with scores, confusion, calibration and every sentence with its mistakes."""
     from ..evaluation.report import report_files
 
     with user_errors():

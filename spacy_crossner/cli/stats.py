@@ -80,7 +80,7 @@ def print_stats(result: Stats) -> None:
     repaired = [
         (name, fault, f"{count:,}") for name, counted in splits.items() for fault, count in counted.repairs.items()
     ]
-    _print_table("Other faults, mended for counting", ["set/split", "fault", "times"], repaired)
+    _print_table("Other faults, repaired for counting", ["set/split", "fault", "times"], repaired)
     domains = list(dict.fromkeys(domain for pair in result.overlap for domain in pair))
     in_both_orders = {
         **result.overlap,

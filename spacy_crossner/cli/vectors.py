@@ -15,21 +15,21 @@ def vectors_cli(
     texts: Annotated[
         List[str],
         typer.Argument(
-            help="Text, plain or .gz, a sentence or a paragraph a line; or .spacy files. An empty name is passed over"
+            help="Text, plain or .gz, a sentence or a paragraph a line; or .spacy files. An empty name is ignored"
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder, for --initialize.vectors of a training")],
-    lang: Annotated[str, typer.Option(help="Language whose tokenizer parts the words")] = "en",
+    lang: Annotated[str, typer.Option(help="Language of the tokenizer")] = "en",
     architecture: Annotated[str, typer.Option(help="skipgram or cbow")] = "skipgram",
     width: Annotated[int, typer.Option(help="Width of the vectors")] = 100,
-    buckets: Annotated[int, typer.Option(help="Rows of their table")] = 50_000,
-    min_ngram: Annotated[int, typer.Option(help="Characters of a word's parts, at least")] = 3,
-    max_ngram: Annotated[int, typer.Option(help="Characters of a word's parts, at most")] = 6,
-    min_count: Annotated[int, typer.Option(help="Rarer words are not trained on")] = 5,
+    buckets: Annotated[int, typer.Option(help="Rows of the table of vectors")] = 50_000,
+    min_ngram: Annotated[int, typer.Option(help="Minimum length of the n-grams of a word")] = 3,
+    max_ngram: Annotated[int, typer.Option(help="Maximum length of the n-grams of a word")] = 6,
+    min_count: Annotated[int, typer.Option(help="Minimum count of a word; rarer words are ignored")] = 5,
     epochs: Annotated[int, typer.Option(help="Passes over the text")] = 5,
-    threads: Annotated[int, typer.Option(help="Threads; with more than one no two runs are alike")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads; with more than one, runs differ")] = 1,
 ) -> None:
-    """Train floret vectors on raw text: every word has one, also a word that the text does not have."""
+    """Train floret vectors on raw text: every word has a vector, also a word that is not in the text."""
     with user_errors():
         n_tokens = train_vectors(
             # An unset variable of a project gives an empty name.

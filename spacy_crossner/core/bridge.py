@@ -6,7 +6,16 @@ import numpy as np
 import torch
 from spacy.errors import Errors as SpacyErrors
 from spacy.tokens import Doc
-from thinc.api import ArgsKwargs, Model, PyTorchShim, get_torch_default_device, set_dropout_rate, torch2xp, xp2torch
+from thinc.api import (
+    ArgsKwargs,
+    Model,
+    PyTorchShim,
+    Shim,
+    get_torch_default_device,
+    set_dropout_rate,
+    torch2xp,
+    xp2torch,
+)
 from thinc.types import Floats2d
 from thinc.util import get_array_module
 from torch import Tensor, nn
@@ -91,6 +100,10 @@ def grow_module(model: HeadModel, labels: List[str]) -> None:
     module.grow(starts, transitions)
     # New layers are in training mode, whatever the others are in.
     module.train(module.training)
+    # An optimizer keeps its moments by the number of the shim: those of the old shapes would not fit.
+    shim = model.get_ref("head").shims[0]
+    Shim.global_id += 1
+    shim.id = Shim.global_id
     for layer in (model, model.get_ref("head")):
         layer.set_dim("nO", len(starts), force=True)
 
@@ -151,6 +164,8 @@ def begin_update(
     model.attrs["with_sentences"] = with_sentences
     with use_ops_of(model):
         output, backprop = model.begin_update((docs, tags))
+    # A saved pipeline holds the attributes, and the losses of its training are no part of it.
+    model.attrs["with_sentences"] = False
     return cast(HeadOutput, output), backprop
 
 

@@ -6,13 +6,11 @@ import torch
 import torchcrf
 from torch import Tensor
 
+from ..tuning import CRF_THREADED_ELEMENTS
 from .lattice import Lattice, build_lattice
 
 # The score of a forbidden step, in place of minus infinity: far below any score, and exact enough in float32 sums.
 FORBIDDEN = -1e6
-
-# The number of elements from which PyTorch spreads an operation over its threads on CPU (at::internal::GRAIN_SIZE).
-THREADED_FROM = 32768
 
 
 def first_of_best(scores: Tensor, threaded: bool) -> Tensor:
@@ -56,7 +54,7 @@ def viterbi(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor,
     best = torch.empty_like(scores[0])
     # In blocks of next tags, small enough that PyTorch does not wake its threads at each token.
     threaded = scores.device.type == "cpu" and torch.get_num_threads() > 1
-    width = max(1, (THREADED_FROM - 1) // (n_tags * n_docs)) if threaded else n_tags
+    width = max(1, (CRF_THREADED_ELEMENTS - 1) // (n_tags * n_docs)) if threaded else n_tags
     blocks = [
         (into.contiguous(), scores.new_empty(n_tags, len(block_best), n_docs), block_best)
         for into, block_best in zip(transitions.unsqueeze(2).split(width, dim=1), best.split(width), strict=True)

@@ -1,4 +1,4 @@
-"""The loop of domain-adaptive pre-training: steps, and looks at held-out text, on one process or on many."""
+"""The state of domain-adaptive pre-training: one step, one evaluation, on one process or on many."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -107,12 +107,12 @@ class Adaptation:
         size, parts = self.settings.batch_size, self.settings.accumulate
         bounds = np.linspace(0, size, self.accelerator.num_processes * parts + 1).astype(int)
         first = self.accelerator.process_index * parts
-        found = []
+        microbatches = []
         for start, stop in zip(bounds[first : first + parts], bounds[first + 1 : first + parts + 1], strict=True):
             place = step * size + int(start)
             ids, starts = self.blocks.take(self.order.take(place, int(stop - start)))
-            found.append(self.collator(ids, starts, place))
-        return found
+            microbatches.append(self.collator(ids, starts, place))
+        return microbatches
 
     def take_step(self, batch: List[MaskedBlocks]) -> None:
         """Learn from a batch."""
@@ -125,15 +125,15 @@ class Adaptation:
             group["lr"] = self.rate
         self.optimizer.zero_grad()
         processes = self.accelerator.num_processes
-        n_masked = torch.tensor(sum(len(part.targets) for part in batch), device=self.accelerator.device)
+        n_masked = torch.tensor(sum(len(microbatch.targets) for microbatch in batch), device=self.accelerator.device)
         if processes > 1:
             n_masked = self.accelerator.reduce(n_masked)
         # Over processes gradients are averaged.
         factor = processes / n_masked.clamp(min=1)
-        for number, part in enumerate(batch, 1):
+        for number, microbatch in enumerate(batch, 1):
             is_last = number == len(batch)
             with nullcontext() if is_last else self.accelerator.no_sync(self.wrapped):
-                loss = factor * self._loss(self.wrapped, part)
+                loss = factor * self._loss(self.wrapped, microbatch)
                 loss.backward()
             self.loss += loss.detach()
         if self.settings.grad_clip:
@@ -180,17 +180,17 @@ class Adaptation:
         total = torch.zeros((), device=self.accelerator.device)
         self.model.eval()
         for first in range(start, stop, at_once):
-            part = self.held_out.rows(first, min(first + at_once, stop))
-            if len(part.targets):
-                total += self._loss(self.model, part)
+            blocks = self.held_out.rows(first, min(first + at_once, stop))
+            if len(blocks.targets):
+                total += self._loss(self.model, blocks)
         self.model.train()
         loss = self.accelerator.reduce(total).item() / max(1, len(self.held_out.targets))
         if not math.isfinite(loss):
             raise Diverged(self.step, "the loss on held-out text", str(loss))
         return loss
 
-    def _loss(self, model: nn.Module, part: MaskedBlocks) -> Tensor:
-        arrays = (part.ids, part.positions, part.targets)
+    def _loss(self, model: nn.Module, blocks: MaskedBlocks) -> Tensor:
+        arrays = (blocks.ids, blocks.positions, blocks.targets)
         return model(*(torch.from_numpy(array).to(self.accelerator.device, non_blocking=True) for array in arrays))
 
     def save(self) -> SavedState:
@@ -249,8 +249,3 @@ def make_optimizer(model: nn.Module, weight_decay: float) -> torch.optim.AdamW:
         {"params": [parameter for parameter in trained if parameter.dim() < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
-
-
-def perplexity(loss: float) -> float:
-    """Return e to the power of a mean loss, as far as a float goes."""
-    return math.exp(min(loss, 700.0))

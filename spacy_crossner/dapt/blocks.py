@@ -24,9 +24,10 @@ from ..training.checkpoint import new_folder
 from .masking import Bools, Ints
 
 IDS, STARTS, MANIFEST = "ids.bin", "starts.bin", "stream.json"
+# Lines and characters tokenized in one call. Larger calls use more cores; a tokenizer takes 250 bytes a character.
 LINES_AT_ONCE = 1000
-# A tokenizer takes 250 bytes a character: what is tokenized at once, and a line, are bounded by their characters, too.
 CHARACTERS_AT_ONCE = 1_000_000
+# Characters of a line; a longer one is cut at blanks, since one line cannot be shared among calls.
 LONGEST_LINE = 100_000
 
 C423 = "[C423] {paths}: no text in it. A corpus has a sentence or a paragraph a line."
@@ -113,11 +114,11 @@ class BlockOrder:
         wanted = np.unique(of_pass).tolist()
         kept = {number: self.passes[number] for number in wanted if number in self.passes}
         self.passes = {number: kept[number] if number in kept else self._shuffle(number) for number in wanted}
-        found = np.empty(count, dtype=np.int64)
+        block_numbers = np.empty(count, dtype=np.int64)
         for number in wanted:
             here = of_pass == number
-            found[here] = self.passes[number][place[here]]
-        return found
+            block_numbers[here] = self.passes[number][place[here]]
+        return block_numbers
 
     def _shuffle(self, number: int) -> Ints:
         return np.random.default_rng([self.seed, number]).permutation(self.n_blocks)
@@ -137,7 +138,7 @@ def write_stream(
     tokenizer: PreTrainedTokenizerBase,
     folder: Path,
     *,
-    part: Tuple[float, float] = (0.0, 1.0),
+    range_of_lines: Tuple[float, float] = (0.0, 1.0),
     progress: bool = False,
 ) -> Stream:
     """Tokenise texts into a folder; what is there already, of the same texts and tokenizer, is used as it is.
@@ -146,12 +147,12 @@ def write_stream(
         characters is taken as several, cut at blanks.
     tokenizer (PreTrainedTokenizerBase): a fast tokenizer.
     folder (Path): the folder, complete or not at all.
-    part (Tuple[float, float]): the lines to take, by `line_place`, from the one to before the other.
+    range_of_lines (Tuple[float, float]): takes the lines with a `line_place` from the first number to below the second.
     progress (bool): show how far it is, on a terminal.
     RAISES (CrossnerError): a file cannot be read, or there is no text in them.
     """
-    parts = [*(text_digest(path) for path in texts), *map(str, part), tokenizer_digest(tokenizer)]
-    source = hashlib.sha256(" ".join(parts).encode()).hexdigest()
+    sources = [*(text_digest(path) for path in texts), *map(str, range_of_lines), tokenizer_digest(tokenizer)]
+    source = hashlib.sha256(" ".join(sources).encode()).hexdigest()
     if _read_manifest(folder / MANIFEST).get("source") == source:
         return read_stream(folder)
     dtype = "uint16" if len(tokenizer) <= 1 << 16 else "uint32"
@@ -162,8 +163,9 @@ def write_stream(
             lines = iter(tqdm(_lines(texts), desc="tokenise", unit=" lines", disable=None if progress else True))
             for batch in _batches(lines):
                 n_read += len(batch)
-                if part != (0.0, 1.0):
-                    batch = [line for line in batch if part[0] <= line_place(line) < part[1]]
+                if range_of_lines != (0.0, 1.0):
+                    first, end = range_of_lines
+                    batch = [line for line in batch if first <= line_place(line) < end]
                 ids, starts = tokenize(batch, tokenizer, separator)
                 ids_file.write(ids.astype(dtype).tobytes())
                 starts_file.write(starts.tobytes())
@@ -177,8 +179,8 @@ def write_stream(
 
 def read_stream(folder: Path) -> Stream:
     """Return the tokens that `write_stream` has left in a folder."""
-    found = srsly.read_json(folder / MANIFEST)
-    return Stream(folder, found["dtype"], found["lines"], found["tokens"], found["source"])
+    manifest = srsly.read_json(folder / MANIFEST)
+    return Stream(folder, manifest["dtype"], manifest["lines"], manifest["tokens"], manifest["source"])
 
 
 def tokenize(lines: Sequence[str], tokenizer: PreTrainedTokenizerBase, separator: Optional[int]) -> Tuple[Ints, Bools]:

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import srsly
 
-from .adaptation import perplexity
+from .log import perplexity
 from .masking import Masking
 from .settings import DaptSettings
 
@@ -59,10 +59,10 @@ def make_card(
 def read_statistics(text: Path) -> List[Row]:
     """Return what the JSON beside a text says of it, by dotted name; nothing where there is none."""
     try:
-        found = srsly.read_json(text.with_name(f"{text.name}.json"))
+        statistics = srsly.read_json(text.with_name(f"{text.name}.json"))
     except (OSError, ValueError):
         return []
-    return _flat(found) if isinstance(found, dict) else []
+    return _flat(statistics) if isinstance(statistics, dict) else []
 
 
 def _flat(values: Dict[str, Any], prefix: Optional[str] = None) -> List[Row]:

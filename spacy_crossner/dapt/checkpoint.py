@@ -31,7 +31,7 @@ class SavedState:
     """What the next step depends on.
 
     step (int): steps taken.
-    numbers (Dict[str, Any]): what the log goes on from.
+    numbers (Dict[str, Any]): the running loss of the log.
     weights (Dict[str, Tensor]): weights by name.
     moments (Dict[str, Tensor]): the optimizer's tensors by name of weight and tensor, `name/exp_avg`.
     """
@@ -43,7 +43,7 @@ class SavedState:
 
 
 class DaptCheckpoints:
-    """The checkpoints of a run: the last two, so that there is one to go on from if the last is damaged.
+    """The checkpoints of a run: the last two, so that one is left if the last is damaged.
 
     folder (Path): their folder.
     fingerprint (Fingerprint): what the run depends on, by name.
@@ -62,7 +62,7 @@ class DaptCheckpoints:
             files = {name: file_digest(new / name) for name in (WEIGHTS, OPTIMIZER, STATE)}
             srsly.write_json(new / MANIFEST, {"fingerprint": self.checkpoints.fingerprint, "files": files})
         steps = sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
-        # A later one is damaged, or it would have been gone on from.
+        # A later one is damaged, or the run would have resumed from it.
         keep = [str(step) for step in steps if step <= state.step][-KEPT:]
         for path in self.folder.iterdir():
             if path.name not in keep:
@@ -95,23 +95,23 @@ def dapt_fingerprint(
 
     encoder (str): see `find_encoder`.
     texts (Sequence[Path]): the texts to train on.
-    held_out_text (Optional[Path]): the text to look at; None for a share of the others.
+    held_out_text (Optional[Path]): the text to evaluate on; None for a share of the others.
     masking (Masking): what is masked.
     settings (DaptSettings): how it is trained.
     device (torch.device): what it is trained on; which of several GPUs makes no difference.
     processes (int): number of processes.
     RAISES (CrossnerError): a text cannot be read.
     """
-    found = {f"masking.{name}": str(value) for name, value in asdict(masking).items()}
-    found.update({name: str(value) for name, value in asdict(settings).items() if name not in NOT_IN_FINGERPRINT})
-    found["the text"] = " ".join(text_digest(path) for path in texts)
-    found["the held-out text"] = text_digest(held_out_text) if held_out_text else "a share"
-    found["the encoder"] = encoder_digest(encoder)
-    found.update(version_fingerprint())
-    found["the device"] = device.type
-    found["the precision"] = str(settings.dtype(device))
-    found["the number of processes"] = str(processes)
-    return found
+    fingerprint = {f"masking.{name}": str(value) for name, value in asdict(masking).items()}
+    fingerprint.update({name: str(value) for name, value in asdict(settings).items() if name not in NOT_IN_FINGERPRINT})
+    fingerprint["the text"] = " ".join(text_digest(path) for path in texts)
+    fingerprint["the held-out text"] = text_digest(held_out_text) if held_out_text else "a share"
+    fingerprint["the encoder"] = encoder_digest(encoder)
+    fingerprint.update(version_fingerprint())
+    fingerprint["the device"] = device.type
+    fingerprint["the precision"] = str(settings.dtype(device))
+    fingerprint["the number of processes"] = str(processes)
+    return fingerprint
 
 
 def _copy(tensor: Tensor) -> Tensor:

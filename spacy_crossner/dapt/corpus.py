@@ -1,4 +1,4 @@
-"""What an adaptation reads: blocks to train on, and blocks to look at."""
+"""The corpus of an adaptation: blocks to train on, and blocks to evaluate on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from ..errors import CrossnerError
 from .blocks import Blocks, Stream, read_stream, write_stream
 from .masking import Bools, Ints
 
-# Blocks to look at; more tell losses apart no better.
+# Blocks to evaluate on. More take longer and tell losses apart no better.
 MOST_HELD_OUT = 512
 
 C424 = (
@@ -27,12 +27,12 @@ C432 = (
 
 @dataclass(frozen=True)
 class DaptCorpus:
-    """Blocks to train on, and blocks to look at.
+    """Blocks to train on, and blocks to evaluate on.
 
     train_stream (Stream): the tokens to train on.
-    held_out_stream (Stream): the tokens to look at.
-    train (Blocks): the blocks of the one.
-    held_out (Blocks): the blocks of the other.
+    held_out_stream (Stream): the tokens to evaluate on.
+    train (Blocks): the blocks to train on.
+    held_out (Blocks): the blocks to evaluate on.
     """
 
     train_stream: Stream
@@ -54,7 +54,7 @@ class DaptCorpus:
         }
 
     def take_held_out(self) -> Tuple[Ints, Bools]:
-        """Return the blocks to look at, see `Blocks.take`; of many, some from all parts of the text."""
+        """Return the blocks to evaluate on, see `Blocks.take`; of many, some from all parts of the text."""
         n_blocks = len(self.held_out)
         return self.held_out.take(np.linspace(0, n_blocks - 1, min(n_blocks, MOST_HELD_OUT)).astype(np.int64))
 
@@ -69,11 +69,11 @@ def open_corpus(
     size: int,
     share: float,
 ) -> DaptCorpus:
-    """Tokenise texts, hold out a share of their lines unless there is a text to look at, and cut both into blocks.
+    """Tokenise texts, hold out a share of their lines unless there is a held-out text, and cut both into blocks.
 
     accelerator (Accelerator): the processes, each of which has to call it.
     texts (Sequence[Path]): the texts.
-    held_out_text (Optional[Path]): the text to look at.
+    held_out_text (Optional[Path]): the text to evaluate on.
     tokenizer (PreTrainedTokenizerBase): the tokenizer.
     folder (Path): where tokens are kept.
     size (int): tokens of a block.
@@ -108,13 +108,13 @@ def open_stream(
     texts: Sequence[Path],
     tokenizer: PreTrainedTokenizerBase,
     folder: Path,
-    part: Tuple[float, float],
+    range_of_lines: Tuple[float, float],
 ) -> Stream:
     """Tokenise texts on the main process; on other hosts, too, where they do not see its folder."""
     if accelerator.is_main_process:
-        write_stream(texts, tokenizer, folder, part=part, progress=True)
+        write_stream(texts, tokenizer, folder, range_of_lines=range_of_lines, progress=True)
     accelerator.wait_for_everyone()
     if accelerator.is_local_main_process and not accelerator.is_main_process:
-        write_stream(texts, tokenizer, folder, part=part)
+        write_stream(texts, tokenizer, folder, range_of_lines=range_of_lines)
     accelerator.wait_for_everyone()
     return read_stream(folder)

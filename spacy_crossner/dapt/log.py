@@ -1,5 +1,6 @@
-"""The log of an adaptation: losses over tokens, a JSON object a line, that a resumed run goes on with."""
+"""The log of an adaptation: losses over tokens, a JSON object a line; a resumed run appends to it."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
@@ -27,8 +28,8 @@ class LossLog:
         if step and self.path.is_file():
             lines = self.path.read_text(encoding="utf8").splitlines()
             # The last one may have been cut off by a kill; it is of a later step.
-            found = (_parse(line) for line in lines)
-            self.rows = [row for row in found if row and row["step"] <= step]
+            rows = map(_parse, lines)
+            self.rows = [row for row in rows if row and row["step"] <= step]
         temporary = self.path.with_name(f".{self.path.name}.tmp")
         temporary.write_text("".join(f"{srsly.json_dumps(row)}\n" for row in self.rows), encoding="utf8")
         os.replace(temporary, self.path)
@@ -44,6 +45,11 @@ class LossLog:
     def held_out(self) -> List[Tuple[int, float]]:
         """Steps taken and mean loss on held-out text, in this order."""
         return [(row["step"], row["held_out_loss"]) for row in self.rows if "held_out_loss" in row]
+
+
+def perplexity(loss: float) -> float:
+    """Return e to the power of a mean loss, as far as a float goes."""
+    return math.exp(min(loss, 700.0))
 
 
 def _parse(line: str) -> Dict[str, Any]:

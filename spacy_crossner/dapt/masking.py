@@ -217,10 +217,10 @@ def join_isolated(masked: Bools, maskable: Bools) -> Bools:
 
 def _beside(flags: Bools) -> Bools:
     """Return which indices have a flagged neighbour."""
-    found = np.zeros_like(flags)
-    found[:, 1:] = flags[:, :-1]
-    found[:, :-1] |= flags[:, 1:]
-    return found
+    neighbours = np.zeros_like(flags)
+    neighbours[:, 1:] = flags[:, :-1]
+    neighbours[:, :-1] |= flags[:, 1:]
+    return neighbours
 
 
 def _after(flags: Bools) -> Bools:

@@ -125,7 +125,12 @@ def count_positions(model: PreTrainedModel) -> int:
 
 
 def save_adapted(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, folder: Path, *, keep: float = 0.0
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    name: str,
+    folder: Path,
+    *,
+    weight_interpolation: float = 0.0,
 ) -> None:
     """Save an adapted encoder, without its output layer, as `AutoModel` loads it; its tokenizer; the layer beside it.
 
@@ -135,14 +140,15 @@ def save_adapted(
     tokenizer (PreTrainedTokenizerBase): its tokenizer.
     name (str): the encoder that it was before.
     folder (Path): the folder, which is there.
-    keep (float): share of each weight that is left as it was (Wortsman et al., 2022).
+    weight_interpolation (float): share of the original weight in each saved weight; the rest is the adapted weight
+        (weight-space interpolation: WiSE-FT, Wortsman et al., 2022).
     """
     encoder, info = open_model(name, open_config(name))
     state = {key: tensor.detach().cpu() for key, tensor in model.base_model.state_dict().items()}
     before = {key: tensor for key, tensor in encoder.state_dict().items() if key not in info["missing_keys"]}
     for key, tensor in state.items():
-        if keep and key in before and tensor.is_floating_point():
-            state[key] = tensor.lerp(before[key], keep)
+        if weight_interpolation and key in before and tensor.is_floating_point():
+            state[key] = tensor.lerp(before[key], weight_interpolation)
     if info["missing_keys"]:
         # It came without a pooler: a random one is none of its weights.
         encoder = cast(PreTrainedModel, model.base_model)
@@ -178,9 +184,9 @@ def _start_head(model: PreTrainedModel, missing: Set[str]) -> None:
 
 def _read_head(model: PreTrainedModel, path: Path, name: str) -> None:
     with named_faults(name):
-        own, saved = head_parameters(model), load_file(path)
-    if {key: value.shape for key, value in own.items()} != {key: value.shape for key, value in saved.items()}:
+        parameters, saved = head_parameters(model), load_file(path)
+    if {key: value.shape for key, value in parameters.items()} != {key: value.shape for key, value in saved.items()}:
         raise CrossnerError(Errors.C082.format(name=name, problem=f"{path} holds the output layer of another model"))
     with torch.no_grad():
-        for key, value in own.items():
+        for key, value in parameters.items():
             value.copy_(saved[key])

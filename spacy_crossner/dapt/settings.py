@@ -17,27 +17,28 @@ class DaptSettings:
     """Settings of training.
 
     max_steps (int): steps in which all weights are trained.
-    epochs (float): in place of `max_steps`, passes over the text; 0 for `max_steps`.
-    head_steps (int): steps before these in which a new output layer is trained and the encoder is not; an encoder that
-        has its own takes none.
-    train_embeddings (Optional[bool]): train the word embeddings, too. None: those of an encoder that has its own output
-        layer. Below a new one they would move, far and all of them, to where an output layer has its words, and words
-        that the text does not hold would be lost.
+    epochs (float): passes over the text, in place of `max_steps`; 0 for `max_steps`.
+    head_steps (int): steps before `max_steps` that train a new output layer alone; none for an encoder that has its own
+        output layer.
+    train_embeddings (Optional[bool]): train the word embeddings, too. None: only those of an encoder that has its own
+        output layer. Below a new output layer all embeddings would move far, and words that the text does not hold
+        would be lost.
     block_size (int): tokens of a block, special ones included.
     batch_size (int): blocks of a step, over all processes.
-    accumulate (int): parts in which a process works through its share of a step, to bound memory.
-    rate (float): peak learning rate; it rises from 0, then falls to 0, each in a line.
-    head_rate (float): that of `head_steps`.
+    accumulate (int): gradient accumulation: parts of a process's share of a step, to bound memory.
+    rate (float): peak learning rate; it rises linearly from 0, then falls linearly to 0.
+    head_rate (float): peak learning rate of `head_steps`.
     warmup (float): share of the steps over which the rate rises.
     weight_decay (float): decoupled weight decay of matrices; biases and norms have none.
     grad_clip (float): bound on the norm of the gradient; 0 for none.
-    held_out (float): share of the lines that is held out, with all their repetitions.
-    eval_every (int): steps between two looks at what is held out; it is looked at before and after training, too.
+    held_out (float): share of the lines held out for evaluation, with all their repetitions.
+    eval_every (int): steps between two evaluations on held-out text; there is one before and one after training, too.
     save_every (int): steps between checkpoints.
     log_every (int): steps between rows of the log.
     precision (str): "bf16", "fp32", or "auto": bf16 where the hardware multiplies matrices in it.
-    keep (float): share of each weight of the encoder that is saved as it was, so that what the text does not hold is
-        less forgotten.
+    weight_interpolation (float): share of the original weight in each weight of the saved encoder; the rest is the
+        adapted weight. The encoder forgets less of what the text does not hold (weight-space interpolation: WiSE-FT,
+        Wortsman et al., 2022).
     seed (int): seed of the order of blocks, of masks and of dropout.
     RAISES (CrossnerError): a setting makes no sense.
     """
@@ -59,7 +60,7 @@ class DaptSettings:
     save_every: int = 200
     log_every: int = 10
     precision: str = "auto"
-    keep: float = 0.0
+    weight_interpolation: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -71,7 +72,7 @@ class DaptSettings:
         for name in ("rate", "head_rate"):
             self._expect(name, getattr(self, name) > 0, "above 0")
         self._expect("warmup", 0 <= self.warmup <= 1, "0 to 1")
-        self._expect("keep", 0 <= self.keep < 1, "0 to 1, and below 1")
+        self._expect("weight_interpolation", 0 <= self.weight_interpolation < 1, "0 or more, and below 1")
         self._expect("held_out", 0 < self.held_out < 1, "above 0 and below 1")
         self._expect("precision", self.precision in PRECISIONS, " or ".join(PRECISIONS))
 

@@ -5,14 +5,11 @@ import shutil
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from timeit import default_timer as timer
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from tqdm import tqdm
-from wasabi import msg
 
 from ..encoders.folders import find_encoder
 from ..encoders.opening import check_vocabulary
@@ -21,19 +18,20 @@ from ..fingerprints import RECORD, Fingerprint, write_record
 from ..storage.locks import only_writer
 from ..training.checkpoint import new_folder
 from ..training.divergence import Diverged, forget_divergence, note_divergence
-from .adaptation import Adaptation, perplexity
+from .adaptation import Adaptation
 from .blocks import BlockOrder
 from .card import make_card
 from .checkpoint import DaptCheckpoints, dapt_fingerprint
 from .corpus import open_corpus
 from .log import LossLog
+from .loop import run_steps, start_or_resume
 from .masking import MaskCollator, Masking
 from .mlm_head import MaskedLanguageModel, count_positions, load_masked_model, load_tokenizer, save_adapted
 from .output import CHECKPOINT, LOG, WORK, check_output, is_finished, named_write_errors, place_files
 from .settings import DaptSettings
 
 CARD = "README.md"
-# One for all runs, so that they are looked at with the same masks.
+# One for all runs, so that all are evaluated with the same masks.
 HELD_OUT_SEED = 0
 DEFAULT_MASKING, DEFAULT_SETTINGS = Masking(), DaptSettings()
 
@@ -60,13 +58,13 @@ class DaptReport:
 
     output (Path): the folder of the adapted encoder.
     counts (Dict[str, int]): sizes of the corpus, by what is counted.
-    held_out (List[Tuple[int, float]]): steps taken and mean loss on held-out text, in this order.
+    held_out (List[Tuple[int, float]]): for each evaluation, the steps taken and the mean loss on held-out text.
     tokens (int): tokens seen, special ones included, over all processes.
-    resumed_from (int): the step of the checkpoint that this call went on from; 0 for none.
+    resumed_from (int): the step of the checkpoint that this call resumed from; 0 for none.
     seconds (float): time of this call's steps.
     tokens_per_second (float): speed of this call's steps, over all processes.
-    is_main (bool): whether this is the process, of many, that reports.
-    is_kept (bool): whether there was nothing to do: the encoder is there, made of the same; the rest is empty then.
+    is_main (bool): whether this is the process that reports.
+    is_kept (bool): whether a finished encoder, made from the same, was kept; the rest is empty then.
     """
 
     output: Path
@@ -91,20 +89,20 @@ def adapt_encoder(
     gpu_id: Optional[int] = None,
     resume: bool = True,
 ) -> DaptReport:
-    """Train an encoder on with masks on raw text; save it as `AutoModel` and our training configs load it.
+    """Continue the masked language modelling of an encoder on raw text; save it as `AutoModel` loads it.
 
-    Until it is done the folder has the last checkpoints, too: after a kill the same call goes on from there, and ends
-    with the same weights. Under `accelerate launch` each process makes this call.
+    Until the run is done, the folder also holds the last checkpoints: after a kill the same call resumes from there
+    and ends with the same weights. Under `accelerate launch` each process makes this call.
 
     encoder (str): see `find_encoder`.
     text (Union[Path, Sequence[Path]]): text, plain or gzipped, a sentence or a paragraph a line.
     output (Path): the folder. An encoder that is there stays until the new one is done.
     masking (Masking): what is masked.
     settings (DaptSettings): how it is trained.
-    held_out_text (Optional[Path]): text to look at, in place of a share of the lines.
+    held_out_text (Optional[Path]): text to evaluate on, in place of a share of the lines.
     gpu_id (Optional[int]): GPU, -1 for the CPU; what `accelerate` finds if not given.
-    resume (bool): go on from a checkpoint, if there is one of the same encoder, text, settings and versions, and keep
-        what is finished and was made of the same.
+    resume (bool): resume from a checkpoint of the same encoder, text, settings and versions, if there is one, and keep
+        a finished encoder that was made from the same.
     RETURNS (DaptReport): what was done.
     RAISES (CrossnerError): an input is missing or makes no sense, the folder cannot be written or another process
         writes it, or training has diverged.
@@ -119,7 +117,7 @@ def adapt_encoder(
         raise CrossnerError(C430.format(size=settings.batch_size, processes=processes, parts=settings.accumulate))
     with only_writer(output) if accelerator.is_main_process else nullcontext(), named_write_errors(output):
 
-        def take() -> Fingerprint:
+        def compute_fingerprint() -> Fingerprint:
             return dapt_fingerprint(
                 encoder,
                 texts,
@@ -130,17 +128,16 @@ def adapt_encoder(
                 processes=processes,
             )
 
-        fingerprint = take()
+        fingerprint = compute_fingerprint()
         if resume and is_finished(accelerator, output, fingerprint):
-            nothing: Dict[str, int] = {}
-            return DaptReport(output, nothing, [], 0, 0, 0.0, 0.0, accelerator.is_main_process, is_kept=True)
+            return DaptReport(output, {}, [], 0, 0, 0.0, 0.0, accelerator.is_main_process, is_kept=True)
         # An output layer that cannot begin as the identity begins at random.
         torch.manual_seed(settings.seed)
         tokenizer = load_tokenizer(encoder)
         model, has_new_head = load_masked_model(encoder)
         check_vocabulary(encoder, tokenizer, model)
         # The commit of an encoder from the hub is known once it is loaded.
-        fingerprint = {**fingerprint, "the encoder": fingerprint["the encoder"] or take()["the encoder"]}
+        fingerprint = {**fingerprint, "the encoder": fingerprint["the encoder"] or compute_fingerprint()["the encoder"]}
         most, special = count_positions(model), tokenizer.num_special_tokens_to_add()
         if settings.block_size <= special or 0 < most < settings.block_size:
             raise CrossnerError(C426.format(size=settings.block_size, name=encoder, most=most, special=special))
@@ -154,14 +151,16 @@ def adapt_encoder(
             share=settings.held_out,
         )
         settings = settings.for_blocks(len(corpus.train))
-        looking = MaskCollator.from_tokenizer(tokenizer, replace(masking, level="token"), seed=HELD_OUT_SEED)
+        evaluation_collator = MaskCollator.from_tokenizer(
+            tokenizer, replace(masking, level="token"), seed=HELD_OUT_SEED
+        )
         adaptation = Adaptation(
             accelerator,
             MaskedLanguageModel(model, settings.dtype(accelerator.device)),
             blocks=corpus.train,
             order=BlockOrder(len(corpus.train), settings.seed),
             collator=MaskCollator.from_tokenizer(tokenizer, masking, seed=settings.seed),
-            held_out=looking(*corpus.take_held_out(), 0),
+            held_out=evaluation_collator(*corpus.take_held_out(), 0),
             settings=settings,
             head_steps=settings.head_steps if has_new_head else 0,
             train_embeddings=not has_new_head if settings.train_embeddings is None else settings.train_embeddings,
@@ -171,8 +170,8 @@ def adapt_encoder(
         if accelerator.is_main_process:
             forget_divergence(output)
         try:
-            resumed_from = go_on(adaptation, checkpoints, log, resume)
-            seconds = run(adaptation, checkpoints, log)
+            resumed_from = start_or_resume(adaptation, checkpoints, log, resume=resume)
+            seconds = run_steps(adaptation, checkpoints, log)
             adaptation.check_weights()
         except Diverged as error:
             problem = C431.format(
@@ -190,7 +189,7 @@ def adapt_encoder(
                 encoder, texts=texts, counts=corpus.counts, masking=masking, settings=settings, held_out=log.held_out
             )
             with new_folder(output / WORK / "encoder") as folder:
-                save_adapted(model, tokenizer, encoder, folder, keep=settings.keep)
+                save_adapted(model, tokenizer, encoder, folder, weight_interpolation=settings.weight_interpolation)
                 (folder / CARD).write_text(card, encoding="utf8")
             made = [path.name for path in (output / WORK / "encoder").iterdir()]
             (output / RECORD).unlink(missing_ok=True)
@@ -215,7 +214,7 @@ def adapt_encoder(
 
 
 def start_accelerator(gpu_id: Optional[int]) -> Accelerator:
-    """Find out what there is to run on.
+    """Choose the device, and join the other processes if there are any.
 
     RAISES (CrossnerError): there is no such GPU, or `accelerate` is set up to split the encoder.
     """
@@ -233,62 +232,3 @@ def start_accelerator(gpu_id: Optional[int]) -> Accelerator:
     if kind != "NO" and not kind.startswith("MULTI_"):
         raise CrossnerError(C428.format(kind=kind))
     return accelerator
-
-
-def go_on(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: LossLog, resume: bool) -> int:
-    """Go on from the last checkpoint if there is one of this run; return its step, or 0."""
-    is_main = adaptation.accelerator.is_main_process
-    saved = checkpoints.read() if resume and is_main else None
-    adaptation.restore(saved)
-    if is_main and not saved:
-        checkpoints.remove()
-    log.start(adaptation.step)
-    if is_main and adaptation.step:
-        msg.info(f"Training goes on after {adaptation.step} steps, from the checkpoint in {checkpoints.folder}")
-    return adaptation.step
-
-
-def run(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: LossLog) -> float:
-    """Take the steps that are left; look at held-out text, write the log and checkpoints between them.
-
-    RETURNS (float): seconds that the steps took.
-    """
-    settings, is_main = adaptation.settings, adaptation.accelerator.is_main_process
-    tokens_of_step = settings.batch_size * settings.block_size
-    first, total, seconds = adaptation.step, adaptation.total_steps, 0.0
-
-    def look() -> None:
-        loss = adaptation.evaluate()
-        row = {"step": adaptation.step, "tokens": adaptation.step * tokens_of_step, "held_out_loss": loss}
-        log.write({**row, "perplexity": perplexity(loss)})
-        if is_main:
-            tqdm.write(f"Step {adaptation.step}: held-out loss {loss:.4f}, perplexity {perplexity(loss):.2f}")
-
-    if first == 0:
-        look()
-    since = timer()
-    # None: on a terminal only.
-    with tqdm(initial=first, total=total, desc="adapt", unit=" steps", disable=None if is_main else True) as bar:
-        for batch in adaptation.batches():
-            rate, phase = adaptation.rate, "head" if adaptation.is_head_phase else "all"
-            adaptation.take_step(batch)
-            step = adaptation.step
-            bar.update()
-            if step % settings.log_every == 0 or step == total:
-                loss = adaptation.mean_loss()
-                speed = (step - first) * tokens_of_step / max(seconds + timer() - since, 1e-9)
-                row = {"step": step, "tokens": step * tokens_of_step, "phase": phase, "loss": loss, "rate": rate}
-                log.write({**row, "tokens_per_second": round(speed)})
-                bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s")
-            is_seen = step in (adaptation.head_steps, total) or step % settings.eval_every == 0
-            is_saved = step % settings.save_every == 0
-            if is_seen or is_saved:
-                seconds += timer() - since
-                if is_seen:
-                    look()
-                if is_saved:
-                    state = adaptation.save()
-                    if is_main:
-                        checkpoints.write(state)
-                since = timer()
-    return seconds + timer() - since

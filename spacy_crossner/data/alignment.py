@@ -1,4 +1,4 @@
-"""Character spans of a text, fitted to its tokens and checked."""
+"""Character spans of a text, aligned with its tokens and checked."""
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ CharSpan = Tuple[int, int, str]
 
 
 @dataclass
-class Text:
-    """A text and where its tokens stand in it.
+class TokenizedText:
+    """A text, its tokens and their offsets.
 
     text (str): the text.
     line (int): its line in the file.
     words (List[str]): the tokens.
     offsets (List[Tuple[int, int]]): start and end of each token, in characters.
-    spaces (List[bool]): whether a blank follows each token.
+    spaces (List[bool]): whether a space follows each token.
     """
 
     text: str
@@ -48,9 +48,9 @@ class Text:
     spaces: List[bool]
 
     @classmethod
-    def from_doc(cls, doc: Doc, line: int) -> "Text":
-        """Take text and tokens from a doc that a tokenizer made."""
-        # One array in place of a loop over Token objects, which would take longer than the tokenizer.
+    def from_doc(cls, doc: Doc, line: int) -> "TokenizedText":
+        """Take text and tokens from a tokenizer's doc."""
+        # One array: a loop over Token objects would take longer than the tokenizer.
         rows = doc.to_array(["IDX", "LENGTH", "SPACY"]).tolist()
         text = doc.text
         offsets = [(start, start + length) for start, length, _ in rows]
@@ -61,16 +61,16 @@ class Text:
         return Sentence(self.words, spans, self.line, self.spaces)
 
 
-def align_spans(text: Text, spans: Iterable[CharSpan], faults: Faults) -> List[TagSpan]:
+def align_spans(text: TokenizedText, spans: Iterable[CharSpan], faults: Faults) -> List[TagSpan]:
     """Turn character spans into token spans.
 
     text (Text): the text.
-    spans (Iterable[CharSpan]): the spans as the file has them.
-    faults (Faults): what is wrong is reported here, and what became of the spans is counted.
-    RETURNS (List[TagSpan]): the spans in order, none overlapping another.
+    spans (Iterable[CharSpan]): the spans as they are in the file.
+    faults (Faults): faults are reported here, and kept and lost spans are counted.
+    RETURNS (List[TagSpan]): the spans in order, without overlap.
     RAISES (DataError): a span is out of range, has no label, cuts a token or overlaps another.
     """
-    fitted: List[TagSpan] = []
+    token_spans: List[TagSpan] = []
     for start, end, raw_label in spans:
         label = clean_label(raw_label)
         if label != raw_label.strip():
@@ -83,31 +83,31 @@ def align_spans(text: Text, spans: Iterable[CharSpan], faults: Faults) -> List[T
         tokens = _covered_tokens(text, start, end) if 0 <= start < end <= len(text.text) else []
         if not tokens:
             found = f"the span {shorten_int(start)}-{shorten_int(end)} ({label})"
-            faults.lose_span(OUT_OF_RANGE, text.line, found, length=len(text.text))
+            faults.drop_span(OUT_OF_RANGE, text.line, found, length=len(text.text))
             continue
-        edges = text.offsets[tokens[0]][0], text.offsets[tokens[-1]][1]
-        if (start, end) != edges:
-            words = text.text[slice(*edges)]
+        token_edges = text.offsets[tokens[0]][0], text.offsets[tokens[-1]][1]
+        if (start, end) != token_edges:
+            words = text.text[slice(*token_edges)]
             found = f"{text.text[start:end]!r} ({label}), at {start}-{end}, where the tokens are {words!r}"
             tokens = _well_covered(text, tokens, start, end)
             if not tokens:
-                faults.lose_span(MINOR_PART, text.line, found)
+                faults.drop_span(MINOR_PART, text.line, found)
                 continue
             faults.mend(CUTS_TOKEN, text.line, found)
-            # To trim blanks is safe; where most spans end within a word, the offsets may be those of another text.
+            # Trimming blanks is safe. If most spans end within a word, the offsets may belong to another text.
             faults.tally.cut += start > text.offsets[tokens[0]][0] or end < text.offsets[tokens[-1]][1]
         faults.tally.seen += 1
-        fitted.append((tokens[0], tokens[-1] + 1, label))
-    kept = _without_overlap(text, fitted, faults)
+        token_spans.append((tokens[0], tokens[-1] + 1, label))
+    kept = _without_overlap(text, token_spans, faults)
     faults.tally.kept += len(kept)
     return kept
 
 
 def check_repairs(faults: Faults, sentences: int) -> None:
-    """Refuse repairs that destroy what a file holds.
+    """Check that repairs have not destroyed the annotation of a file.
 
     faults (Faults): the faults of the whole file.
-    sentences (int): the sentences that were read: a record may hold several.
+    sentences (int): number of sentences that were read; a record may hold several.
     RAISES (DataError): more than one span or record in ten was dropped (and more than one), more than half of the spans
         cut a token (and more than three), or no span is left.
     """
@@ -125,22 +125,22 @@ def check_repairs(faults: Faults, sentences: int) -> None:
 
 
 def shorten_int(number: int) -> str:
-    """Write a number for a message, one of many digits by how many it has."""
+    """Write a number for a message; a number of many digits is replaced by the count of its digits."""
     return str(number) if abs(number) < 10**18 else f"(a number of {len(str(abs(number)))} digits)"
 
 
-def _covered_tokens(text: Text, start: int, end: int) -> List[int]:
-    """Return the tokens that a span covers or cuts, without those that are blank."""
-    # Tokens are in order: no walk over all of them for each span.
+def _covered_tokens(text: TokenizedText, start: int, end: int) -> List[int]:
+    """Return the tokens that a span covers or cuts, without blank tokens."""
+    # Tokens are in order, so a binary search finds the first and the last one.
     first = bisect_right(text.offsets, start, key=itemgetter(1))
     last = bisect_left(text.offsets, end, key=itemgetter(0))
     return [i for i in range(first, last) if not text.words[i].isspace()]
 
 
-def _well_covered(text: Text, tokens: List[int], start: int, end: int) -> List[int]:
-    """Return the tokens of which a span covers most, empty where that would change its words.
+def _well_covered(text: TokenizedText, tokens: List[int], start: int, end: int) -> List[int]:
+    """Return the tokens that a span covers for the most part; an empty list where that would change the span's words.
 
-    A token at its ends of which it covers half or less is left out where no letter and no digit of it is covered.
+    A token at either end of the span, covered by half or less, is left out if no letter or digit of it is covered.
     """
     while tokens:
         for place in (0, -1):
@@ -156,14 +156,14 @@ def _well_covered(text: Text, tokens: List[int], start: int, end: int) -> List[i
     return tokens
 
 
-def _without_overlap(text: Text, spans: List[TagSpan], faults: Faults) -> List[TagSpan]:
-    """Keep the longest of spans that overlap, and of equally long ones the first."""
+def _without_overlap(text: TokenizedText, spans: List[TagSpan], faults: Faults) -> List[TagSpan]:
+    """Keep the longest of overlapping spans, and the first of equally long ones."""
     kept: List[TagSpan] = []
-    taken: Set[int] = set()
+    covered_tokens: Set[int] = set()
     for start, end, label in sorted(spans, key=lambda span: (span[0] - span[1], span[0])):
-        if taken.isdisjoint(range(start, end)):
+        if covered_tokens.isdisjoint(range(start, end)):
             kept.append((start, end, label))
-            taken.update(range(start, end))
+            covered_tokens.update(range(start, end))
         else:
             words = " ".join(text.words[start:end])
             faults.mend(OVERLAP, text.line, f"the span {words!r} ({label}) over another")

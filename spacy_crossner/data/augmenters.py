@@ -1,4 +1,4 @@
-"""More training data from the data there is."""
+"""Augmentation: new training docs from the entities of given ones."""
 
 import random
 from typing import Dict, List, Sequence
@@ -9,13 +9,13 @@ from ..annotations.domains import get_domain, get_language, set_domain, set_lang
 
 
 def replace_mentions(docs: Sequence[Doc], rate: float, rng: random.Random) -> List[Doc]:
-    """Return docs in which entities have given way to others with the same label (Dai & Adel, 2020, section 3.1).
+    """Return docs in which entities are replaced by others with the same label (Dai & Adel, 2020, section 3.1).
 
-    docs (Sequence[Doc]): annotated docs; their entities are what others are replaced by.
-    rate (float): the probability with which an entity is replaced, by a mention drawn from all those with its label.
-    rng (random.Random): draws.
-    RETURNS (List[Doc]): for each doc itself, where nothing was drawn, or a new one with the tokens, spaces, domain
-        and entities that it has then; tokens without annotation stay without.
+    docs (Sequence[Doc]): annotated docs; replacements are drawn from their entities.
+    rate (float): the probability that an entity is replaced, by a mention drawn from all mentions with its label.
+    rng (random.Random): the random numbers.
+    RETURNS (List[Doc]): a doc for each doc: the same object if nothing is replaced, or else a new doc with the new
+        tokens and entities and the same domain. Tokens without annotation stay without annotation.
     """
     mentions: Dict[str, List[Span]] = {}
     for doc in docs:
@@ -28,12 +28,14 @@ def replace_mentions(docs: Sequence[Doc], rate: float, rng: random.Random) -> Li
     return augmented
 
 
-def with_mentions(doc: Doc, drawn: Dict[int, Span]) -> Doc:
+def with_mentions(doc: Doc, replacements: Dict[int, Span]) -> Doc:
     """Return a doc with some of its entities replaced.
 
     doc (Doc): the doc.
-    drawn (Dict[int, Span]): what comes, by the first token of what goes; entities of the same type.
-    RETURNS (Doc): with the spaces and the domain of the doc; tokens without annotation stay without.
+    replacements (Dict[int, Span]): the new mention by the first token of the entity that it replaces, which has the
+        same type.
+    RETURNS (Doc): a new doc with the spaces and the domain of the doc. Tokens without annotation stay without
+        annotation.
     """
     words: List[str] = []
     spaces: List[bool] = []
@@ -41,7 +43,7 @@ def with_mentions(doc: Doc, drawn: Dict[int, Span]) -> Doc:
     ends = {ent.start: ent.end for ent in doc.ents}
     i = 0
     while i < len(doc):
-        tokens = drawn.get(i, doc[i : ends.get(i, i + 1)])
+        tokens = replacements.get(i, doc[i : ends.get(i, i + 1)])
         end = ends.get(i, i + 1)
         words += [token.text for token in tokens]
         spaces += [bool(token.whitespace_) for token in tokens[:-1]] + [bool(doc[end - 1].whitespace_)]
@@ -50,7 +52,7 @@ def with_mentions(doc: Doc, drawn: Dict[int, Span]) -> Doc:
         else:
             tags.append("O" if doc[i].ent_iob else "")
         i = end
-    made = Doc(doc.vocab, words=words, spaces=None if doc.has_unknown_spaces else spaces, ents=tags)
-    set_domain(made, get_domain(doc))
-    set_language(made, get_language(doc))
-    return made
+    changed = Doc(doc.vocab, words=words, spaces=None if doc.has_unknown_spaces else spaces, ents=tags)
+    set_domain(changed, get_domain(doc))
+    set_language(changed, get_language(doc))
+    return changed

@@ -12,10 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
-from .alignment import CharSpan, Text, Tokenize, align_spans
+from .alignment import CharSpan, Tokenize, TokenizedText, align_spans
 from .faults import DISCONTINUOUS, EMPTY_FILE, NO_TEXT_FILE, NOT_UTF8, STANDOFF, UNREADABLE, Faults
 from .files import read_lines, reason
-from .offsets import Mark, Marked, resolve_offsets, same_words
+from .offsets import Mark, MarkedText, resolve_offsets, same_words
 from .sentences import Sentence
 
 ANNOTATION_SUFFIX, TEXT_SUFFIX = ".ann", ".txt"
@@ -24,7 +24,7 @@ ANNOTATION_SUFFIX, TEXT_SUFFIX = ".ann", ".txt"
 ENTITY = re.compile(r"T[^\t]*\t\s*(\S+) +(\d{1,15} +\d{1,15}(?: *; *\d{1,15} +\d{1,15})*) *\t(.*\S.*)")
 FRAGMENT = re.compile(r"(\d+) +(\d+)")
 
-# What the other lines say, by the first character of their id.
+# Kinds of the lines that are not read, by the first character of their id.
 OTHER_LINE = re.compile(r"([REAMN#]\d+|\*)\t")
 OTHERS = {
     "R": "relations",
@@ -38,7 +38,7 @@ OTHERS = {
 
 
 def is_brat(path: Path) -> bool:
-    """Say whether a path is a text with its annotation beside it, the annotation, or a folder with such files."""
+    """Return whether a path is a text with an annotation file, an annotation file, or a folder with such files."""
     if path.is_dir():
         return any(path.glob(f"*{ANNOTATION_SUFFIX}"))
     if path.suffix == ANNOTATION_SUFFIX:
@@ -47,17 +47,17 @@ def is_brat(path: Path) -> bool:
 
 
 def find_brat_split(folder: Path, split: str) -> Optional[Path]:
-    """Return the folder of a split where it holds brat's files, None where there is none."""
+    """Return the folder of a split if it holds brat's files; None without such a folder."""
     return folder / split if (folder / split).is_dir() and is_brat(folder / split) else None
 
 
 def read_brat(path: Path, tokenize: Tokenize, faults: Faults) -> Iterator[Sentence]:
-    """Read a text with its annotation, or all of them in a folder and the folders in it, by their names.
+    """Read a text with its annotation, or all texts in a folder and its subfolders, in the order of their names.
 
     path (Path): the text, its annotation, or the folder.
     tokenize (Tokenize): the tokenizer.
-    faults (Faults): what is wrong is counted here.
-    YIELDS (Sentence): the sentences, their blanks known; their lines are those of their text.
+    faults (Faults): faults are counted here.
+    YIELDS (Sentence): the sentences, with spaces; their line numbers are those of the text.
     RAISES (DataError): a file is missing or cannot be read, a line has another form, or an entity is wrong.
     """
     if path.is_dir():
@@ -71,26 +71,26 @@ def read_brat(path: Path, tokenize: Tokenize, faults: Faults) -> Iterator[Senten
         raise faults.error(EMPTY_FILE, None, "no .ann file")
     items = [_read_pair(annotation, faults) for annotation in annotations]
     for annotation, item, spans in zip(annotations, items, resolve_offsets(items, faults), strict=True):
-        part = faults.of_part(annotation.with_suffix(TEXT_SUFFIX))
-        for line, text, inside in _cut_lines(item.text, spans):
-            sentence = Text.from_doc(tokenize(text), line)
-            yield sentence.sentence(align_spans(sentence, inside, part))
+        file_faults = faults.of_part(annotation.with_suffix(TEXT_SUFFIX))
+        for line, text, line_spans in _cut_lines(item.text, spans):
+            sentence = TokenizedText.from_doc(tokenize(text), line)
+            yield sentence.sentence(align_spans(sentence, line_spans, file_faults))
 
 
-def _read_pair(annotation: Path, faults: Faults) -> Marked:
+def _read_pair(annotation: Path, faults: Faults) -> MarkedText:
     """Read a text and the entities in it."""
-    part = faults.of_part(annotation)
-    text = _read_text(annotation.with_suffix(TEXT_SUFFIX), part)
-    marks = [mark for number, line in read_lines(part) if (mark := _read_line(number, line, text, part))]
+    file_faults = faults.of_part(annotation)
+    text = _read_text(annotation.with_suffix(TEXT_SUFFIX), file_faults)
+    marks = [mark for number, line in read_lines(file_faults) if (mark := _read_line(number, line, text, file_faults))]
     # Some editors count a line end of two characters as one.
     unix = text.replace("\r\n", "\n")
     if unix != text and not _fits(text, marks) and _fits(unix, marks):
         text = unix
-    return Marked(text, marks, part)
+    return MarkedText(text, marks, file_faults)
 
 
 def _read_text(path: Path, faults: Faults) -> str:
-    """Return the text of an annotation, its line ends as they are: offsets count them."""
+    """Return the text of an annotation with unchanged line ends, which offsets count."""
     try:
         return path.read_bytes().decode("utf8").removeprefix("\ufeff")
     except FileNotFoundError as error:
@@ -103,7 +103,7 @@ def _read_text(path: Path, faults: Faults) -> str:
 
 
 def _read_line(number: int, line: str, text: str, faults: Faults) -> Optional[Mark]:
-    """Return the entity of a line, None for a line that is none or is left out."""
+    """Return the entity of a line; None for a line without an entity, or one that is left out."""
     if not line.strip():
         return None
     if not line.startswith("T"):
@@ -117,7 +117,7 @@ def _read_line(number: int, line: str, text: str, faults: Faults) -> Optional[Ma
         faults.mend(STANDOFF, number, f"{line!r:.60}")
         return None
     pieces = [(int(start), int(end)) for start, end in FRAGMENT.findall(entity[2])]
-    # brat cuts an entity at a line end, which is no gap.
+    # brat writes an entity across a line end in two pieces; that is no discontinuous entity.
     for (_, end), (start, _) in pairwise(pieces):
         if not end <= start <= len(text) or text[end:start].strip():
             faults.mend(DISCONTINUOUS, number, f"{line!r:.60}, in {len(pieces)} pieces")
@@ -127,22 +127,26 @@ def _read_line(number: int, line: str, text: str, faults: Faults) -> Optional[Ma
 
 
 def _fits(text: str, marks: List[Mark]) -> bool:
-    """Say whether the words of all entities are where their offsets are."""
+    """Return whether the words of all entities are at their offsets."""
     return all(same_words(text, mark.start, mark.end, mark.surface or "") for mark in marks)
 
 
 def _cut_lines(text: str, spans: List[CharSpan]) -> Iterator[Tuple[int, str, List[CharSpan]]]:
-    """Yield number, text and spans of each line that is not blank; lines that a span joins are one."""
-    breaks = [found.start() for found in re.finditer("\n", text)]
-    joined = {place for start, end, _ in spans for place in breaks[bisect(breaks, start - 1) : bisect(breaks, end - 1)]}
+    """Yield number, text and spans of each line that is not blank; lines joined by a span count as one."""
+    breaks = [match.start() for match in re.finditer("\n", text)]
+    joined_breaks = {
+        position for start, end, _ in spans for position in breaks[bisect(breaks, start - 1) : bisect(breaks, end - 1)]
+    }
     number, first = 1, 0
     ordered = sorted(spans)
-    for last in [*(place for place in breaks if place not in joined), len(text)]:
-        inside = ordered[bisect(ordered, (first, -1, "")) : bisect(ordered, (last, -1, ""))]
+    for last in [*(position for position in breaks if position not in joined_breaks), len(text)]:
+        line_spans = ordered[bisect(ordered, (first, -1, "")) : bisect(ordered, (last, -1, ""))]
         if text[first:last].strip():
-            # Blanks around a line are left out where no span holds them.
-            begin = min([first + len(text[first:last]) - len(text[first:last].lstrip()), *(s for s, _, _ in inside)])
-            end = max([first + len(text[first:last].rstrip()), *(e for _, e, _ in inside)])
-            yield number, text[begin:end], [(s - begin, e - begin, label) for s, e, label in inside]
+            # Blanks at the ends of a line are left out unless a span contains them.
+            begin = min(
+                [first + len(text[first:last]) - len(text[first:last].lstrip()), *(s for s, _, _ in line_spans)]
+            )
+            end = max([first + len(text[first:last].rstrip()), *(e for _, e, _ in line_spans)])
+            yield number, text[begin:end], [(s - begin, e - begin, label) for s, e, label in line_spans]
         number += text.count("\n", first, last + 1)
         first = last + 1

@@ -1,4 +1,4 @@
-"""Files of columns that belong together: each with its own layout, their tags written in one way and of one scheme."""
+"""Column files of one data set: each has its own layout; notation and scheme of the tags are the same for all."""
 
 import re
 from collections import Counter
@@ -22,7 +22,7 @@ class ColumnFile:
     faults (Faults): names the file.
     lines (Sequence[Line]): the numbered lines.
     table (Table): their cells.
-    layout (Optional[Layout]): what the columns hold, None where none holds tags.
+    layout (Optional[Layout]): what the columns hold; None if no column holds tags.
     """
 
     faults: Faults
@@ -32,7 +32,7 @@ class ColumnFile:
 
     @classmethod
     def of(cls, lines: Sequence[Line], scheme: Scheme, faults: Faults) -> "ColumnFile":
-        """Tell the columns of a file. The scheme `io`, asked for, takes labels alone for tags.
+        """Find the columns of a file. With the scheme `io`, bare labels are taken for tags.
 
         RAISES (DataError): two columns hold tags of entities.
         """
@@ -48,21 +48,21 @@ class ColumnFile:
         return self.layout.reading.entities + self.layout.reading.outside if self.layout else 0
 
     def has_labels_alone(self) -> bool:
-        """Say whether a column holds O and names, which may be labels or something else."""
+        """Return whether a column holds O and names, which may be bare labels."""
         layout = find_layout(self.lines, self.faults, Notation.label)[1]
-        return layout is not None and layout.reading.outside > 0 and layout.reading.share >= 0.9
+        return layout is not None and layout.reading.outside > 0 and layout.reading.coverage >= 0.9
 
     def read_again(self, notation: Notation) -> None:
-        """Read the tags as other files write them, where this one does not show how it does."""
-        own = self.layout.reading if self.layout else None
-        if own is None or (own.notation is not notation and own.entities <= own.unknown):
+        """Read the tags in the notation of other files, if this file alone does not show its notation."""
+        reading = self.layout.reading if self.layout else None
+        if reading is None or (reading.notation is not notation and reading.entities <= reading.unknown):
             table, layout = find_layout(self.lines, self.faults, notation)
             if layout is not None:
                 self.table, self.layout = table, layout
 
 
 def share_notation(files: Sequence[ColumnFile]) -> None:
-    """Let files that do not show how tags are written go by the one that shows it most."""
+    """Give files that do not show their notation that of the file with the most tags of entities."""
     layouts = [file.layout for file in files if file.layout and file.layout.reading.entities]
     if layouts:
         best = max(layouts, key=lambda layout: layout.reading.entities)
@@ -78,10 +78,10 @@ def read_files(files: Sequence[ColumnFile], scheme: Scheme) -> Tuple[List[List[T
     RETURNS (Tuple[List[List[TaggedSentence]], Scheme]): the sentences of each file, and the scheme.
     RAISES (DataError): a row cannot be read, or the tags are of another scheme.
     """
-    read: List[List[TaggedSentence]] = []
+    sentences_by_file: List[List[TaggedSentence]] = []
     for file in files:
-        read.append(RowReader(file.table, file.layout, file.faults).read() if file.layout else [])
-        # A large file once in memory is enough.
+        sentences_by_file.append(RowReader(file.table, file.layout, file.faults).read() if file.layout else [])
+        # Free the lines: a large file should be in memory only once.
         file.lines = ()
         file.table.rows.clear()
     labels_alone = [file for file in files if file.layout and file.layout.notation is Notation.label]
@@ -89,20 +89,24 @@ def read_files(files: Sequence[ColumnFile], scheme: Scheme) -> Tuple[List[List[T
         found = f"labels alone as tags, where --scheme {scheme} needs more"
         raise labels_alone[0].faults.error(NO_PREFIXES, None, found)
     if labels_alone:
-        how = "`sed -E 's/([[:blank:],;\"]){label}(\"?[[:space:]]*)$/\\1O\\2/' {file} > NEW` where it ends the lines"
-        check_outside((tag for rows in read for row in rows for tag in row.tags), how, labels_alone[0].faults)
+        rename_hint = (
+            "`sed -E 's/([[:blank:],;\"]){label}(\"?[[:space:]]*)$/\\1O\\2/' {file} > NEW` where it ends the lines"
+        )
+        check_outside(
+            (tag for rows in sentences_by_file for row in rows for tag in row.tags), rename_hint, labels_alone[0].faults
+        )
     if scheme is Scheme.auto:
-        scheme = choose_scheme(read, [file.layout.notation for file in files if file.layout])
-    for file, sentences in zip(files, read, strict=True):
+        scheme = choose_scheme(sentences_by_file, [file.layout.notation for file in files if file.layout])
+    for file, sentences in zip(files, sentences_by_file, strict=True):
         check_tags(sentences, scheme, file.faults)
-    return read, scheme
+    return sentences_by_file, scheme
 
 
-def check_outside(tags: Iterable[str], how: str, faults: Faults) -> None:
-    """Refuse labels alone among which none is O: all words would be in an entity.
+def check_outside(tags: Iterable[str], rename_hint: str, faults: Faults) -> None:
+    """Check that bare labels include O: without O every word would be in an entity.
 
-    tags (Iterable[str]): the tags of all files that belong together, written `I-PER`.
-    how (str): how to rename a {label} of a {file}.
+    tags (Iterable[str]): the tags of all files of a data set, written `I-PER`.
+    rename_hint (str): how to rename a label, with the placeholders {label} and {file}.
     RAISES (DataError): there are tags, and none is O.
     """
     counts = Counter(tags)
@@ -110,12 +114,12 @@ def check_outside(tags: Iterable[str], how: str, faults: Faults) -> None:
         tag, count = counts.most_common(1)[0]
         label = tag.removeprefix("I-")
         found = f"no tag O among {counts.total():,} labels, of which {count:,} are '{label}'"
-        how = how.format(label=re.escape(label), file=faults.path)
-        raise faults.error(NO_OUTSIDE, None, found, label=label, how=how)
+        rename_hint = rename_hint.format(label=re.escape(label), file=faults.path)
+        raise faults.error(NO_OUTSIDE, None, found, label=label, how=rename_hint)
 
 
 def choose_scheme(files: Sequence[Sequence[TaggedSentence]], notations: Sequence[Notation]) -> Scheme:
-    """Tell the scheme of files that belong together.
+    """Detect the scheme of the files of a data set.
 
     files (Sequence[Sequence[TaggedSentence]]): the sentences of each.
     notations (Sequence[Notation]): how the tags of each are written.
@@ -127,7 +131,7 @@ def choose_scheme(files: Sequence[Sequence[TaggedSentence]], notations: Sequence
 
 
 def check_tags(sentences: Sequence[TaggedSentence], scheme: Scheme, faults: Faults) -> None:
-    """Refuse a file whose tags are not of the scheme: a repair would make them O.
+    """Check that the tags of a file are of the scheme: a repair would make the others O.
 
     RAISES (DataError): more tags are unknown than known, O left aside, or a quarter are of another scheme.
     """
@@ -138,11 +142,11 @@ def check_tags(sentences: Sequence[TaggedSentence], scheme: Scheme, faults: Faul
         if not is_tag(tag, PREFIXES[scheme])
     ]
     entities = sum(tag != OUTSIDE for sentence in sentences for tag in sentence.tags)
-    # Those of another scheme are no slips, so fewer of them show it.
+    # Tags of another scheme are no typing errors, so that fewer of them are enough.
     foreign = sum(is_tag(tag) for _, tag in unknown)
     if 2 * len(unknown) > entities or 4 * foreign > entities:
         examples = ", ".join(repr(tag) for tag, _ in Counter(tag for _, tag in unknown).most_common(3))
         found = f"{len(unknown):,} of {entities:,} tags other than O that are not of the scheme {scheme}: {examples}"
-        looks = detect_scheme(sentence.tags for sentence in sentences)
-        hint = f"--scheme {looks}" if looks is not scheme else "--scheme io where the tags are labels alone"
+        detected = detect_scheme(sentence.tags for sentence in sentences)
+        hint = f"--scheme {detected}" if detected is not scheme else "--scheme io where the tags are labels alone"
         raise faults.error(MOSTLY_UNKNOWN, unknown[0][0], found, hint=hint)

@@ -1,8 +1,8 @@
-"""CoNLL columns: one token a line, its word and its tag in columns of their own, a blank line between sentences.
+"""CoNLL columns: one token per line, with its word and its tag in separate columns, a blank line between sentences.
 
-Which column is which is told from what they hold (`layout`), and so is what separates them (`table`): tabs, blanks, or
-the commas or semicolons of CSV. In a line with a tab a token may hold any kind of blank; in any other a no-break space
-belongs to its token, unless nothing else separates the columns.
+The columns are identified by their content (`layout`), and so are their separators (`table`): tabs, blanks, or the
+commas or semicolons of CSV. In a line with a tab a token may contain any kind of blank. In any other line a no-break
+space belongs to its token, unless nothing else separates the columns.
 """
 
 import itertools
@@ -31,10 +31,10 @@ from .table import DOCUMENT_MARKER, Row, Separator, Table, split_columns
 
 # `# text = ...` and other keys of CoNLL-U, `# id ...` of MultiCoNER, `#begin document` of OntoNotes.
 KEY_COMMENT = re.compile(r"#+ *(?:[\w.:-]+ *=(?: |$)|id\b|(?:begin|end) document\b)")
-# A first row with such a tag is one with a slip, with any other perhaps a line of names.
+# A first row with such a tag has a typing error in its tag; a first row with any other unknown tag may be a header.
 SLIP = re.compile(r".(?:[-_:/|.]|$)")
 
-# Tokens of a sentence that is likely to be several.
+# A sentence with more tokens than this is likely to be several sentences.
 LONG = 250
 
 
@@ -45,7 +45,7 @@ class TaggedSentence:
     words (List[str]): the words.
     tags (List[str]): the tags, written `B-PER` whatever their notation.
     lines (List[int]): the number of each row's line.
-    document (int): how many document marks stand before it.
+    document (int): number of document marks before the sentence.
     """
 
     words: List[str] = field(default_factory=list)
@@ -55,13 +55,13 @@ class TaggedSentence:
 
 
 def ends_in_tag(text: str) -> bool:
-    """Say whether a line has columns of which the last is a tag as most files write it."""
+    """Return whether the last of several columns in a line is a tag in the usual notation."""
     columns = split_columns(text)
     return len(columns) > 1 and is_tag(columns[-1])
 
 
 def wrong_columns(text: str, layout: Optional[Layout]) -> str:
-    """Say for a message what a line has in place of columns."""
+    """Describe for a message what a line has in place of columns."""
     count = len(split_columns(text))
     found = "1 column" if count == 1 else f"{count} columns"
     if layout is None:
@@ -76,7 +76,7 @@ class RowReader:
 
     table (Table): the lines, cut into cells.
     layout (Layout): what its columns hold.
-    faults (Faults): what is wrong is reported here.
+    faults (Faults): faults are reported here.
     """
 
     def __init__(self, table: Table, layout: Layout, faults: Faults) -> None:
@@ -87,7 +87,7 @@ class RowReader:
         self.sentences = [TaggedSentence()]
         self.has_blank_lines = len(list(itertools.islice(table.groups(), 2))) > 1
         self.documents = 0
-        # The number of the token before, and the mark of the sentence, where there are columns for them.
+        # The number of the previous token and the mark of the sentence, if there are columns for them.
         self.number = -1
         self.mark = ""
 
@@ -104,7 +104,7 @@ class RowReader:
                 if is_blank_line(row.text) and row.text.strip(" \t"):
                     self.faults.note("lines of odd blanks and zero-width characters read as blank lines")
             elif row.is_hashed and self._is_comment(row):
-                # Comments stand before their sentence: without blank lines they are what separates sentences.
+                # Comments precede their sentence: without blank lines they separate sentences.
                 if not self.has_blank_lines:
                     self._end_sentence()
                 self.faults.note("comment lines (#) left out")
@@ -120,7 +120,7 @@ class RowReader:
         return sentences
 
     def _note_doubts(self, sentences: Sequence[TaggedSentence]) -> None:
-        """Note what may have been meant otherwise."""
+        """Note readings that the user may not have meant."""
         if self.layout.notation is Notation.bare:
             count = sum(tag != OUTSIDE for sentence in sentences for tag in sentence.tags)
             self.faults.note(f"tags without a type, read as entities of the type {BARE_LABEL}", count)
@@ -132,19 +132,19 @@ class RowReader:
             self.faults.note(f"sentences of more than {LONG:,} tokens: are there lines between sentences?", long)
 
     def _end_sentence(self) -> None:
-        """Begin a new sentence, unless the last has no word yet."""
+        """Begin a new sentence, unless the current one has no word yet."""
         if self.sentences[-1].words:
             self.sentences.append(TaggedSentence())
         self.number = -1
 
     def _is_comment(self, row: Row) -> bool:
-        """Say whether a line that begins with # is a comment, not a row whose word begins so."""
+        """Return whether a line that begins with # is a comment, not a row whose word begins with #."""
         if "\t" not in row.text and KEY_COMMENT.match(row.text):
             return True
-        read = self.layout.read(row, self.writer)
-        if read and self.writer.reads(read[1]):
+        word_and_tag = self.layout.read(row, self.writer)
+        if word_and_tag and self.writer.reads(word_and_tag[1]):
             return False
-        # A row of the right width is one with a slip in its tag.
+        # A row of the right width is a row with a typing error in its tag.
         stands_before = not self.sentences[-1].words
         is_row = row.text.startswith("#\t") and len(row.cells) == self.layout.width
         return KEY_COMMENT.match(row.text) is not None or (
@@ -154,14 +154,14 @@ class RowReader:
     def _read_row(self, row: Row) -> None:
         """Read a row."""
         layout, faults, cells = self.layout, self.faults, row.cells
-        read = layout.read(row, self.writer)
-        if read is None:
+        word_and_tag = layout.read(row, self.writer)
+        if word_and_tag is None:
             raise faults.error(COLUMNS, row.number, wrong_columns(row.text, layout))
-        # In the word it is kept; elsewhere a word of another row may stand behind it, and would be lost.
+        # In a word a line break is kept; in another cell it may be the end of a row, and the next word would be lost.
         for cell in cells[: layout.word] + cells[layout.word + 1 :]:
             if LINE_BREAKS.search(cell.strip()):
                 raise faults.error(LINE_BREAK, row.number, f"a line break of Unicode inside the cell {shorten(cell)}")
-        word, tag = read[0], self.writer(read[1])
+        word, tag = word_and_tag[0], self.writer(word_and_tag[1])
         if layout.numbers is not None:
             if self._is_range(row, cells[layout.numbers], tag):
                 return
@@ -186,7 +186,7 @@ class RowReader:
             self.sentences[-1].lines.append(row.number)
 
     def _report_empty(self, row: Row, word: str, tag: str) -> None:
-        """Report a row without a word, which a repair drops where its tag is not of an entity."""
+        """Report a row without a word; a repair drops it unless it has the tag of an entity."""
         found = "a token of zero-width characters alone" if word else "an empty token"
         if tag == OUTSIDE or not is_tag(tag):
             self.faults.mend(EMPTY_TOKEN, row.number, f"{found}, {shorten(row.text)}")
@@ -194,13 +194,13 @@ class RowReader:
             raise self.faults.error(TAG_WITHOUT_WORD, row.number, f"{found} with the tag {tag!r}")
 
     def _check_first(self, row: Row, tag: str) -> None:
-        """Report a first row that may name the columns: as a word it would be one too many."""
+        """Report a first row that may be a header, which must not be read as a word."""
         is_first = len(self.sentences) == 1 and not self.sentences[0].words
         if is_first and not is_tag(tag) and not SLIP.match(tag):
             raise self.faults.error(HEADER, row.number, f"{shorten(row.text)} with {tag!r} in the column of the tags")
 
     def _is_range(self, row: Row, number: str, tag: str) -> bool:
-        """Say whether a row has the number of several tokens or of none, and note it.
+        """Return whether a row has the number of several tokens or of none, and note it.
 
         RAISES (DataError): such a row has the tag of an entity.
         """
@@ -212,7 +212,7 @@ class RowReader:
         return True
 
     def _count(self, number: str) -> None:
-        """Begin a sentence where the numbers of the tokens begin anew."""
+        """Begin a sentence where the numbers of the tokens start again."""
         count = int(number) if number.isdecimal() and len(number) < 20 else self.number + 1
         if count <= self.number:
             self._end_sentence()
@@ -224,8 +224,8 @@ def read_tags(sentence: TaggedSentence, scheme: Scheme, faults: Faults) -> Sente
 
     sentence (TaggedSentence): the rows.
     scheme (Scheme): the scheme of the tags, not `auto`.
-    faults (Faults): what is wrong is reported here.
-    RETURNS (Sentence): the sentence, its blanks unknown.
+    faults (Faults): faults are reported here.
+    RETURNS (Sentence): the sentence, its spaces unknown.
     RAISES (DataError): a tag is not allowed where it stands.
     """
 

@@ -1,4 +1,4 @@
-"""Text files to validated DocBins with a domain mark."""
+"""Convert text files to validated DocBins with a domain mark."""
 
 import json
 from collections import Counter
@@ -10,31 +10,25 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from tqdm import tqdm
 
-from .brat import find_brat_split, is_brat
+from .brat import is_brat
 from .docbin import pack_docs
 from .drawing import REST, Size, draw_parts
-from .faults import NO_SPLITS, OUTPUT_NAME, UNREADABLE, Faults
+from .faults import NO_SPLITS, Faults
 from .files import check_inputs, check_output, write_files
 from .manifest import MANIFEST, find_stale, make_manifest
 from .reading import Format, Source, open_files
 from .running import TokenFit
 from .schemes import Scheme
 from .sentences import Sentence, make_doc
+from .split_files import SPLITS, find_outputs
 from .tokenizing import blank_pipeline, bounded
-
-SPLITS = ("train", "dev", "test")
-
-SUFFIXES = (".txt", ".jsonl", ".json", ".csv", ".tsv", ".conll", ".conllu", ".bio", ".iob")
-
-# Names of files in a message.
-MOST_LISTED = 10
 
 
 @dataclass
-class Converted:
-    """What became of one file, or of a part that was drawn from it.
+class ConvertedFile:
+    """A converted file, or a part that was drawn from it, with its counts.
 
-    source (Source): the text file, with what was mended and noted.
+    source (Source): the text file, with its repairs and notes.
     output (Path): the DocBin.
     sentences (int): the number of sentences.
     tokens (int): the number of tokens.
@@ -88,19 +82,19 @@ class LabelChanges:
 
 @dataclass
 class Conversion:
-    """What became of all files.
+    """The result of a conversion.
 
-    files (List[Converted]): each file, and each part that was drawn.
+    files (List[ConvertedFile]): each file, and each part that was drawn.
     changes (LabelChanges): the labels renamed and dropped.
-    drawn (Dict[str, Size]): the size that was asked for of each part that was drawn.
-    missing (List[str]): dev and test, where training and scores will lack them.
-    removed (List[Path]): splits of an earlier corpus in the output folder, taken away.
+    drawn (Dict[str, Size]): the requested size of each part that was drawn.
+    missing (List[str]): dev and test, if there is a train set without them.
+    removed (List[Path]): splits of an earlier corpus that were removed from the output folder.
     unread (List[str]): other files in the source folder.
-    notes (List[str]): what else the user should know of.
-    warnings (List[str]): what is likely to be a mistake.
+    notes (List[str]): further messages for the user.
+    warnings (List[str]): probable mistakes in the data.
     """
 
-    files: List[Converted]
+    files: List[ConvertedFile]
     changes: LabelChanges
     drawn: Dict[str, Size] = field(default_factory=dict)
     missing: List[str] = field(default_factory=list)
@@ -134,30 +128,30 @@ def convert(
 ) -> Conversion:
     """Convert a text file, or the splits in a folder, to DocBins.
 
-    All files are written or none: an error leaves what was there before. A folder gets the sums of its splits, too, by
-    which the next call knows that it wrote them, see `manifest`.
+    All files are written or none: after an error the output is unchanged. The checksums of the splits are written into
+    the folder, so that the next call can recognize them as its own, see `manifest`.
 
-    source (Path): a file, or a folder with any of train, dev and test, each as a file with an ending of `SUFFIXES` or
-        as a folder of brat's files, or with one file that has the name of the domain, which is then train, or a folder
-        of brat's files itself.
-    output (Path): a `.spacy` file, or a folder where `source` is one with splits or `sizes` are given.
+    source (Path): one of: a file; a folder with any of train, dev and test, each as a file with one of the `SUFFIXES`
+        or as a folder of brat's files; a folder with one file that has the name of the domain, which becomes train; a
+        folder of brat's files.
+    output (Path): a `.spacy` file, or a folder if `source` has splits or `sizes` are given.
     domain (str): the domain mark of every doc.
     format (Format): the format of the text.
     scheme (Scheme): the tag scheme of columns.
     lang (str): the language whose tokenizer cuts running text, and the language mark of every doc.
     raw (bool): read without annotation, plain text by default, see `open_files`.
-    repair (bool): mend and count what can be mended.
-    label_map (Optional[Mapping[str, str]]): new label by label of the file; two labels may become one.
+    repair (bool): repair and count the faults that can be repaired.
+    label_map (Optional[Mapping[str, str]]): new label by label of the file; two labels may get the same new label.
     drop (Collection[str]): labels of the file whose entities become ordinary words.
     labels_out (Optional[Path]): where to write the sorted labels of all files as a JSON list, the form that
         `spacy.read_labels.v1` reads.
-    sizes (Optional[Mapping[str, Size]]): dev and test sets to draw from train, see `draw_parts`; those that are there
-        are taken as they are. Labels are those of the file, so that `label_map` and `drop` do not change what is drawn.
-    seed (int): seed of what is drawn.
-    force (bool): write over, and take away, splits in the output folder that `convert` did not write.
-    RETURNS (Conversion): what was written, mended and noted.
-    RAISES (DataError): a file cannot be read or written, or has a fault that is not to be mended; a set is too small
-        to draw from; or the output folder has splits that `convert` did not write.
+    sizes (Optional[Mapping[str, Size]]): dev and test sets to draw from train, see `draw_parts`; a set that exists is
+        not drawn. Drawing uses the labels of the file, so `label_map` and `drop` do not change it.
+    seed (int): seed for drawing.
+    force (bool): replace or remove splits in the output folder that `convert` did not write.
+    RETURNS (Conversion): the written files, repairs and notes.
+    RAISES (DataError): a file cannot be read or written, or has a fault that is not repaired; a set is too small to
+        draw from; or the output folder has splits that `convert` did not write.
     """
     source, output, sizes = Path(source), Path(output), dict(sizes or {})
     paths = find_outputs(source, output, domain, is_drawn=bool(sizes))
@@ -166,36 +160,36 @@ def convert(
         check_output(Path(labels_out), paths)
     nlp = blank_pipeline(lang)
     result = Conversion([], LabelChanges(label_map or {}, drop))
-    there = {path.stem for path in paths.values()}
-    for split in there & set(sizes):
+    existing = {path.stem for path in paths.values()}
+    for split in existing & set(sizes):
         result.notes.append(f"--{split} {sizes.pop(split)} is not needed: there is a {split} set, which is taken.")
     result.drawn = sizes
     contents: Dict[Path, bytes] = {}
     for opened in open_files(list(paths), format=format, scheme=scheme, raw=raw, repair=repair):
         path = paths[opened.path]
-        read = tqdm(opened.read(bounded(nlp.tokenizer)), desc=opened.path.name, disable=None, leave=False)
-        parts: Dict[Path, Iterable[Sentence]] = {path: read}
+        reading = tqdm(opened.read(bounded(nlp.tokenizer)), desc=opened.path.name, disable=None, leave=False)
+        parts: Dict[Path, Iterable[Sentence]] = {path: reading}
         if path.stem == REST and sizes:
-            sentences = list(read)
-            found = draw_parts(sentences, sizes, seed, opened.faults)
+            sentences = list(reading)
+            drawn = draw_parts(sentences, sizes, seed, opened.faults)
             parts = {
-                path.with_name(f"{split}.spacy"): [sentences[i] for i in found.parts[split]] for split in found.parts
+                path.with_name(f"{split}.spacy"): [sentences[i] for i in drawn.parts[split]] for split in drawn.parts
             }
-            result.notes += found.notes
-        for part, taken in parts.items():
-            file = Converted(opened, part)
+            result.notes += drawn.notes
+        for part, part_sentences in parts.items():
+            file = ConvertedFile(opened, part)
             result.files.append(file)
-            contents[part] = pack_docs(_make_docs(file, taken, result.changes, nlp, domain))
+            contents[part] = pack_docs(_make_docs(file, part_sentences, result.changes, nlp, domain))
     if sizes and not any(path.stem == REST for path in contents):
         raise Faults(source).error(NO_SPLITS, None, "no train", form="a train set to draw from")
-    result.warnings = list(_doubts(result))
+    result.warnings = list(_find_doubts(result))
     splits = dict(contents)
     if labels_out is not None:
         contents[Path(labels_out)] = (json.dumps(result.labels, indent=2, ensure_ascii=False) + "\n").encode()
     if output.suffix == ".spacy":
         write_files(contents)
         return result
-    # What an earlier corpus left in the folder would be trained and selected on unseen.
+    # Without this, splits of an earlier corpus in the folder would silently be used in training and selection.
     stale = find_stale(output, splits, SPLITS, force=force)
     write_files({**contents, output / MANIFEST: make_manifest(output, splits, stale)})
     for path in stale:
@@ -209,15 +203,17 @@ def convert(
     return result
 
 
-def _doubts(result: Conversion) -> Iterator[str]:
-    """Say which file has no entity, and which labels differ in letter case alone."""
+def _find_doubts(result: Conversion) -> Iterator[str]:
+    """Yield warnings for files without an entity, and for labels that differ only in letter case."""
     entities: Counter[str] = Counter()
-    found: Dict[Path, bool] = {}
+    has_entities_by_path: Dict[Path, bool] = {}
     for file in result.files:
         entities.update(file.entities)
         if not file.source.raw:
-            found[file.source.path] = found.get(file.source.path, False) or bool(file.entities)
-    for path, has_entities in found.items():
+            has_entities_by_path[file.source.path] = has_entities_by_path.get(file.source.path, False) or bool(
+                file.entities
+            )
+    for path, has_entities in has_entities_by_path.items():
         if not has_entities:
             yield f"no entity in {path}"
     spellings: Dict[str, List[str]] = {}
@@ -231,66 +227,10 @@ def _doubts(result: Conversion) -> Iterator[str]:
 
 
 def _make_docs(
-    file: Converted, sentences: Iterable[Sentence], changes: LabelChanges, nlp: Language, domain: str
+    file: ConvertedFile, sentences: Iterable[Sentence], changes: LabelChanges, nlp: Language, domain: str
 ) -> Iterator[Doc]:
     """Yield the docs of a file and count them."""
     for sentence in sentences:
         changes.apply(sentence)
         file.add(sentence, nlp)
         yield make_doc(nlp.vocab, sentence, domain)
-
-
-def find_outputs(source: Path, output: Path, domain: str, *, is_drawn: bool) -> Dict[Path, Path]:
-    """Return which file to write for each text file.
-
-    source (Path): a file, or a folder with splits or with one file that has the name of the domain.
-    output (Path): the `.spacy` file, or the folder.
-    domain (str): the domain.
-    is_drawn (bool): splits are to be drawn: one file becomes train in a folder.
-    RETURNS (Dict[Path, Path]): DocBin by text file.
-    RAISES (DataError): a folder holds no split or one of them twice, or the output does not fit the source.
-    """
-    if not source.exists():
-        raise Faults(source).error(UNREADABLE, None, "no such file or folder")
-    splits = _find_splits(source, domain) if source.is_dir() else {}
-    # A folder of brat's files without splits is read as one file.
-    is_one = not splits and (source.is_file() or is_brat(source))
-    if not splits and not is_one:
-        names = sorted(path.name + "/" * path.is_dir() for path in source.iterdir())
-        more = len(names) - MOST_LISTED
-        listed = ", ".join(names[:MOST_LISTED]) + f" and {more:,} more" * (more > 0)
-        form = f"a folder with train, dev or test as {', '.join(SUFFIXES)} or a folder of .ann files"
-        form += f", one with {domain}.txt, or a file"
-        raise Faults(source).error(NO_SPLITS, None, f"none of them, but {listed}" if names else "nothing", form=form)
-    to_folder = is_drawn or not is_one
-    if to_folder and (output.suffix == ".spacy" or output.is_file()):
-        what = f"this name for the {'splits of' if is_one else 'folder'} {source}"
-        raise Faults(output).error(OUTPUT_NAME, None, what, form="a folder")
-    if not to_folder and (output.suffix != ".spacy" or output.is_dir()):
-        what = "one file" if source.is_file() else f"the folder {source} of .txt and .ann files without splits"
-        form = "a file name ending in .spacy (or --dev and --test, for a folder with splits of it)"
-        raise Faults(output).error(OUTPUT_NAME, None, f"this name for {what}", form=form)
-    if is_one:
-        return {source: output / f"{REST}.spacy" if to_folder else output}
-    return {path: output / f"{split}.spacy" for split, path in splits.items()}
-
-
-def _find_splits(folder: Path, domain: str) -> Dict[str, Path]:
-    """Return the file of each split in a folder, or its folder of brat's files; a file named as the domain is train.
-
-    RAISES (DataError): a split is there twice.
-    """
-    splits = {split: path for split in SPLITS if (path := _find_split(folder, split))}
-    if not splits and (path := _find_split(folder, domain)):
-        splits[REST] = path
-    return splits
-
-
-def _find_split(folder: Path, name: str) -> Optional[Path]:
-    """Return the file of a split, or its folder of brat's files, None where it is not there."""
-    found = [path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").is_file()]
-    found += filter(None, [find_brat_split(folder, name)])
-    if len(found) > 1:
-        names = " and ".join(path.name for path in found)
-        raise Faults(folder).error(NO_SPLITS, None, names, form=f"one file for {name}")
-    return found[0] if found else None

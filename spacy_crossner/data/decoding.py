@@ -8,7 +8,7 @@ from .faults import NOT_UTF8, Faults
 
 Line = Tuple[int, str]
 
-# UTF-32 first, as its mark of little-endian text begins with that of UTF-16.
+# UTF-32 first, because its little-endian mark begins with that of UTF-16.
 MARKED = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -18,11 +18,11 @@ MARKED = {
 
 
 def decode_lines(raws: Iterator[bytes], faults: Faults) -> Iterator[Line]:
-    r"""Decode a file line by line; only one that begins with a mark of UTF-16 or UTF-32 is taken in as a whole.
+    r"""Decode a file line by line. A file with a byte order mark of UTF-16 or UTF-32 is read into memory as a whole.
 
-    LF and CRLF end a line. CR does in a file that has no LF (as old Macs wrote). Any other line end of Unicode
-    (U+0085, U+2028, form feed ...), and a CR beside LFs, may stand inside a token;
-    files with columns are cut there, too, where that gives rows, see `split_at_breaks`.
+    LF and CRLF end a line, and so does CR in a file without LF (as on old Macs). Any other line end of Unicode (U+0085,
+    U+2028, form feed ...), and CR in a file with LF, may be part of a token. Files with columns are also cut there if
+    this gives rows, see `split_at_breaks`.
 
     raws (Iterator[bytes]): the file, cut after each LF byte.
     faults (Faults): names the file.
@@ -46,16 +46,16 @@ def decode_lines(raws: Iterator[bytes], faults: Faults) -> Iterator[Line]:
 
 
 def _strip_end(line: str) -> str:
-    """Take the line end away."""
+    """Remove the line end."""
     return line.removesuffix("\n").removesuffix("\r")
 
 
 def _decode_utf8(raw: bytes, number: int, offset: int, faults: Faults) -> str:
     """Decode a line of UTF-8.
 
-    RAISES (DataError): it is none, or more than a third of it are NUL bytes (one in a line end is no evidence).
+    RAISES (DataError): it is not UTF-8, or more than a third of its bytes are NUL (one in a line end is no evidence).
     """
-    # Text in UTF-16 and UTF-32 is valid UTF-8 as long as its letters are those of ASCII.
+    # ASCII letters in UTF-16 or UTF-32 are valid UTF-8.
     if b"\0" in raw and raw.count(0) * 3 > len(raw) > 3:
         found = "NUL bytes, as in UTF-16 or UTF-32 without a byte order mark"
         raise faults.error(NOT_UTF8, number, found)
@@ -63,14 +63,14 @@ def _decode_utf8(raw: bytes, number: int, offset: int, faults: Faults) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         byte = raw[error.start]
-        other = _letter(byte)
-        guess = f" ({other!r} in Latin-1 or Windows-1252)" if other else ""
+        letter = _letter(byte)
+        guess = f" ({letter!r} in Latin-1 or Windows-1252)" if letter else ""
         found = f"the byte 0x{byte:02x} at offset {offset + error.start}, which is not UTF-8{guess}"
         raise faults.error(NOT_UTF8, number, found) from error
 
 
 def _letter(byte: int) -> Optional[str]:
-    """Return the character that a byte is in Windows-1252, which is Latin-1 but for 32 codes; None for no character."""
+    """Return the character of a byte in Windows-1252, a superset of Latin-1; None if it has none."""
     return bytes([byte]).decode("cp1252", errors="ignore") or None
 
 

@@ -11,11 +11,9 @@ from spacy.vocab import Vocab
 
 from ..annotations.domains import get_language
 from ..errors import DataError
+from ..tuning import CACHED_USER_DATA
 from .faults import NO_SPLIT, NOT_DOCBIN, OTHER_LANGUAGE, UNREADABLE, Faults
 from .files import reason, write_files
-
-# Different user data that are remembered at once while a DocBin is read.
-MOST_KNOWN = 1000
 
 
 def pack_docs(docs: Iterable[Doc]) -> bytes:
@@ -26,7 +24,7 @@ def pack_docs(docs: Iterable[Doc]) -> bytes:
 def write_docbin(docs: Iterable[Doc], path: Path) -> None:
     """Write docs as a DocBin, their domain marks included.
 
-    The file appears under its name when it is complete; an error leaves what was there before.
+    The file appears under its name when it is complete; after an error an existing file is unchanged.
 
     docs (Iterable[Doc]): the docs.
     path (Path): the file, usually `<name>.spacy`; missing folders are made.
@@ -69,23 +67,24 @@ def check_language(docs: Sequence[Doc], path: Path, lang: str) -> None:
     lang (str): the pipeline's language.
     RAISES (DataError): a doc is of another language.
     """
-    others = sorted({get_language(doc) or lang for doc in docs} - {lang})
-    if others:
+    other_languages = sorted({get_language(doc) or lang for doc in docs} - {lang})
+    if other_languages:
         raise Faults(Path(path)).error(
-            OTHER_LANGUAGE, None, f"text converted as '{others[0]}'", lang=lang, other=others[0]
+            OTHER_LANGUAGE, None, f"text converted as '{other_languages[0]}'", lang=lang, other=other_languages[0]
         )
 
 
 def _unpack_docs(packed: DocBin, vocab: Vocab) -> List[Doc]:
-    """Return the docs. What many of them have alike, such as their domain mark, is unpacked once.
+    """Return the docs. User data that many docs share, such as the domain mark, is unpacked once.
 
-    msgpack looks its decoders up among all entry points each time: most of what it takes to read a large DocBin.
+    For each call msgpack looks up its decoders among all entry points, which would take most of the time for a large
+    DocBin.
     """
-    data, packed.user_data = packed.user_data, []
+    packed_user_data, packed.user_data = packed.user_data, []
     docs = list(packed.get_docs(vocab))
-    unpack = lru_cache(MOST_KNOWN)(partial(srsly.msgpack_loads, use_list=False))
+    unpack = lru_cache(CACHED_USER_DATA)(partial(srsly.msgpack_loads, use_list=False))
     # A DocBin may hold no user data.
-    for doc, found in zip(docs, data, strict=False):
-        if found is not None:
-            doc.user_data.update(deepcopy(unpack(found)))
+    for doc, packed_data in zip(docs, packed_user_data, strict=False):
+        if packed_data is not None:
+            doc.user_data.update(deepcopy(unpack(packed_data)))
     return docs

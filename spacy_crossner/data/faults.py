@@ -1,7 +1,7 @@
-"""What can be wrong with input data, and what `--repair` does about it.
+"""Faults of input data, and what `--repair` does about them.
 
-A fault is raised as a `DataError` that names the file, the line, what was found and what was expected. Where it can
-be mended and the user asks for that, it is mended and counted instead.
+A fault is raised as a `DataError` that names the file, the line, the fault and what was expected. With `--repair`, a
+fault that can be repaired is repaired and counted instead.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ class Fault:
 
     code (str): the code of its message.
     expected (str): what is expected instead, and what to do.
-    repair (Optional[str]): what was done about it, in words that follow a count; None where nothing can be done.
+    repair (Optional[str]): the repair, in words that follow a count; None if the fault cannot be repaired.
     """
 
     code: str
@@ -142,7 +142,7 @@ NOT_PLAIN = Fault("C151", "offsets in plain text (Label Studio's type 'labels'),
 
 @dataclass
 class Tally:
-    """What became of the character spans of a file.
+    """Counts of the character spans and records of a file.
 
     seen (int): spans that the file holds.
     kept (int): spans that became entities.
@@ -204,11 +204,11 @@ OTHER_LANGUAGE = Fault(
 
 
 class Faults:
-    """The faults of one file: raised, or where they can be mended and `repair` is set, counted.
+    """The faults of one file: raised, or counted if they can be repaired and `repair` is set.
 
     path (Path): the file.
-    repair (bool): whether to mend what can be mended.
-    unit (str): what the lines of its errors count, see `DataError`.
+    repair (bool): whether faults are repaired.
+    unit (str): what the line numbers of its errors count, see `DataError`.
     """
 
     def __init__(self, path: Path, repair: bool = False) -> None:
@@ -220,31 +220,31 @@ class Faults:
         self.tally = Tally()
 
     def of_part(self, path: Path) -> "Faults":
-        """Return the faults of a file that is a part of this one; they are counted here."""
+        """Return the faults of a file that is a part of this input; they are counted together."""
         part = Faults(path, self.repair)
         part.repairs, part.notes, part.tally = self.repairs, self.notes, self.tally
         return part
 
     def error(self, fault: Fault, line: Optional[int], found: str, **values: object) -> DataError:
-        """Return the error of a fault; `values` fill the placeholders of what is expected."""
+        """Return the error of a fault; `values` fill the placeholders of `Fault.expected`."""
         expected = fault.expected.format(**values) if values else fault.expected
         return DataError(fault.code, self.path, line, found, expected, self.unit)
 
     def mend(self, fault: Fault, line: Optional[int], found: str, **values: object) -> None:
-        """Count a fault that the caller mends after this call.
+        """Count a fault that the caller repairs after this call.
 
-        RAISES (DataError): faults are not to be mended, or this one cannot be.
+        RAISES (DataError): `repair` is not set, or this fault cannot be repaired.
         """
         if not self.repair or fault.repair is None:
             raise self.error(fault, line, found, **values)
         self.repairs[fault.repair] += 1
 
-    def lose_span(self, fault: Fault, line: Optional[int], found: str, **values: object) -> None:
-        """Count a span that the caller drops, as its words are not certain; see `mend`."""
+    def drop_span(self, fault: Fault, line: Optional[int], found: str, **values: object) -> None:
+        """Count a span that the caller drops because its words are not certain; see `mend`."""
         self.mend(fault, line, found, **values)
         self.tally.seen += 1
         self.tally.lost += 1
 
     def note(self, what: str, count: int = 1) -> None:
-        """Count something that is no fault and that the user should know of."""
+        """Count an observation for the user that is no fault."""
         self.notes[what] += count

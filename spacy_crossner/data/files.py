@@ -1,4 +1,4 @@
-"""Files on disk: lines with their numbers, and writing that leaves all new files or none."""
+"""Files on disk: reading lines with their numbers, and writing several files, all or none."""
 
 import gzip
 import os
@@ -12,7 +12,7 @@ from .faults import NOT_WRITABLE, OUTPUT_ENDING, READ_FILE, UNREADABLE, Faults
 
 
 def reason(error: OSError) -> str:
-    """Quote what the operating system said."""
+    """Quote the message of the operating system."""
     return f"'{error.strerror or error}'"
 
 
@@ -33,12 +33,12 @@ def read_lines(faults: Faults) -> Iterator[Line]:
 
 
 def check_output(output: Path, inputs: Iterable[Path], *, docbin: bool = False) -> None:
-    """Refuse an output that would replace what a command reads, or a file of another kind.
+    """Check that an output replaces no input of a command and no file of another kind.
 
     output (Path): the file to write.
     inputs (Iterable[Path]): the files that are read.
-    docbin (bool): whether a DocBin is to be written. It ends in `.spacy`, and nothing else does.
-    RAISES (DataError): the output is one of the inputs, whatever the path says, or has the ending of another kind.
+    docbin (bool): whether the output is a DocBin. DocBins, and no other files, have the suffix `.spacy`.
+    RAISES (DataError): the output is the same file as an input, or has the suffix of another kind.
     """
     check_inputs([output], inputs)
     if docbin != (output.suffix == ".spacy"):
@@ -55,19 +55,19 @@ def check_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 
 def find_input(output: Path, inputs: Iterable[Path]) -> Optional[Path]:
-    """Return the input that is the same file as an output, whatever the paths say; None where there is none."""
-    there = [path for path in inputs if output.exists() and path.exists()]
-    return next((path for path in there if path.samefile(output)), None)
+    """Return the input that is the same file as an output, also under another path; None if there is none."""
+    existing = [path for path in inputs if output.exists() and path.exists()]
+    return next((path for path in existing if path.samefile(output)), None)
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
     """Write files, all or none: each under a temporary name in its folder, then all renamed.
 
-    contents (Mapping[Path, bytes]): what to write where; missing folders are made.
-    RAISES (DataError): a file cannot be written. Files that were there before are then unchanged.
+    contents (Mapping[Path, bytes]): content by file; missing folders are created.
+    RAISES (DataError): a file cannot be written. Existing files are then unchanged.
     """
     temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in contents}
-    made = {folder for path in contents for folder in path.parents if not folder.exists()}
+    new_folders = {folder for path in contents for folder in path.parents if not folder.exists()}
     path = Path()
     try:
         for path, content in contents.items():
@@ -81,10 +81,10 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
         raise Faults(path).error(NOT_WRITABLE, None, reason(error)) from error
     finally:
         for name in temporary.values():
-            # A parent that is no folder has been reported above; `missing_ok` does not cover it.
+            # A parent that is no folder is reported above; `unlink` would raise an error in spite of `missing_ok`.
             if name.parent.is_dir():
                 name.unlink(missing_ok=True)
-        for folder in sorted(made, reverse=True):
+        for folder in sorted(new_folders, reverse=True):
             with suppress(OSError):
-                # If it is empty.
+                # Removes only an empty folder.
                 folder.rmdir()

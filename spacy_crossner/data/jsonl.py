@@ -1,24 +1,24 @@
-"""JSON with entities, in the forms of the tools that people use; one object a line (JSONL), or one list.
+"""JSON with entities, in the forms of common annotation tools; one object per line (JSONL), or one list.
 
     {"text": "Ada was here.", "spans": [{"start": 0, "end": 3, "label": "person"}]}
 
-This is Prodigy's form; `json_forms` has the others. `tokens` (each with "start", "end" and perhaps "text" and "ws",
-whether a blank follows) are taken as they are; without them the text is tokenised. A record with an "answer" other than
-"accept" is left out and counted. An empty list of spans is a sentence in which a person found no entity; so is a record
-without labels in a file where others have some. A file without any labels is read where the text alone is asked for.
+This is Prodigy's form; `json_forms` has the others. `tokens` (each with "start", "end" and optionally "text" and "ws",
+whether a space follows) are taken as they are; without them the text is tokenized. A record with an "answer" other than
+"accept" is left out and counted. A record with an empty list of spans is annotated as having no entity; so is a record
+without labels in a file where other records have some. A file without any labels can be read only as raw text.
 """
 
 from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
 from ..annotations.tags import TagSpan
-from .alignment import CharSpan, Text, Tokenize, align_spans
+from .alignment import CharSpan, Tokenize, TokenizedText, align_spans
 from .columns import read_tags
 from .faults import BAD_RECORD, NO_LABELS, Faults
 from .files import Line
 from .json_forms.detect import merge_answers, read_record
 from .json_forms.items import FORMS, WITHOUT_LABELS, Context, Item, TagItem, TextItem
 from .json_forms.records import read_records
-from .offsets import Marked, resolve_offsets
+from .offsets import MarkedText, resolve_offsets
 from .schemes import Scheme, detect_scheme
 from .sentences import Sentence
 
@@ -29,10 +29,10 @@ TOKENS_FORM = (
 
 
 def read_items(lines: Iterable[Line], context: Context) -> List[Item]:
-    """Read the records of a JSON file as far as that needs no tokenizer.
+    """Read the records of a JSON file: the first step, which needs no tokenizer.
 
     lines (Iterable[Line]): the numbered lines.
-    context (Context): the file; what is wrong, and what is left out, is reported in its faults.
+    context (Context): the file; faults and left-out records are reported in its faults.
     RETURNS (List[Item]): the sentences in order.
     RAISES (DataError): a record has no known form, or the file has no labels.
     """
@@ -51,18 +51,18 @@ def read_items(lines: Iterable[Line], context: Context) -> List[Item]:
 
 
 def read_sentences(items: Iterable[Item], scheme: Scheme, tokenize: Tokenize, faults: Faults) -> Iterator[Sentence]:
-    """Make sentences of what was read from records.
+    """Make sentences of the items of a JSON file: the second step.
 
     items (Iterable[Item]): the items of a file.
-    scheme (Scheme): the scheme of their tags where they have tags, not `auto`.
+    scheme (Scheme): the scheme of the tags, if the items have tags; not `auto`.
     tokenize (Tokenize): the tokenizer for texts without tokens.
-    faults (Faults): what is wrong is reported here.
+    faults (Faults): faults are reported here.
     YIELDS (Sentence): the sentences.
     RAISES (DataError): a span or a tag is wrong.
     """
     items = list(items)
     texts = [item for item in items if isinstance(item, TextItem)]
-    spans = iter(resolve_offsets([Marked(item.text, item.marks or [], faults) for item in texts], faults))
+    spans = iter(resolve_offsets([MarkedText(item.text, item.marks or [], faults) for item in texts], faults))
     for item in items:
         if isinstance(item, TagItem):
             yield _read_tags(item, scheme, faults)
@@ -89,8 +89,8 @@ def _read_tags(item: TagItem, scheme: Scheme, faults: Faults) -> Sentence:
 
 
 def _read_text(item: TextItem, spans: List[CharSpan], tokenize: Tokenize, faults: Faults) -> Optional[Sentence]:
-    """Return the sentence of a text, None for one that is left out."""
-    text = Text.from_doc(tokenize(item.text), item.line) if item.tokens is None else read_own_tokens(item)
+    """Return the sentence of a text; None for a text that is left out."""
+    text = TokenizedText.from_doc(tokenize(item.text), item.line) if item.tokens is None else read_own_tokens(item)
     if text is None:
         faults.mend(BAD_RECORD, item.line, '"tokens" that do not fit the text', form=TOKENS_FORM)
         return None
@@ -108,10 +108,10 @@ def _outside(spans: List[TagSpan], length: int) -> Tuple[int, ...]:
     return tuple(i for i in range(length) if i not in inside)
 
 
-def read_own_tokens(item: TextItem) -> Optional[Text]:
-    """Return the text with the tokens of its record, None where they do not fit it."""
+def read_own_tokens(item: TextItem) -> Optional[TokenizedText]:
+    """Return the text with the tokens of its record; None if they do not fit the text."""
     text = item.text
-    read = Text(text, item.line, [], [], [])
+    tokenized = TokenizedText(text, item.line, [], [], [])
     end = 0
     for token in item.tokens if isinstance(item.tokens, list) else []:
         if not isinstance(token, dict):
@@ -122,19 +122,19 @@ def read_own_tokens(item: TextItem) -> Optional[Text]:
         if token.get("text", text[start:stop]) != text[start:stop]:
             return None
         end = stop
-        read.words.append(text[start:stop])
-        read.offsets.append((start, stop))
-        read.spaces.append(_follows_blank(token, text, stop))
-    return read if read.words and not _skipped_letters(read) else None
+        tokenized.words.append(text[start:stop])
+        tokenized.offsets.append((start, stop))
+        tokenized.spaces.append(_follows_blank(token, text, stop))
+    return tokenized if tokenized.words and not _skipped_letters(tokenized) else None
 
 
 def _follows_blank(token: Any, text: str, end: int) -> bool:
-    """Say whether a blank follows a token."""
+    """Return whether a space follows a token."""
     return bool(token.get("ws", text[end : end + 1] == " "))
 
 
-def _skipped_letters(text: Text) -> bool:
-    """Say whether a part of the text other than blanks lies outside its tokens."""
+def _skipped_letters(text: TokenizedText) -> bool:
+    """Return whether the text has characters other than blanks outside its tokens."""
     end = 0
     for start, next_end in [*text.offsets, (len(text.text), 0)]:
         if text.text[end:start].strip():

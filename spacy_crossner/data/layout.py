@@ -1,4 +1,4 @@
-"""Which column of a file holds what: found by what stands in the columns, not by their place."""
+"""Find the columns of words, tags and numbers in a file by their content, not by their position."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ from .table import (
     uncut_table,
 )
 
-# The columns between word and tag as Label Studio exports them; its labels may hold blanks.
+# The columns between word and tag in Label Studio's export, in which labels may contain blanks.
 LABEL_STUDIO = ["-X-", "_"]
-# Lines that show whether a file has columns: long texts have none, and are not cut as a whole.
+# Number of lines that are tried first: if they have no columns, the rest of a long text is not cut.
 PROBE = 2000
 
 
@@ -38,7 +38,7 @@ class Layout:
     reading (Reading): how the tags are written.
     numbers (Optional[int]): the numbers of the tokens.
     sentences (Optional[int]): the number or name of the sentence, in its first row or in each.
-    rival (str): another column that holds tags of entities, in words; empty without one.
+    rival (str): description of a second column with tags of entities; empty if there is none.
     """
 
     separator: Separator
@@ -52,22 +52,22 @@ class Layout:
 
     @property
     def notation(self) -> Notation:
-        """The way to write tags."""
+        """The notation of the tags."""
         return self.reading.notation
 
     def describe(self) -> str:
-        """Say in words what is not as usual: the word first, the tag last and written `B-X`."""
-        said = [] if self.notation is Notation.prefix else [f"tags written {self.notation}"]
+        """Describe differences from the usual layout: the word first, the tag last and written `B-X`."""
+        remarks = [] if self.notation is Notation.prefix else [f"tags written {self.notation}"]
         if self.separator in (Separator.comma, Separator.semicolon):
-            said.append(f"separated by {self.separator}")
+            remarks.append(f"separated by {self.separator}")
         if self.word or self.tag != self.width - 1:
-            said.append(f"words in column {self.word + 1} and tags in column {self.tag + 1} of {self.width}")
-        return ", ".join(said)
+            remarks.append(f"words in column {self.word + 1} and tags in column {self.tag + 1} of {self.width}")
+        return ", ".join(remarks)
 
     def read(self, row: Row, writer: TagWriter) -> Optional[Tuple[str, str]]:
-        """Return word and tag of a row, the tag as the file has it; None where the row cannot be read for sure.
+        """Return word and tag of a row, the tag as it is in the file; None if the row is ambiguous.
 
-        A row of another width is read where no word can be lost: the word stands first and a tag last, or the cells
+        A row of another width is read only if no word can be lost: the word is first and a tag is last, or the cells
         after the tag are the rest of its label or a remark.
         """
         cells, count, width = row.cells, len(row.cells), self.width
@@ -88,12 +88,12 @@ class Layout:
 def find_layout(
     lines: Sequence[Line], faults: Faults, notation: Optional[Notation] = None
 ) -> Tuple[Table, Optional[Layout]]:
-    """Tell the columns of a file.
+    """Find the columns of a file.
 
     lines (Sequence[Line]): the numbered lines.
     faults (Faults): names the file.
-    notation (Optional[Notation]): how tags are written; by default found.
-    RETURNS (Tuple[Table, Optional[Layout]]): the cells and the layout, None where no column holds tags.
+    notation (Optional[Notation]): the notation of the tags; detected by default.
+    RETURNS (Tuple[Table, Optional[Layout]]): the cells and the layout; no layout if no column holds tags.
     RAISES (DataError): two columns hold tags of entities.
     """
     if len(lines) > PROBE and _try_separators(lines[:PROBE], notation)[1] is None:
@@ -105,37 +105,37 @@ def find_layout(
 
 
 def _try_separators(lines: Sequence[Line], notation: Optional[Notation]) -> Tuple[Table, Optional[Layout]]:
-    """Return cells and layout by the separator that gives most lines a tag, or else by the likeliest."""
-    found: List[Tuple[Table, Optional[Layout]]] = []
+    """Return cells and layout for the first separator that gives most lines a tag, or else for the likeliest one."""
+    candidates: List[Tuple[Table, Optional[Layout]]] = []
     for separator in find_separators(lines):
         table = read_table(lines, separator)
         layout = _find_columns(table, notation)
-        found.append((table, layout))
+        candidates.append((table, layout))
         if layout and (table.header or 2 * (layout.reading.entities + layout.reading.outside) > len(table.filled())):
-            return found[-1]
-    return found[0]
+            return candidates[-1]
+    return candidates[0]
 
 
 def _find_columns(table: Table, notation: Optional[Notation], width: Optional[int] = None) -> Optional[Layout]:
-    """Return the layout of a table, told from the rows of one width: by default that of most."""
+    """Return the layout of a table, from its rows of one width: by default the most frequent width."""
     rows = table.filled()
     width = width or _find_width(rows, table.header)
     if width is None:
         return None
-    # The first cells of Label Studio's rows with a label in two words are those of the others.
-    is_whole = len if width != 4 else lambda cells: 4 if cells[1:3] == LABEL_STUDIO else len(cells)
-    whole = [row.cells for row in rows if is_whole(row.cells) == width]
-    values = [Counter(cells[column] for cells in whole) for column in range(width)]
+    # Label Studio's rows with a label in two words have one more cell; their first four are as usual.
+    count_cells = len if width != 4 else lambda cells: 4 if cells[1:3] == LABEL_STUDIO else len(cells)
+    full_rows = [row.cells for row in rows if count_cells(row.cells) == width]
+    values = [Counter(cells[column] for cells in full_rows) for column in range(width)]
     readings = [read_column(column, notation) for column in values]
     tags = _tag_columns(readings, table)
     if not tags:
         return None
     tag = tags[-1]
-    shorter = any(len(row.cells) == tag + 1 for row in rows)
-    if shorter and tag + 1 < width and table.separator is Separator.blank and not readings[tag].outside:
-        # What stands behind the tags of entities alone is the rest of their labels.
+    has_shorter_rows = any(len(row.cells) == tag + 1 for row in rows)
+    if has_shorter_rows and tag + 1 < width and table.separator is Separator.blank and not readings[tag].outside:
+        # A column that only rows of entities have holds the rest of their labels.
         return _find_columns(table, notation, tag + 1)
-    groups = [[row.cells for row in group if is_whole(row.cells) == width] for group in table.groups()]
+    groups = [[row.cells for row in group if count_cells(row.cells) == width] for group in table.groups()]
     word, numbers, sentences = _word_column(tag, width, [group for group in groups if group], table.header)
     if word is None:
         return None
@@ -154,7 +154,7 @@ def _find_width(rows: Sequence[Row], header: Sequence[str]) -> Optional[int]:
 
 
 def read_column(values: Counter[str], notation: Optional[Notation]) -> Reading:
-    """Say how the tags of a column are written, and how many there are."""
+    """Return the notation of the tags of a column, and how many there are."""
     if notation is None:
         return find_notation(values)
     tags: Counter[str] = Counter()
@@ -164,24 +164,26 @@ def read_column(values: Counter[str], notation: Optional[Notation]) -> Reading:
 
 
 def _tag_columns(readings: Sequence[Reading], table: Table) -> List[int]:
-    """Return the columns that hold tags, without those of chunks beside others: those of entities are in the last."""
-    found = [column for column, reading in enumerate(readings) if reading.share >= 0.5]
-    # Words may look like tags, so the first column holds the tags where no other does, and nearly all are sure.
-    words_may = readings[0].share < 0.9 or not readings[0].entities or readings[0].notation is Notation.label
-    if found[:1] == [0] and (len(found) > 1 or words_may):
-        found.pop(0)
-    named = [column for column in found if len(table.header) == len(readings) and table.header[column] in TAG_NAMES]
-    found = named or found
-    sure = [c for c in found if readings[c].notation is not Notation.label and not readings[c].is_chunks]
+    """Return the columns that hold tags, those of entities in the last; chunks are left out if there are others."""
+    columns = [column for column, reading in enumerate(readings) if reading.coverage >= 0.5]
+    # Words may look like tags. So the first column counts only if no other holds tags and nearly all values are tags.
+    may_be_words = readings[0].coverage < 0.9 or not readings[0].entities or readings[0].notation is Notation.label
+    if columns[:1] == [0] and (len(columns) > 1 or may_be_words):
+        columns.pop(0)
+    named_columns = [
+        column for column in columns if len(table.header) == len(readings) and table.header[column] in TAG_NAMES
+    ]
+    columns = named_columns or columns
+    sure = [c for c in columns if readings[c].notation is not Notation.label and not readings[c].is_chunks]
     if any(readings[column].entities for column in sure):
-        found = [c for c in found if readings[c].notation is not Notation.label]
-    if any(readings[column].is_sure and not readings[column].is_chunks for column in found):
-        found = [column for column in found if not readings[column].is_chunks]
-    return found
+        columns = [c for c in columns if readings[c].notation is not Notation.label]
+    if any(readings[column].is_sure and not readings[column].is_chunks for column in columns):
+        columns = [column for column in columns if not readings[column].is_chunks]
+    return columns
 
 
 def _describe_rival(tags: Sequence[int], readings: Sequence[Reading]) -> str:
-    """Name a column before the last that holds tags of entities, too; return "" without one."""
+    """Describe a column before the last that holds tags of entities, too; return "" if there is none."""
     for column in tags[:-1]:
         if readings[column].entities and readings[column].is_sure and not readings[column].is_chunks:
             labels = ", ".join(sorted(readings[column].labels)[:5])
@@ -195,28 +197,28 @@ def _word_column(
     """Return the columns of words, of token numbers and of sentence numbers."""
     numbers = sentences = None
     names = header if len(header) == width else [""] * width
-    named = next((column for column, name in enumerate(names) if name in WORD_NAMES), None)
-    for column in [column for column in range(width) if column not in (tag, named)]:
+    named_word = next((column for column, name in enumerate(names) if name in WORD_NAMES), None)
+    for column in [column for column in range(width) if column not in (tag, named_word)]:
         values = [[cells[column] for cells in group] for group in groups]
         if names[column] in SENTENCE_NAMES or marks_sentences(values):
             sentences = column
-        elif named is not None and column > named:
+        elif named_word is not None and column > named_word:
             continue
         elif counts_tokens(values) and (width > 2 or sum(map(len, values)) > FEW):
             numbers = column
         elif counts_sentences(values) and width > 2:
             sentences = column
-        elif named is None and holds_numbers(values) and _has_words_behind(column, tag, width, groups):
+        elif named_word is None and holds_numbers(values) and _has_words_behind(column, tag, width, groups):
             continue  # offsets, or a number of any kind
-        elif named is None:
+        elif named_word is None:
             following = [[cells[column + 1] for cells in group] for group in groups if column + 1 < width]
             if column + 1 == tag or not is_constant(values) or is_constant(following):
                 return column, numbers, sentences
-    return named, numbers, sentences
+    return named_word, numbers, sentences
 
 
 def _has_words_behind(column: int, tag: int, width: int, groups: Sequence[Sequence[Sequence[str]]]) -> bool:
-    """Say whether a later column, not that of the tags, holds different values that are no numbers."""
+    """Return whether a later column, other than that of the tags, holds different values that are no numbers."""
     for other in range(column + 1, width):
         values = [[cells[other] for cells in group] for group in groups]
         if other != tag and not holds_numbers(values) and len({value for group in values for value in group}) > 1:

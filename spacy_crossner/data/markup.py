@@ -1,13 +1,13 @@
-r"""Inline markup: one sentence a line, each entity written `[words](label)`.
+r"""Inline markup: one sentence per line, each entity written `[words](label)`.
 
-A bracket that is plain text is written `\[` or `\]`, a backslash before a bracket or a backslash `\\`. Any other
-backslash is plain text. Entities do not nest.
+A bracket in plain text is written `\[` or `\]`, and a backslash before a bracket or a backslash is written `\\`. Any
+other backslash is plain text. Entities do not nest.
 """
 
 import re
 from typing import Iterable, Iterator, List, Tuple
 
-from .alignment import CharSpan, Text, Tokenize, align_spans
+from .alignment import CharSpan, Tokenize, TokenizedText, align_spans
 from .characters import CLEANED, clean_label
 from .faults import BRACKET, BROKEN_ENTITY, Faults
 from .files import Line
@@ -23,10 +23,10 @@ BLANKS = " \t"
 
 
 def parse_markup(line: Line, faults: Faults) -> Tuple[str, List[CharSpan]]:
-    """Take the markup out of a line.
+    """Remove the markup from a line.
 
-    line (Line): the numbered line; blanks at its ends do not count.
-    faults (Faults): what is wrong is reported here.
+    line (Line): the numbered line; blanks at its ends are ignored.
+    faults (Faults): faults are reported here.
     RETURNS (Tuple[str, List[CharSpan]]): the plain text, and start, end and label of each entity in it.
     RAISES (DataError): a bracket is neither escaped nor part of an entity.
     """
@@ -66,7 +66,7 @@ def parse_markup(line: Line, faults: Faults) -> Tuple[str, List[CharSpan]]:
 
 
 def _is_broken_entity(source: str, position: int) -> bool:
-    """Say whether a bracket is part of an entity that cannot be read: as plain text its label would become words."""
+    """Return whether a bracket is part of a broken entity: read as plain text, its label would become words."""
     bracket = STOP.search(source, position + 1) if source[position] == "[" else STOP.match(source, position)
     while bracket and bracket[0] not in "[]":
         bracket = STOP.search(source, bracket.end())
@@ -74,7 +74,7 @@ def _is_broken_entity(source: str, position: int) -> bool:
 
 
 def _diagnose(source: str, position: int) -> str:
-    """Say what is wrong with the bracket at a position."""
+    """Describe what is wrong with the bracket at a position."""
     where = f"at column {position + 1}"
     if source[position] == "]":
         return f"a ']' {where} that no '[' opens"
@@ -93,12 +93,12 @@ def read_markup(lines: Iterable[Line], tokenize: Tokenize, faults: Faults) -> It
 
     lines (Iterable[Line]): the numbered lines; blank ones are skipped.
     tokenize (Tokenize): the tokenizer.
-    faults (Faults): what is wrong is reported here.
-    YIELDS (Sentence): the sentences, their blanks known.
+    faults (Faults): faults are reported here.
+    YIELDS (Sentence): the sentences, with spaces.
     RAISES (DataError): a bracket is out of place, a label is empty, or an entity cuts a token.
     """
     for number, line in lines:
         plain, spans = parse_markup((number, line), faults)
         if plain.strip():
-            text = Text.from_doc(tokenize(plain), number)
+            text = TokenizedText.from_doc(tokenize(plain), number)
             yield text.sentence(align_spans(text, spans, faults))

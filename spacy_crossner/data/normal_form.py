@@ -1,14 +1,14 @@
-"""The normal form in which sentences and names are compared: one spelling for all that look or read the same.
+"""The normal forms in which sentences and names are compared: the same for texts that look or read the same.
 
-Every place that asks whether two sentences or two names are the same compares these forms:
+All comparisons of sentences and of names use these forms:
 
 - `sentence_key`: without case, blanks and compatibility variants, so that it does not matter how a sentence was typed,
-  typeset or cut into tokens.
-- `name_key`: with its blanks, which part its words, and with its case unless that is to be ignored.
+  typeset or tokenized.
+- `name_key`: with the blanks between its words, and with its case unless that is to be ignored.
 
-Both compose characters (NFC), drop what cannot be seen (soft hyphens, zero-width characters, direction marks, control
-characters), and write all quotation marks and all dashes in one way. `sentence_keys` and `name_keys` do the same for a
-block of UTF-8 lines at once: most lines are ASCII, and need no Python object each.
+Both compose characters (NFC), drop invisible ones (soft hyphens, zero-width characters, direction marks, control
+characters), and unify quotation marks and dashes. `sentence_keys` and `name_keys` do the same for a block of UTF-8
+lines at once: most lines are ASCII and need no Python object for each.
 """
 
 import re
@@ -25,14 +25,14 @@ UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 BRACKETS = {b"-lrb-": b"(", b"-rrb-": b")", b"-lsb-": b"[", b"-rsb-": b"]", b"-lcb-": b"{", b"-rcb-": b"}"}
 RUN_OF_DASHES = re.compile(b"--+")
 
-# White space of ASCII but the line end, with U+0000, and the control characters that are none.
+# ASCII white space without the line end, with U+0000; and the control characters that are no white space.
 BLANKS = bytes(byte for byte in range(128) if (chr(byte).isspace() and byte != ord("\n")) or not byte)
 CONTROLS = bytes(byte for byte in (*range(1, 32), 127) if not chr(byte).isspace())
 SPELLING = bytes.maketrans(b"`" + BLANKS, b"'" + b" " * len(BLANKS))
 
 
 def spell_character(character: str) -> Optional[str]:
-    """Return how a character is written in a name; None where it is dropped."""
+    """Return the normal form of a character in a name; None if it is dropped."""
     category = unicodedata.category(character)
     if character.isspace() or not ord(character):
         return " "
@@ -44,7 +44,7 @@ def spell_character(character: str) -> Optional[str]:
         return '"'
     if category == "Pd" or character == MINUS:
         return "-"
-    # Ligatures, and letters and digits of full width. No signs: the name in "Kinect™" is "Kinect".
+    # Replaces ligatures and full-width letters and digits, but no signs: "Kinect™" must not become "KinectTM".
     return unicodedata.normalize("NFKC", character) if category[0] == "L" or category == "Nd" else character
 
 
@@ -53,11 +53,11 @@ def _selects_variation(point: int) -> bool:
 
 
 class _Table(Dict[int, Optional[str]]):
-    """How characters are written, by code point; found out when one is first met."""
+    """The normal forms of characters by code point, computed on first use."""
 
     def __missing__(self, point: int) -> Optional[str]:
-        self[point] = found = spell_character(chr(point))
-        return found
+        self[point] = spelled = spell_character(chr(point))
+        return spelled
 
 
 CHARACTERS = _Table()
@@ -65,9 +65,9 @@ CHARACTERS = _Table()
 
 @lru_cache(maxsize=1 << 16)
 def name_key(name: str, *, ignore_case: bool = False) -> str:
-    """Return what is compared of a name: its words and symbols with single blanks between them.
+    """Return the normal form of a name: its words and symbols with single spaces between them.
 
-    name (str): the name. What has no character that can be seen has an empty key.
+    name (str): the name. A name without visible characters has an empty key.
     ignore_case (bool): by Unicode's full case folding.
     """
     line = name.replace("\n", " ").encode("utf-8", "replace")
@@ -75,9 +75,9 @@ def name_key(name: str, *, ignore_case: bool = False) -> str:
 
 
 def sentence_key(sentence: str) -> str:
-    """Return what is compared of a sentence: its characters without case, blanks and compatibility variants.
+    """Return the normal form of a sentence: its characters without case, blanks and compatibility variants.
 
-    sentence (str): running text, or tokens with blanks between them.
+    sentence (str): running text, or tokens with spaces between them.
     """
     return sentence_keys(sentence.replace("\n", " ").encode("utf-8", "replace")).decode("utf-8")
 
@@ -85,9 +85,9 @@ def sentence_key(sentence: str) -> str:
 def name_keys(text: bytes, *, ignore_case: bool = False) -> bytes:
     """Return the `name_key` of each line of a block.
 
-    text (bytes): UTF-8, lines joined by LF, single blanks in them.
+    text (bytes): UTF-8, lines joined by LF, with single spaces between words.
     ignore_case (bool): see `name_key`.
-    RETURNS (bytes): as many lines, joined by LF. What was dropped between two blanks leaves both.
+    RETURNS (bytes): as many lines, joined by LF. A word that is dropped leaves two spaces.
     """
 
     def spell_ascii(line: bytes) -> bytes:
@@ -95,7 +95,7 @@ def name_keys(text: bytes, *, ignore_case: bool = False) -> bytes:
         return spelled.lower() if ignore_case else spelled
 
     def spell(line: str) -> str:
-        # Composed before, since some characters are others in another coding, and after, as some are dropped.
+        # Composed before, because `CHARACTERS` holds composed forms, and after, because characters were dropped.
         spelled = unicodedata.normalize("NFC", unicodedata.normalize("NFC", line).translate(CHARACTERS))
         return unicodedata.normalize("NFC", spelled.casefold()) if ignore_case else spelled
 
@@ -115,7 +115,7 @@ def sentence_keys(text: bytes) -> bytes:
         return "".join(unicodedata.normalize("NFKC", folded).split())
 
     spelled = _map_lines(text, bytes.lower, spell).translate(SPELLING, BLANKS + CONTROLS)
-    # A pair of single quotes, or of backticks, is a double one.
+    # A pair of single quotes, or of backticks, equals a double quote.
     spelled = spelled.replace(b'"', b"''")
     for written, bracket in BRACKETS.items():
         spelled = spelled.replace(written, bracket)
@@ -123,7 +123,7 @@ def sentence_keys(text: bytes) -> bytes:
 
 
 def _map_lines(text: bytes, spell_ascii: Callable[[bytes], bytes], spell: Callable[[str], str]) -> bytes:
-    """Return a block with its lines written in another way, those in ASCII many at once."""
+    """Return a block with each line normalized; ASCII lines are processed together."""
     if text.isascii():
         return spell_ascii(text)
     lines = text.split(b"\n")

@@ -1,8 +1,8 @@
 """The unit of offsets: characters, or UTF-16 units (as JavaScript counts) or bytes (as Go and Rust do).
 
-The unit is told from all spans of a file at once. A span fits in a unit where the text there is the words that the
-span records; where it records none, where it begins and ends at the edges of words. Only spans that the units place
-differently tell anything: those behind an emoji, or in UTF-8 behind any letter that is not ASCII.
+The unit is detected from all spans of a file together. A span fits in a unit if the text at its offsets equals the
+words that the span records; a span without recorded words fits if it begins and ends at word boundaries. Only spans
+whose position differs between the units are evidence: those after an emoji, or for bytes after any non-ASCII letter.
 """
 
 import re
@@ -16,10 +16,10 @@ from .alignment import CharSpan, shorten_int
 from .faults import NO_UNIT, OFFSET_UNIT, SURFACE, Faults
 
 CHARACTERS = "characters"
-# In the other units, the code points of which each character that is above counts one more than 1.
+# For each other unit: thresholds of code points. A character counts 1, plus 1 for each threshold that it exceeds.
 STEPS = {"UTF-16 units": (0xFFFF,), "bytes": (0x7F, 0x7FF, 0xFFFF)}
 
-# Letters of scripts that write no blank between words: any place between two of them may be an edge.
+# Letters of scripts without spaces between words: there may be a word boundary between any two of them.
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]"
 )
@@ -29,13 +29,13 @@ BLANKS = re.compile(r"\s+")
 
 @dataclass
 class Mark:
-    """A span as a file has it.
+    """A span as it is in a file.
 
     start (int): its first character, or unit.
     end (int): its end, exclusive.
     label (str): its label, empty for none.
     line (int): its line in the file.
-    surface (Optional[str]): its words where the file records them.
+    surface (Optional[str]): its words, if the file records them.
     """
 
     start: int
@@ -46,8 +46,8 @@ class Mark:
 
 
 @dataclass
-class Marked:
-    """A text and the spans that a file marks in it.
+class MarkedText:
+    """A text and its spans in a file.
 
     text (str): the text.
     marks (Sequence[Mark]): the spans.
@@ -59,33 +59,35 @@ class Marked:
     faults: Faults
 
 
-def resolve_offsets(items: Sequence[Marked], faults: Faults) -> List[List[CharSpan]]:
+def resolve_offsets(items: Sequence[MarkedText], faults: Faults) -> List[List[CharSpan]]:
     """Return the spans of the texts of a file in characters.
 
-    Characters are the rule, and what is read where all spans fit so. Where none of the spans that the units place
-    differently fits so, and nearly all of them fit in another unit, they are read in that.
+    The unit is characters if all spans fit as characters. It is another unit if, among the spans whose position differs
+    between the two units, none fits as characters and nearly all fit in the other unit.
 
     items (Sequence[Marked]): all texts of the file.
     faults (Faults): notes another unit than characters.
     RETURNS (List[List[CharSpan]]): the spans of each text.
-    RAISES (DataError): the unit cannot be told, some spans fit as characters alone and others in another unit alone,
-        or the words of a span are not where its offsets are.
+    RAISES (DataError): the unit cannot be detected, some spans fit only as characters and others only in another unit,
+        or the words of a span are not at its offsets.
     """
-    places = [_Places(item.text) for item in items]
-    unit, suspects = _find_unit(items, places, faults)
+    unit_offsets = [_UnitOffsets(item.text) for item in items]
+    unit, suspects = _find_unit(items, unit_offsets, faults)
     if unit != CHARACTERS:
         faults.note(f"spans whose offsets count {unit}, read so", sum(len(item.marks) for item in items))
     spans: List[List[CharSpan]] = []
-    for item, place in zip(items, places, strict=True):
+    for item, offsets_of_text in zip(items, unit_offsets, strict=True):
         spans.append([])
         for mark in item.marks:
-            start, end = place.find(mark, unit) or (mark.start, mark.end)
+            start, end = offsets_of_text.find(mark, unit) or (mark.start, mark.end)
             if id(mark) in suspects:
-                found = f"{_name(mark)} in a text whose spans fit as {suspects[id(mark)]}, others as characters"
-                item.faults.lose_span(OFFSET_UNIT, mark.line, found)
+                found = (
+                    f"{_describe_mark(mark)} in a text whose spans fit as {suspects[id(mark)]}, others as characters"
+                )
+                item.faults.drop_span(OFFSET_UNIT, mark.line, found)
             elif mark.surface is not None and not same_words(item.text, start, end, mark.surface):
-                found = f"{_name(mark)}, where the text is {item.text[max(0, start) : max(0, end)]!r:.60}"
-                item.faults.lose_span(SURFACE, mark.line, f"{found} and not {mark.surface!r:.60}")
+                found = f"{_describe_mark(mark)}, where the text is {item.text[max(0, start) : max(0, end)]!r:.60}"
+                item.faults.drop_span(SURFACE, mark.line, f"{found} and not {mark.surface!r:.60}")
             else:
                 spans[-1].append((start, end, mark.label))
     return spans
@@ -93,76 +95,83 @@ def resolve_offsets(items: Sequence[Marked], faults: Faults) -> List[List[CharSp
 
 @dataclass
 class _Evidence:
-    """What the spans that a unit places differently than characters say of it.
+    """Evidence for a unit, from the spans whose position differs between this unit and characters.
 
-    found (List[Optional[Tuple[int, int]]]): where all spans are in this unit.
-    alone (List[Mark]): spans that fit in this unit, and not as characters.
-    both (int): spans that fit in this unit and as characters, in two places.
-    against (int): spans that fit as characters, and not in this unit.
-    neither (int): spans that fit in none of the two.
+    spans (List[Optional[Tuple[int, int]]]): the positions of all spans in this unit, in characters.
+    unit_only (List[Mark]): spans that fit in this unit, and not as characters.
+    both (int): spans that fit in this unit and as characters, at two positions.
+    characters_only (int): spans that fit as characters, and not in this unit.
+    neither (int): spans that fit in neither unit.
     """
 
-    found: List[Optional[Tuple[int, int]]] = field(default_factory=list)
-    alone: List[Mark] = field(default_factory=list)
+    spans: List[Optional[Tuple[int, int]]] = field(default_factory=list)
+    unit_only: List[Mark] = field(default_factory=list)
     both: int = 0
-    against: int = 0
+    characters_only: int = 0
     neither: int = 0
 
 
-def _weigh(items: Sequence[Marked], places: Sequence["_Places"], unit: str) -> _Evidence:
-    """Return what the spans of a file say of a unit."""
+def _weigh(items: Sequence[MarkedText], unit_offsets: Sequence["_UnitOffsets"], unit: str) -> _Evidence:
+    """Return the evidence of the spans of a file for a unit."""
     evidence = _Evidence()
-    for item, place in zip(items, places, strict=True):
+    for item, offsets_of_text in zip(items, unit_offsets, strict=True):
         for mark in item.marks:
-            span = place.find(mark, unit)
-            evidence.found.append(span)
+            span = offsets_of_text.find(mark, unit)
+            evidence.spans.append(span)
             if span == (mark.start, mark.end):
                 continue
-            as_characters, fits = place.fits(mark, CHARACTERS), place.fits(mark, unit)
+            as_characters, fits = offsets_of_text.fits(mark, CHARACTERS), offsets_of_text.fits(mark, unit)
             if fits and not as_characters:
-                evidence.alone.append(mark)
+                evidence.unit_only.append(mark)
             evidence.both += fits and as_characters
-            evidence.against += as_characters and not fits
+            evidence.characters_only += as_characters and not fits
             evidence.neither += not fits and not as_characters
     return evidence
 
 
-def _find_unit(items: Sequence[Marked], places: Sequence["_Places"], faults: Faults) -> Tuple[str, Dict[int, str]]:
-    """Return the unit of a file, and the unit of spans that may count in another one, by their identity."""
-    evidence = {unit: _weigh(items, places, unit) for unit in STEPS}
-    candidates = [unit for unit, found in evidence.items() if found.alone]
+def _find_unit(
+    items: Sequence[MarkedText], unit_offsets: Sequence["_UnitOffsets"], faults: Faults
+) -> Tuple[str, Dict[int, str]]:
+    """Return the unit of a file, and the possible other unit of suspicious spans by the spans' identity."""
+    evidence = {unit: _weigh(items, unit_offsets, unit) for unit in STEPS}
+    candidates = [unit for unit, counted in evidence.items() if counted.unit_only]
     if not candidates:
-        for unit, found in evidence.items():
-            if found.both and not found.against and not found.neither:
-                faults.note(f"spans that fit as {unit}, too, and were read as characters", found.both)
+        for unit, counted in evidence.items():
+            if counted.both and not counted.characters_only and not counted.neither:
+                faults.note(f"spans that fit as {unit}, too, and were read as characters", counted.both)
         return CHARACTERS, {}
-    unmixed = [unit for unit in candidates if not evidence[unit].against]
-    # A span may fail to fit for another reason, such as an edge within a word.
-    read = [unit for unit in unmixed if 4 * evidence[unit].neither <= len(evidence[unit].alone) + evidence[unit].both]
-    if read and all(evidence[unit].found == evidence[read[0]].found for unit in read):
-        return read[0], {}
+    unmixed = [unit for unit in candidates if not evidence[unit].characters_only]
+    # A span may fit in neither unit for another reason, such as an end within a word.
+    readable = [
+        unit for unit in unmixed if 4 * evidence[unit].neither <= len(evidence[unit].unit_only) + evidence[unit].both
+    ]
+    if readable and all(evidence[unit].spans == evidence[readable[0]].spans for unit in readable):
+        return readable[0], {}
     if unmixed:
-        unit, mark = unmixed[0], evidence[unmixed[0]].alone[0]
-        counts = [f"{len(evidence[unit].alone):,} fit as {unit} and not as characters" for unit in unmixed]
+        unit, mark = unmixed[0], evidence[unmixed[0]].unit_only[0]
+        counts = [f"{len(evidence[unit].unit_only):,} fit as {unit} and not as characters" for unit in unmixed]
         neither = f"{evidence[unit].neither:,} in neither"
-        raise faults.error(NO_UNIT, mark.line, f"{_name(mark)} and others, of which {', '.join([*counts, neither])}")
-    # Where one span of a text counts in another unit, all of them may.
+        raise faults.error(
+            NO_UNIT, mark.line, f"{_describe_mark(mark)} and others, of which {', '.join([*counts, neither])}"
+        )
+    # If one span of a text counts in another unit, all spans of this text may.
     suspects: Dict[int, str] = {}
     for unit in candidates:
-        alone = {id(mark) for mark in evidence[unit].alone}
-        for item, place in zip(items, places, strict=True):
-            if any(id(mark) in alone for mark in item.marks):
-                moved = (mark for mark in item.marks if place.find(mark, unit) != (mark.start, mark.end))
+        marks_alone = {id(mark) for mark in evidence[unit].unit_only}
+        for item, offsets_of_text in zip(items, unit_offsets, strict=True):
+            if any(id(mark) in marks_alone for mark in item.marks):
+                moved = (mark for mark in item.marks if offsets_of_text.find(mark, unit) != (mark.start, mark.end))
                 suspects.update({id(mark): unit for mark in moved})
     return CHARACTERS, suspects
 
 
-class _Places:
-    """Where the units of a text are among its characters."""
+class _UnitOffsets:
+    """Maps offsets of a text from each unit to characters."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        # For each unit that counts a character of the text otherwise: the units before each character and in all.
+        # For each unit that differs from characters in this text: the number of units before each character, and the
+        # total.
         self.counts: Dict[str, NDArray[np.int64]] = {}
         points = np.frombuffer(b"" if text.isascii() else text.encode("utf-32-le"), dtype="<u4")
         for unit, steps in STEPS.items():
@@ -171,7 +180,7 @@ class _Places:
                 self.counts[unit] = np.concatenate([[0], np.cumsum(widths)])
 
     def find(self, mark: Mark, unit: str) -> Optional[Tuple[int, int]]:
-        """Return a span in characters, None where an offset is within a character or beyond the text."""
+        """Return a span in characters; None if an offset is within a character or beyond the text."""
         counts = self.counts.get(unit)
         if counts is None:
             return mark.start, mark.end
@@ -185,27 +194,27 @@ class _Places:
         return edges[0], edges[1]
 
     def fits(self, mark: Mark, unit: str) -> bool:
-        """Say whether a span has its words there, or begins and ends at edges of words."""
+        """Return whether the text at a span equals its words, or whether it begins and ends at word boundaries."""
         span = self.find(mark, unit)
         if span is None or not 0 <= span[0] < span[1] <= len(self.text):
             return False
         words = self.text[slice(*span)]
         if mark.surface is not None:
-            # A blank at the ends counts here: with it a word may fit in two units.
+            # Blanks at the ends are not stripped here: otherwise a word could fit in two units.
             return BLANKS.sub(" ", words) == BLANKS.sub(" ", mark.surface)
-        return words == words.strip() and all(_is_edge(self.text, place) for place in span)
+        return words == words.strip() and all(_is_edge(self.text, position) for position in span)
 
 
-def _is_edge(text: str, place: int) -> bool:
-    """Say whether a word may begin or end at a place."""
-    around = text[max(0, place - 1) : place + 1]
-    return place in (0, len(text)) or not around.isalnum() or any(map(UNSPACED.match, around))
+def _is_edge(text: str, position: int) -> bool:
+    """Return whether a word may begin or end at a position."""
+    neighbours = text[max(0, position - 1) : position + 1]
+    return position in (0, len(text)) or not neighbours.isalnum() or any(map(UNSPACED.match, neighbours))
 
 
 def same_words(text: str, start: int, end: int, surface: str) -> bool:
-    """Say whether a text is the words of a span there; blanks, in which tools differ, do not count."""
+    """Return whether the text at a span equals its words; blanks are ignored, because tools differ in them."""
     return 0 <= start < end <= len(text) and text[start:end].split() == surface.split()
 
 
-def _name(mark: Mark) -> str:
+def _describe_mark(mark: Mark) -> str:
     return f"the span {shorten_int(mark.start)}-{shorten_int(mark.end)} ({mark.label})"

@@ -12,8 +12,8 @@ VOCABULARY_SIZE = 5000
 def count_words(words: Iterable[str], stop_words: AbstractSet[str]) -> "Counter[str]":
     """Count words for a vocabulary.
 
-    words (Iterable[str]): the tokens. What holds no letter is no word; the others count by their normal forms, case
-        ignored.
+    words (Iterable[str]): the tokens. A token without a letter is no word; words are counted by their normal forms,
+        ignoring case.
     stop_words (AbstractSet[str]): words left out, by their normal forms.
     RETURNS (Counter[str]): how often each word occurs.
     """
@@ -22,20 +22,19 @@ def count_words(words: Iterable[str], stop_words: AbstractSet[str]) -> "Counter[
 
 
 def top_words(counts: Mapping[str, int], size: int = VOCABULARY_SIZE) -> Set[str]:
-    """Return the most frequent words; of equally frequent ones the first of the alphabet."""
+    """Return the most frequent words; equally frequent ones in alphabetical order."""
     return set(sorted(counts, key=lambda word: (-counts[word], word))[:size])
 
 
 def vocabulary_overlap(
     counts: Mapping[str, Mapping[str, int]], size: int = VOCABULARY_SIZE
 ) -> Dict[Tuple[str, str], float]:
-    """Return how much of their vocabularies each two domains share, in percent.
+    """Return the vocabulary overlap of each pair of domains, in percent.
 
     The vocabulary of a domain is its `size` most frequent words. The overlap of two domains is the number of words
-    in both vocabularies, divided by the number of words in the smaller one: 100 where one holds all of the other.
-    With enough text both vocabularies have `size` words, and it is the share of `size` words that they have in
-    common. A domain without words shares 0. The paper does not print its divisor; this one does not punish a set
-    for being too small to fill a vocabulary.
+    in both vocabularies, divided by the number of words in the smaller one: 100 if one contains the other. With enough
+    text both vocabularies have `size` words. A domain without words has an overlap of 0. The paper does not state its
+    divisor; this one does not penalize a set that is too small to fill a vocabulary.
 
     counts (Mapping[str, Mapping[str, int]]): word counts by domain.
     size (int): the size of a vocabulary.

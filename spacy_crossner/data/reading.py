@@ -1,4 +1,4 @@
-"""Text files in any of the formats, read as sentences."""
+"""Read text files of any supported format as sentences."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence
 
-from .alignment import Text, Tokenize, check_repairs
+from .alignment import Tokenize, TokenizedText, check_repairs
 from .brat import TEXT_SUFFIX, is_brat, read_brat
 from .characters import is_blank_line
 from .column_files import ColumnFile, check_outside, check_tags, choose_scheme, read_files, share_notation
@@ -20,15 +20,15 @@ from .notations import Notation, TagWriter, find_notation, read_counts
 from .schemes import Scheme
 from .sentences import Sentence
 
-# Repairs that take an entity away. They may not take the last.
+# Repairs that remove an entity. They must not remove the last one of a file.
 DESTROYING = {UNKNOWN_TAG.repair, EMPTY_LABEL.repair}
 
-# The share of lines with an entity that makes a text one with markup, where it may be plain text.
+# Fraction of lines with an entity from which on a text that may be plain text is read as markup.
 LEAST_MARKUP = 0.05
 
 
 class Format(StrEnum):
-    """A file format; `auto` has it told from the file."""
+    """A file format; `auto` detects it from the file."""
 
     auto = "auto"
     conll = "conll"
@@ -39,18 +39,18 @@ class Format(StrEnum):
 
 @dataclass
 class Source:
-    """A text file that was opened and is about to be read.
+    """A text file that is open for reading.
 
-    path (Path): the file, or a folder of brat's pairs.
+    path (Path): the file, or a folder of brat's files.
     format (Optional[Format]): its format, None for plain text.
     raw (bool): whether to read it without annotation.
-    faults (Faults): what was mended and noted, complete once the sentences are read.
-    lines (Iterable[Line]): its lines, to be read once.
-    columns (Optional[ColumnFile]): where it may have columns, what they hold.
-    rows (List[TaggedSentence]): its sentences where it has columns.
-    scheme (Scheme): the scheme of its tags where it has some.
-    items (List[Item]): its sentences where it is JSON.
-    forms (List[str]): the forms of its records where it is JSON.
+    faults (Faults): its repairs and notes, complete once the sentences are read.
+    lines (Iterable[Line]): its lines, which can be read once.
+    columns (Optional[ColumnFile]): its columns, if it may have some.
+    rows (List[TaggedSentence]): its sentences, if it has columns.
+    scheme (Scheme): the scheme of its tags, if it has tags.
+    items (List[Item]): its sentences, if it is JSON.
+    forms (List[str]): the forms of its records, if it is JSON.
     """
 
     path: Path
@@ -69,8 +69,7 @@ class Source:
 
         tokenize (Tokenize): the tokenizer for running text.
         YIELDS (Sentence): the sentences, at least one.
-        RAISES (DataError): the file has a fault that is not to be mended, no sentence, or no entity left of those that
-            were to be mended.
+        RAISES (DataError): the file has a fault that is not repaired, it has no sentence, or repairs left no entity.
         """
         sentences = entities = 0
         for sentence in self._read_annotated(tokenize):
@@ -106,7 +105,7 @@ class Source:
                     if line.strip(" \t"):
                         self.faults.note("lines of blanks and zero-width characters alone left out")
                 else:
-                    yield Text.from_doc(tokenize(line.strip(" \t")), number).sentence(None)
+                    yield TokenizedText.from_doc(tokenize(line.strip(" \t")), number).sentence(None)
 
 
 def open_files(
@@ -117,19 +116,19 @@ def open_files(
     raw: Optional[bool] = False,
     repair: bool = False,
 ) -> List[Source]:
-    """Open text files that belong together: the splits of one set.
+    """Open the text files of one data set: its splits.
 
-    The scheme of tags is told from all of them, as a small one alone may not show it.
+    The scheme of the tags is detected from all files together, because a small file alone may not show it.
 
     paths (Sequence[Path]): the files.
-    format (Format): the format of all of them; by default told for each.
+    format (Format): the format of all files; by default it is detected for each file.
     scheme (Scheme): the scheme of the tags in columns.
-    raw (Optional[bool]): read without annotation. Files are then plain text, one sentence or paragraph a line, but
-        for JSONL by its name and for another format that `format` asks for. None takes a file for plain text where
-        it holds neither columns nor markup, and is an error where it is False.
-    repair (bool): mend and count what can be mended.
+    raw (Optional[bool]): read without annotation. True: files are plain text, one sentence or paragraph per line,
+        unless the suffix is that of JSON or `format` names another format. None: a file with neither columns nor markup
+        is plain text. False: such a file is an error.
+    repair (bool): repair and count the faults that can be repaired.
     RETURNS (List[Source]): one for each file.
-    RAISES (DataError): a file cannot be read, its format cannot be told, or its columns have a fault.
+    RAISES (DataError): a file cannot be read, its format cannot be detected, or its columns have a fault.
     """
     sources = [_open_file(Faults(Path(path), repair), format, raw, scheme) for path in paths]
     share_notation([source.columns for source in sources if source.columns])
@@ -137,16 +136,16 @@ def open_files(
         if source.columns:
             source.format = _settle_format(source.columns, format, raw)
             source.raw = bool(raw) or source.format is None
-    read = [source for source in sources if source.format is Format.conll]
-    rows, scheme_of_columns = read_files([source.columns for source in read if source.columns], scheme)
-    for source, sentences in zip(read, rows, strict=True):
+    column_sources = [source for source in sources if source.format is Format.conll]
+    rows, scheme_of_columns = read_files([source.columns for source in column_sources if source.columns], scheme)
+    for source, sentences in zip(column_sources, rows, strict=True):
         source.lines, source.rows, source.scheme = (), sentences, scheme_of_columns
     _share_json_scheme(sources, scheme)
     return sources
 
 
 def _share_json_scheme(sources: Sequence[Source], scheme: Scheme) -> None:
-    """Have the tags in JSON files that belong together read by one notation and scheme, told from all of them."""
+    """Detect one notation and scheme for the tags in the JSON files of a data set, from all of them."""
     items = [item for source in sources for item in source.items if isinstance(item, TagItem)]
     if items:
         tags = Counter(tag for item in items for tag in item.rows.tags)
@@ -158,8 +157,8 @@ def _share_json_scheme(sources: Sequence[Source], scheme: Scheme) -> None:
             item.rows.tags = [write(tag) for tag in item.rows.tags]
         if reading.notation is Notation.label:
             first = next(source for source in sources if items[0] in source.items)
-            how = "in the file, or in what wrote it"
-            check_outside((tag for item in items for tag in item.rows.tags), how, first.faults)
+            rename_hint = "in the file, or in what wrote it"
+            check_outside((tag for item in items for tag in item.rows.tags), rename_hint, first.faults)
         if scheme is Scheme.auto:
             scheme = choose_scheme([[item.rows for item in items]], [reading.notation])
     for source in sources:
@@ -169,8 +168,8 @@ def _share_json_scheme(sources: Sequence[Source], scheme: Scheme) -> None:
 
 
 def _open_file(faults: Faults, format: Format, raw: Optional[bool], scheme: Scheme) -> Source:
-    """Open one file: look for columns where it may have some, read the records of JSON, make other lines ready."""
-    # With `raw` a text is read by itself, whatever lies beside it.
+    """Open one file: find columns if it may have some, read JSON records, or keep the lines for other formats."""
+    # With `raw` a text is read by itself, even if there is an annotation file.
     is_pair = format is Format.auto and is_brat(faults.path) and not (raw and faults.path.suffix == TEXT_SUFFIX)
     if format is Format.brat or is_pair:
         return Source(faults.path, Format.brat, bool(raw), faults)
@@ -180,27 +179,27 @@ def _open_file(faults: Faults, format: Format, raw: Optional[bool], scheme: Sche
         format = Format.jsonl
     if format is Format.auto and raw:
         return Source(faults.path, None, True, faults, lines)
-    listed = list(lines)
+    line_list = list(lines)
     if format in (Format.auto, Format.conll):
-        return Source(faults.path, None, bool(raw), faults, listed, columns=ColumnFile.of(listed, scheme, faults))
+        return Source(faults.path, None, bool(raw), faults, line_list, columns=ColumnFile.of(line_list, scheme, faults))
     if format is Format.jsonl:
         context = Context(faults, raw)
-        items = read_items(listed, context)
+        items = read_items(line_list, context)
         return Source(faults.path, format, bool(raw), faults, items=items, forms=context.forms)
-    return Source(faults.path, format, bool(raw), faults, listed)
+    return Source(faults.path, format, bool(raw), faults, line_list)
 
 
 def _settle_format(file: ColumnFile, format: Format, raw: Optional[bool]) -> Optional[Format]:
-    """Tell columns from markup by what most lines are, so that a slip in one is found as a slip; None for neither.
+    """Decide between columns and markup by the majority of lines, so that a faulty line is reported; None for neither.
 
-    RAISES (DataError): it is neither, and plain text was not asked for.
+    RAISES (DataError): the file is neither, and must not be plain text.
     """
     content = [(row.number, row.text) for row in file.table.rows if row.cells]
     markup = sum("](" in text for _, text in content)  # what a broken entity holds too
-    # In a long text without annotation such brackets may stand somewhere.
+    # A long text without annotation may contain such brackets somewhere.
     if format is Format.auto and markup > file.tagged and (raw is False or markup > len(content) * LEAST_MARKUP):
         return Format.markup
-    # A line of text may end in O: in a file that may be plain text most have to.
+    # A line of plain text may end in O. So in a file that may be plain text, most lines must end in a tag.
     enough = file.tagged if raw is False else 2 * file.tagged >= len(content)
     if not content or (file.layout and (enough or format is Format.conll)):
         return Format.conll

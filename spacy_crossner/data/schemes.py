@@ -1,8 +1,8 @@
-"""Tag schemes other than BIO, read as BIO. How a tag is written is the matter of `notations`.
+"""Tag schemes, all read as BIO. For the way tags are written see `notations`.
 
-* BIO (IOB2): `B-` begins every entity, `I-` goes on with it.
-* IOB1: `I-` begins an entity and goes on with it; `B-` begins one only where an entity of the same type ends just
-  before, as nothing else tells the two apart.
+* BIO (IOB2): `B-` begins every entity, `I-` continues it.
+* IOB1: `I-` begins an entity and continues it; `B-` begins one only directly after an entity of the same type, to
+  separate the two.
 * BIOES: `S-` is an entity of one token, `E-` the last token of a longer one. BILOU writes `U-` and `L-` for them, BMEWO
   `W-` for `S-` and `M-` for `I-`.
 * IO: neighbours of one label are one entity, whose tags are `I-` with the label, or the label alone.
@@ -16,7 +16,7 @@ from .faults import EMPTY_LABEL, ILLEGAL_INSIDE, UNFINISHED, UNKNOWN_TAG
 
 
 class Scheme(StrEnum):
-    """A tag scheme; `auto` has `detect_scheme` find it."""
+    """A tag scheme; with `auto`, `detect_scheme` finds it."""
 
     auto = "auto"
     iob1 = "iob1"
@@ -29,22 +29,21 @@ PREFIXES = {Scheme.iob1: "BI", Scheme.bio: "BI", Scheme.bioes: "BIESLUMW", Schem
 
 ANY_PREFIX = PREFIXES[Scheme.bioes]
 
-# Called with the position of a tag, its fault and the values that the fault's text asks for.
+# Called with the position of a tag, its fault and the values for the placeholders of the fault's text.
 Report = Callable[..., None]
 
 
 def is_tag(text: str, prefixes: str = ANY_PREFIX) -> bool:
-    """Say whether a text is `O` or one of the prefixes, a hyphen and perhaps a label."""
+    """Return whether a text is `O`, or one of the prefixes with a hyphen and possibly a label."""
     return text == OUTSIDE or (text[:1] in prefixes and text[1:2] == "-")
 
 
 def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
-    """Tell the scheme of tag sequences.
+    """Detect the scheme of tag sequences.
 
-    BIOES has `E-`, `S-`, `L-` or `U-` tags, at least as many as entities that end without one: a slip in a BIO file
-    does not make it BIOES. IOB1 is a set in which every `B-` follows an entity of its own type and an `I-` begins an
-    entity; a single `I-` that does so, with no `B-` at all, may as well be a slip and proves nothing. Everything else
-    is BIO.
+    BIOES: there are `E-`, `S-`, `L-` or `U-` tags, at least as many as entities that end without one, so that a typing
+    error in a BIO file does not make it BIOES. IOB1: every `B-` follows an entity of its own type and an `I-` begins an
+    entity; a single such `I-` without any `B-` may be an error and is no evidence. Otherwise BIO.
 
     sentences (Iterable[Sequence[str]]): the tags, sentence by sentence.
     RETURNS (Scheme): the scheme.
@@ -62,7 +61,7 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
             last, before = prefix, label
     if closing and closing >= unfinished:
         return Scheme.bioes
-    # Two pieces of evidence, one of them an I- tag that begins an entity.
+    # IOB1 needs two pieces of evidence, one of them an I- tag that begins an entity.
     return Scheme.iob1 if lone_inside and lone_inside + needed_begin > 1 and not needless_begin else Scheme.bio
 
 
@@ -82,8 +81,8 @@ def to_bio(tags: Sequence[str], scheme: Scheme, report: Report) -> List[str]:
         prefix, label = split_tag(tag)
         continues = prefix in "IELM" and is_open and label == before[1]
         if scheme is Scheme.bioes and is_open and not continues:
-            at, found = (i, repr(tag)) if i < len(tags) else (i - 1, "the end of the sentence")
-            report(at, UNFINISHED, f"{found} after {'-'.join(before)!r}")
+            position, found = (i, repr(tag)) if i < len(tags) else (i - 1, "the end of the sentence")
+            report(position, UNFINISHED, f"{found} after {'-'.join(before)!r}")
         if prefix in "IELM" and not continues and scheme not in (Scheme.iob1, Scheme.io):
             report(i, ILLEGAL_INSIDE, f"{tag!r} with nothing to continue", opener=f"B-{label}", inside=f"I-{label}")
         bio.append(OUTSIDE if not label else f"{'I' if continues else 'B'}-{label}")
@@ -92,7 +91,7 @@ def to_bio(tags: Sequence[str], scheme: Scheme, report: Report) -> List[str]:
 
 
 def _known_tag(position: int, tag: str, scheme: Scheme, report: Report) -> str:
-    """Return the tag, or `O` for one that was reported."""
+    """Return the tag, or `O` for a tag that was reported."""
     if not is_tag(tag, PREFIXES[scheme]):
         known = " ".join(f"{prefix}-X" for prefix in PREFIXES[scheme])
         report(position, UNKNOWN_TAG, f"the tag {tag!r}", tags=f"{known} ({scheme})")

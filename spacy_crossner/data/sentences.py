@@ -1,4 +1,4 @@
-"""A sentence as every reader yields it, and the Doc made of it."""
+"""A sentence, as every reader yields it, and its conversion to a Doc."""
 
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
@@ -16,11 +16,10 @@ class Sentence:
 
     words (List[str]): the tokens.
     spans (Optional[List[TagSpan]]): the entities, in order and without overlap; None without annotation.
-    line (int): where it begins in its file, counted from 1 (in a DocBin: the number of the doc).
-    spaces (Optional[List[bool]]): whether a blank follows each token; None where that is not known.
-    unannotated (Tuple[int, ...]): tokens outside of the entities of which nobody has said what they are, in a
-        sentence with annotation.
-    document (int): the number of its document in the file; 0 where the file has no document marks.
+    line (int): its first line in the file, counted from 1 (in a DocBin: the number of the doc).
+    spaces (Optional[List[bool]]): whether a space follows each token; None if that is not known.
+    unannotated (Tuple[int, ...]): tokens without annotation in a sentence with annotation.
+    document (int): the number of its document in the file; 0 if the file has no document marks.
     """
 
     words: List[str]
@@ -34,7 +33,7 @@ class Sentence:
 def make_doc(vocab: Vocab, sentence: Sentence, domain: Optional[str]) -> Doc:
     """Build the gold Doc of a sentence.
 
-    Without known blanks the Doc is built from its words alone: spaCy's `Corpus` then keeps these tokens. Without
+    If spaces are not known the Doc is built from its words alone: spaCy's `Corpus` then keeps these tokens. Without
     annotation the entities are never set, so that `get_aligned_ner` gives None for every token, as it does for the
     unannotated tokens of other sentences.
 
@@ -58,7 +57,7 @@ def read_doc(doc: Doc, number: int) -> Sentence:
     doc (Doc): the doc.
     number (int): its place among the docs of its file, counted from 1.
     """
-    # One token without annotation is an unlabelled token of a labelled doc, all of them an unlabelled doc.
+    # If all tokens have no annotation, the doc is unlabelled.
     spans = [(ent.start, ent.end, ent.label_) for ent in doc.ents] if doc.has_annotation("ENT_IOB") else None
     spaces = None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in doc]
     unannotated = () if spans is None else tuple(token.i for token in doc if not token.ent_iob)

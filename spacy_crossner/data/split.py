@@ -1,4 +1,4 @@
-"""A seeded split of one set into named parts."""
+"""Split a set into named parts at random, by a seed."""
 
 import random
 from dataclasses import dataclass, field
@@ -15,19 +15,19 @@ from .files import check_inputs, write_files
 from .manifest import MANIFEST, SPLIT, find_stale, make_manifest
 from .normal_form import sentence_key
 
-# Either spelling: with the wrong one the part would keep its annotation unseen.
+# Both spellings: otherwise a part with the other one would silently keep its annotation.
 UNLABELLED = ("unlabelled", "unlabeled")
 
 
 @dataclass
 class Split:
-    """What a set was split into.
+    """The result of a split.
 
     parts (Dict[str, Path]): the file of each part.
-    sizes (Dict[str, int]): its number of docs.
-    unused (int): docs in no part.
-    shared (int): texts that stand in more than one part, by their normal forms, as the set has them more than once.
-    removed (List[Path]): parts of an earlier split in the folder, taken away: they may overlap those of this one.
+    sizes (Dict[str, int]): the number of docs of each part.
+    unused (int): number of docs in no part.
+    shared (int): number of texts, by normal form, in more than one part: the set has them more than once.
+    removed (List[Path]): parts of an earlier split that were deleted, because they may overlap with the new parts.
     """
 
     parts: Dict[str, Path]
@@ -42,18 +42,18 @@ def split(
 ) -> Split:
     """Split a DocBin into parts drawn at random, in the order of the names.
 
-    The docs of a part keep the order they have in the set. The part named `unlabelled` keeps text, tokens and domain
-    mark only. All parts are written or none. With them go their sums, by which `split` and `convert` know whose they
-    are, see `manifest`.
+    The docs of a part keep their order in the set. The part named `unlabelled` keeps only text, tokens and domain mark.
+    All parts are written or none. Their checksums are written, too, so that `split` and `convert` recognize their own
+    files, see `manifest`.
 
     source (Path): the DocBin.
     output (Path): the folder for `<name>.spacy`.
-    sizes (Mapping[str, Optional[int]]): the number of docs by name; None, for the last one only, takes what is left.
+    sizes (Mapping[str, Optional[int]]): the number of docs by name; None, allowed only for the last one, for the rest.
     seed (int): the same seed gives the same parts.
-    force (bool): write over, and take away, parts that `split` did not write, or that changed since.
+    force (bool): replace and delete parts that `split` did not write, or that have changed since.
     RETURNS (Split): the parts.
-    RAISES (DataError): the set cannot be read or is too small, a part cannot be written, the set is itself a part to be
-        written or taken away, or there are such parts and no force.
+    RAISES (DataError): the set cannot be read or is too small; a part cannot be written; the set is itself a part to be
+        replaced or deleted; or, without force, a part was not written by `split` or has changed since.
     """
     source, output = Path(source), Path(output)
     docs = read_docbin(source, Vocab())
@@ -68,7 +68,7 @@ def split(
     unlabelled = {
         name: [without_annotation(doc, doc.vocab) for doc in part] for name, part in parts.items() if name in UNLABELLED
     }
-    # Before force: the set itself is never a part to replace.
+    # Also with force, the set itself is never replaced.
     check_inputs(paths.values(), [source])
     contents = {paths[name]: pack_docs(part) for name, part in {**parts, **unlabelled}.items()}
     stale = find_stale(output, contents, [], force=force, writer=SPLIT)
@@ -80,7 +80,7 @@ def split(
 
 
 def _fit_sizes(sizes: Mapping[str, Optional[int]], total: int, faults: Faults) -> Dict[str, int]:
-    """Return the size of every part, that of the rest included."""
+    """Return the size of every part, including the rest."""
     named = sum(size or 0 for size in sizes.values())
     given = " + ".join(f"{name} {'rest' if size is None else size}" for name, size in sizes.items())
     if any(size is not None and size < 1 for size in sizes.values()) or None in list(sizes.values())[:-1]:
@@ -92,6 +92,6 @@ def _fit_sizes(sizes: Mapping[str, Optional[int]], total: int, faults: Faults) -
 
 
 def _count_shared(parts: Mapping[str, List[Doc]]) -> int:
-    """Return the number of texts that stand in more than one part."""
+    """Return the number of texts in more than one part."""
     texts = [{sentence_key(doc.text) for doc in part} for part in parts.values()]
     return sum(map(len, texts)) - len(set().union(*texts))

@@ -11,8 +11,6 @@ from spacy.language import Language
 from ..annotations.domains import get_domain, get_language
 from .alignment import Tokenize
 from .brat import is_brat
-from .convert import SPLITS
-from .convert import SUFFIXES as SPLIT_SUFFIXES
 from .docbin import read_docbin
 from .faults import ILLEGAL_INSIDE, NO_SPLITS, UNREADABLE, Faults
 from .normal_form import name_key, sentence_key
@@ -20,21 +18,23 @@ from .overlap import VOCABULARY_SIZE, count_words, vocabulary_overlap
 from .reading import open_files
 from .running import TokenFit
 from .sentences import Sentence, read_doc
+from .split_files import SPLITS
+from .split_files import SUFFIXES as SPLIT_SUFFIXES
 from .tokenizing import blank_pipeline, bounded
 
 DOCBIN_SUFFIX = ".spacy"
 
 SUFFIXES = (".txt", ".jsonl", DOCBIN_SUFFIX)
 
-# A sentence, the domain that it counts for, and its language.
-Marked = Tuple[Sentence, str, str]
+# A sentence, its domain and its language.
+MarkedSentence = Tuple[Sentence, str, str]
 
 
 @dataclass
 class SplitStats:
     """Counts of one file.
 
-    sentences (int): sentences, one a doc in a DocBin.
+    sentences (int): sentences; in a DocBin, docs.
     tokens (int): tokens.
     entities (int): entities.
     entity_tokens (int): tokens inside entities.
@@ -42,10 +42,10 @@ class SplitStats:
     without_entity (int): sentences with annotation on each token that hold no entity.
     unlabelled (int): sentences without annotation.
     unannotated (int): tokens without annotation in sentences that have some.
-    illegal (int): tags in a text file that continue nothing, each counted as the beginning of an entity.
-    duplicates (int): sentences that stood in the file before, by their normal forms.
+    illegal (int): I- tags in a text file that continue no entity; each is counted as the beginning of an entity.
+    duplicates (int): sentences that repeat an earlier one of the file, by their normal forms.
     per_type (Dict[str, int]): entities by label, the most frequent first.
-    repairs (Dict[str, int]): every other fault that was mended to read the file.
+    repairs (Dict[str, int]): all other faults that were repaired to read the file.
     shared (Dict[str, int]): sentences that also occur in another split of the folder, by that split.
     shared_any (int): sentences that also occur in any split before this one (for test: in train or dev).
     misfits (int): entities that begin or end inside a token of the language's tokenizer, see `TokenFit`.
@@ -89,15 +89,15 @@ class Stats:
 
 
 def stats(paths: Sequence[Path], *, lang: str = "en", vocabulary_size: int = VOCABULARY_SIZE) -> Stats:
-    """Count what files and folders hold. Faults in text files are mended and counted, not raised.
+    """Count the content of files and folders. Faults in text files are repaired and counted, not raised.
 
     paths (Sequence[Path]): DocBins, text files in any format (plain text too, as sentences without annotation),
         folders of them, or folders of such folders. Files of one folder are splits of one set. JSON lists (`.json`) in
-        folders count where they have the name of a split; a folder of brat's files is one split.
-    lang (str): the language, for the tokenizer and for the stop words; DocBins are of the language of their marks.
+        folders count if they have the name of a split; a folder of brat's files is one split.
+    lang (str): the language of text files, for the tokenizer and the stop words; docs in DocBins have a language mark.
     vocabulary_size (int): the number of words in the vocabulary of a domain.
-    RETURNS (Stats): the counts; domains are told by the marks in DocBins and by the names of sets elsewhere.
-    RAISES (DataError): a file cannot be read at all, or a folder holds none.
+    RETURNS (Stats): the counts. The domain is the mark of a doc, or the name of the set for text files.
+    RAISES (DataError): a file cannot be read, or a folder holds no data file.
     """
     nlp = blank_pipeline(lang)
     sets: Dict[str, Dict[str, SplitStats]] = {}
@@ -135,28 +135,30 @@ def _stop_words(lang: str) -> FrozenSet[str]:
     return frozenset(name_key(word, ignore_case=True) for word in blank_pipeline(lang).Defaults.stop_words)
 
 
-def _read_set(name: str, files: Mapping[str, Path], nlp: Language) -> Dict[str, Tuple[List[Marked], Counter[str]]]:
-    """Read the splits of a set: for each its sentences with their domains and languages, and what was mended."""
+def _read_set(
+    name: str, files: Mapping[str, Path], nlp: Language
+) -> Dict[str, Tuple[List[MarkedSentence], Counter[str]]]:
+    """Read the splits of a set: for each its sentences with their domains and languages, and its repairs."""
     lang = str(nlp.lang)
-    read: Dict[str, Tuple[List[Marked], Counter[str]]] = {}
+    read_splits: Dict[str, Tuple[List[MarkedSentence], Counter[str]]] = {}
     texts = [path for path in files.values() if path.suffix != DOCBIN_SUFFIX]
     sources = {source.path: source for source in open_files(texts, raw=None, repair=True)}
     for split, path in files.items():
         if path in sources:
             source = sources[path]
             sentences = source.read(bounded(nlp.tokenizer))
-            read[split] = ([(sentence, name, lang) for sentence in sentences], source.faults.repairs)
+            read_splits[split] = ([(sentence, name, lang) for sentence in sentences], source.faults.repairs)
         else:
             docs = enumerate(read_docbin(path, nlp.vocab), 1)
             marked = [
                 (read_doc(doc, number), get_domain(doc) or name, get_language(doc) or lang) for number, doc in docs
             ]
-            read[split] = (marked, Counter())
-    return read
+            read_splits[split] = (marked, Counter())
+    return read_splits
 
 
 def _count_split(sentences: Sequence[Sentence], texts: Sequence[str]) -> SplitStats:
-    """Count the sentences of a split, given with their normal forms, and what they hold."""
+    """Count the sentences, tokens and entities of a split; `texts` are the normal forms of the sentences."""
     spans = [span for sentence in sentences for span in sentence.spans or []]
     lengths = [len(sentence.words) for sentence in sentences]
     return SplitStats(
@@ -176,9 +178,9 @@ def _count_split(sentences: Sequence[Sentence], texts: Sequence[str]) -> SplitSt
 def find_sets(paths: Iterable[Path]) -> Dict[str, Dict[str, Path]]:
     """Return the files to count, by set and split.
 
-    A set has the name of its folder, or its whole path where two folders have the same name; a split that of its file
-    without the ending, or with it where two files differ in nothing else. Splits are in the order train, dev, test,
-    others.
+    The name of a set is that of its folder, or the whole path if two folders have the same name. The name of a split is
+    that of its file without the suffix, or with it if two files differ only in the suffix. Splits are in the order
+    train, dev, test, others.
 
     paths (Iterable[Path]): files, folders, folders of folders.
     RETURNS (Dict[str, Dict[str, Path]]): file by set and split.
@@ -188,13 +190,13 @@ def find_sets(paths: Iterable[Path]) -> Dict[str, Dict[str, Path]]:
     for path in map(Path, paths):
         if not path.exists():
             raise Faults(path).error(UNREADABLE, None, "no such file or folder")
-        found = _list_data(path)
-        if not found:
+        data_files = _list_data(path)
+        if not data_files:
             raise Faults(path).error(NO_SPLITS, None, "no data file", form=f"files ending in {' or '.join(SUFFIXES)}")
-        for file in found:
-            # A folder of brat's files is a set by itself, but for that of a split.
-            alone = file.is_dir() and file.name not in SPLITS
-            folders.setdefault(file if alone else file.parent, []).append(file)
+        for file in data_files:
+            # A folder of brat's files is a set by itself, unless it has the name of a split.
+            is_own_set = file.is_dir() and file.name not in SPLITS
+            folders.setdefault(file if is_own_set else file.parent, []).append(file)
     names = Counter(folder.resolve().name for folder in folders)
     return {
         folder.resolve().name if names[folder.resolve().name] == 1 else str(folder): _name_splits(files)
@@ -203,23 +205,25 @@ def find_sets(paths: Iterable[Path]) -> Dict[str, Dict[str, Path]]:
 
 
 def _list_data(path: Path) -> List[Path]:
-    """Return the data files in a folder and in the folders in it, one of brat's files as a whole; a file itself."""
+    """Return the data files of a folder and its subfolders; a folder of brat's files is one. A file gives itself."""
     if not path.is_dir():
         return [path]
     folders = [path, *(folder for folder in sorted(path.iterdir()) if folder.is_dir())]
-    found: List[Path] = []
+    data_files: List[Path] = []
     for folder in folders:
-        splits = [below for split in SPLITS if (below := folder / split).is_dir() and is_brat(below)]
+        splits = [
+            split_folder for split in SPLITS if (split_folder := folder / split).is_dir() and is_brat(split_folder)
+        ]
         files = [file for file in folder.iterdir() if file.is_file() and _is_data(file)]
         if is_brat(folder) and not splits and not any(file.stem in SPLITS for file in files):
-            found.append(folder)
+            data_files.append(folder)
         else:
-            found += [*splits, *files]
-    return list(dict.fromkeys(found))
+            data_files += [*splits, *files]
+    return list(dict.fromkeys(data_files))
 
 
 def _is_data(file: Path) -> bool:
-    """Say whether a file in a folder is data. One like `.json`, which may be a list of labels, needs a split's name."""
+    """Return whether a file in a folder is data. A `.json` file may be a label list: it needs a split's name."""
     return file.suffix in SUFFIXES or (file.suffix in SPLIT_SUFFIXES and file.stem in SPLITS)
 
 

@@ -1,4 +1,4 @@
-"""Lines cut into cells: columns separated by tabs, by blanks, or by quoted commas or semicolons (CSV)."""
+"""Cut lines into cells: columns separated by tabs, by blanks, or by commas or semicolons with quotes (CSV)."""
 
 import csv
 import re
@@ -13,7 +13,7 @@ DOCUMENT_MARKER = re.compile(r"[\ufeff]?\"?-+DOCSTART-+(?![\w-])", re.IGNORECASE
 
 
 class Separator(StrEnum):
-    """What separates the cells of a line."""
+    """The separator of the cells of a line."""
 
     blank = "tabs or blanks"
     quoted_tab = "tabs, with quotes"
@@ -24,7 +24,7 @@ class Separator(StrEnum):
 DELIMITERS = {Separator.quoted_tab: "\t", Separator.comma: ",", Separator.semicolon: ";"}
 
 _ODD_BLANKS = re.compile(f"[{ODD_BLANK}]+")
-# A quote as CSV writes it and as plain columns do.
+# A quotation mark as a cell, in CSV and in plain columns.
 _QUOTED_QUOTE = re.compile(r'(?:^|\t)""""(?:\t|$)')
 _PLAIN_QUOTE = re.compile(r'(?:^|\t)"(?:\t|$)')
 
@@ -67,7 +67,7 @@ class Row:
 
     number (int): its number, counted from 1.
     text (str): the line.
-    cells (List[str]): its cells; none for a line between sentences.
+    cells (List[str]): its cells; empty for a line between sentences.
     """
 
     number: int
@@ -76,7 +76,7 @@ class Row:
 
     @property
     def is_hashed(self) -> bool:
-        """Whether it begins as a comment does."""
+        """Whether it begins with #, like a comment."""
         return self.text.startswith("#")
 
 
@@ -85,9 +85,9 @@ class Table:
     """The lines of a file, cut by one separator.
 
     separator (Separator): the separator.
-    rows (List[Row]): the lines, the header not among them.
-    header (List[str]): the names of the columns in lower case, none without a header line.
-    header_lines (int): how often the header line stands in the file.
+    rows (List[Row]): the lines, without the header.
+    header (List[str]): the names of the columns in lower case; empty without a header line.
+    header_lines (int): how often the header line occurs in the file.
     """
 
     separator: Separator
@@ -96,7 +96,7 @@ class Table:
     header_lines: int = 0
 
     def filled(self) -> List[Row]:
-        """Return the rows that hold cells and do not begin as a comment does; all where all do."""
+        """Return the rows with cells that do not begin with #; if all begin with #, all rows with cells."""
         filled = [row for row in self.rows if row.cells]
         return [row for row in filled if not row.is_hashed] or filled
 
@@ -114,16 +114,16 @@ class Table:
 
 
 def is_boundary(text: str) -> bool:
-    """Say whether a line separates sentences: it shows nothing, or marks a document (`-DOCSTART-`)."""
+    """Return whether a line separates sentences: it is blank, or marks a document (`-DOCSTART-`)."""
     if text[:1].isalnum():  # most lines
         return False
     return is_blank_line(text) or DOCUMENT_MARKER.match(text) is not None
 
 
 def split_columns(text: str) -> List[str]:
-    """Cut a line at its tabs, without a tab at its blanks, without either at its no-break and other odd blanks.
+    """Cut a line at tabs; without tabs at spaces; without either at no-break and other odd blanks.
 
-    Blanks around a column and at the end of the line do not count.
+    Blanks around a column and at the end of the line are removed.
     """
     text = text.rstrip(" \t")
     if "\t" in text:
@@ -134,7 +134,7 @@ def split_columns(text: str) -> List[str]:
 
 
 def split_quoted(text: str, delimiter: str) -> Optional[List[str]]:
-    """Cut a line of CSV; None where its quotes do not match."""
+    """Cut a line of CSV; None if its quotes do not match."""
     try:
         return [cell.strip(" ") for cell in next(csv.reader([text], delimiter=delimiter, strict=True))]
     except (csv.Error, StopIteration):
@@ -142,25 +142,25 @@ def split_quoted(text: str, delimiter: str) -> Optional[List[str]]:
 
 
 def split_at_breaks(lines: Sequence[Line]) -> List[Line]:
-    """Cut lines at Unicode's other line ends where there are rows on both sides: with columns, as many in all parts.
+    """Cut lines at Unicode's other line ends if all parts are rows, with the same number of columns.
 
-    One inside a token stays, as there is a part without a tag.
+    A line end inside a token is kept, because then a part has no tag.
 
     RETURNS (List[Line]): the lines; parts keep the number of their line.
     """
-    found: List[Line] = []
+    cut_lines: List[Line] = []
     for number, text in lines:
         parts = text.splitlines() if LINE_BREAKS.search(text) else [text]
         filled = [part for part in parts if not is_blank_line(part)]
-        separator = next((each for each in "\t ,;" if each in text), "\t")
+        separator = next((mark for mark in "\t ,;" if mark in text), "\t")
         widths = {len(list(filter(None, part.split(separator)))) for part in filled}
         are_rows = len(filled) > 1 and len(widths) == 1 and min(widths) > 1
-        found += [(number, part) for part in parts] if are_rows else [(number, text)]
-    return found
+        cut_lines += [(number, part) for part in parts] if are_rows else [(number, text)]
+    return cut_lines
 
 
 def find_separators(lines: Sequence[Line]) -> Iterator[Separator]:
-    """Yield the separators that the lines may have, the likeliest first."""
+    """Yield the possible separators of the lines, the likeliest first."""
     texts = [text for _, text in lines if not is_boundary(text)]
     quoted = any(map(_QUOTED_QUOTE.search, texts)) and not any(map(_PLAIN_QUOTE.search, texts))
     yield Separator.quoted_tab if quoted else Separator.blank
@@ -174,7 +174,7 @@ def find_separators(lines: Sequence[Line]) -> Iterator[Separator]:
 def read_table(lines: Sequence[Line], separator: Separator) -> Table:
     """Cut lines into cells.
 
-    A line with quotes that do not match is one cell. A line of CSV with empty cells alone separates sentences.
+    A line with quotes that do not match is one cell. A line of CSV with only empty cells separates sentences.
     """
     table = Table(separator)
     for number, text in lines:
@@ -183,8 +183,8 @@ def read_table(lines: Sequence[Line], separator: Separator) -> Table:
         elif separator is Separator.blank:
             cells = split_columns(text)
         else:
-            found = split_quoted(text, DELIMITERS[separator])
-            cells = [text] if found is None else found if any(found) else []
+            quoted_cells = split_quoted(text, DELIMITERS[separator])
+            cells = [text] if quoted_cells is None else quoted_cells if any(quoted_cells) else []
         table.rows.append(Row(number, text, cells))
     first = next((row for row in table.rows if row.cells and not row.is_hashed), None)
     if first is not None and is_header(first.cells):
@@ -196,13 +196,13 @@ def read_table(lines: Sequence[Line], separator: Separator) -> Table:
 
 
 def uncut_table(lines: Sequence[Line]) -> Table:
-    """Return lines that have no columns, each as one cell."""
+    """Return a table of lines without columns, each line as one cell."""
     rows = [Row(number, text, [] if is_boundary(text) else [text]) for number, text in lines]
     return Table(Separator.blank, rows)
 
 
 def is_header(cells: Sequence[str]) -> bool:
-    """Say whether cells name columns: words, tags and perhaps others, nothing else."""
+    """Return whether all cells are names of columns, and names of a word column and a tag column are among them."""
     names = {cell.lower() for cell in cells}
     known = WORD_NAMES | TAG_NAMES | SENTENCE_NAMES | OTHER_NAMES
     return names <= known and not names.isdisjoint(WORD_NAMES) and not names.isdisjoint(TAG_NAMES)

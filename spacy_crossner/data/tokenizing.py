@@ -1,4 +1,4 @@
-"""Tokenize text of any form in a time that grows with its length."""
+"""Tokenize any text in time linear in its length."""
 
 import re
 from typing import Callable, List
@@ -9,9 +9,9 @@ from spacy.tokens import Doc
 
 from ..errors import CrossnerError
 
-# Longer than any address that a sentence holds. What is longer is no word: base64, a row of brackets, of emojis ...
+# Longer than any URL in a sentence. A longer run is no word: base64, a row of brackets, of emojis ...
 LONGEST = 2000
-# spaCy cuts such a run one sign after another and copies what is left each time: 10,000 brackets take 8 s.
+# spaCy splits off one character after another and copies the rest each time: 10,000 brackets take 8 s.
 PIECE = 100
 
 RUN = re.compile(r"\S+")
@@ -20,7 +20,7 @@ RUN = re.compile(r"\S+")
 def bounded(tokenizer: Callable[[str], Doc]) -> Callable[[str], Doc]:
     """Return a tokenizer that first cuts runs of more than 2,000 characters without a blank into pieces of 100.
 
-    The text of the doc is that which was given. Any other text is tokenized as before.
+    The text of the doc does not change. Text without such runs is tokenized as before.
     """
 
     def tokenize(text: str) -> Doc:
@@ -39,7 +39,7 @@ def bounded(tokenizer: Callable[[str], Doc]) -> Callable[[str], Doc]:
 
 
 def find_cuts(text: str) -> List[int]:
-    """Return where runs of characters that are too long for a tokenizer are cut."""
+    """Return the positions at which runs of characters that are too long for a tokenizer are cut."""
     if len(text) <= LONGEST:
         return []
     return [

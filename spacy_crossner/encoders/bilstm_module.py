@@ -1,4 +1,4 @@
-"""An encoder of words: static vectors, characters, and a BiLSTM above them."""
+"""The torch module of `bilstm.py`: static vectors, characters, and a BiLSTM above them."""
 
 from typing import List, Optional
 
@@ -8,12 +8,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from .recurrent import run_bilstm
 
-# Code points share this many rows of the character table; those below it have a row each. Row 0 is padding.
+# Number of rows of the character table that code points share, by their remainder. Row 0 is padding.
 CHARACTERS = 1024
 
 
 class CharacterCNN(nn.Module):
-    """Convolution over the characters of a word and the maximum over its places (Ma and Hovy, 2016).
+    """Convolution over the characters of a word, and the maximum over its positions (Ma and Hovy, 2016).
 
     width (int): width of the character vectors.
     filters (int): width of the output.
@@ -34,13 +34,14 @@ class CharacterCNN(nn.Module):
 
 
 def encode_characters(words: List[str], most: int) -> Tensor:
-    """Return the rows of the character table for words, 0 after their ends, shape (n_words, longest, at most `most`).
+    """Return the rows of the character table for words, 0 at padding, shape (n_words, n_characters).
 
-    Of a longer word the first and the last `most // 2` characters are taken.
+    words (List[str]): the words.
+    most (int): maximum number of characters; of a longer word the first and the last `most // 2` are taken.
     """
     half = most // 2
     cut = [word if len(word) <= most else word[:half] + word[-half:] for word in words]
-    # A word is never without a character to look at.
+    # An empty word has one character.
     rows = torch.zeros(len(cut), max(1, *map(len, cut)), dtype=torch.long)
     for row, word in zip(rows, cut, strict=True):
         row[: len(word)] = torch.tensor([1 + ord(character) % CHARACTERS for character in word])
@@ -50,12 +51,12 @@ def encode_characters(words: List[str], most: int) -> Tensor:
 
 
 class WordEncoder(nn.Module):
-    """Vectors of words, their characters, and a BiLSTM above if it is asked for.
+    """Vectors of words, features of their characters, and a BiLSTM above.
 
     vector_width (int): width of the static vectors; 0 for none.
-    table_rows (int): rows of the table of tuned vectors; 0 where they are given ready and stay as they are.
+    table_rows (int): rows of the table of tuned vectors; 0 if `forward` gets the vectors, which are not trained.
     hidden (int): width of each direction of the BiLSTM.
-    depth (int): its layers; 0 for none.
+    depth (int): layers of the BiLSTM; 0 for no BiLSTM.
     dropout (float): dropout of its input and between its layers.
     character_width (int): width of the character vectors.
     character_filters (int): width of the words' character features; 0 for none.
@@ -85,7 +86,7 @@ class WordEncoder(nn.Module):
             between = dropout if depth > 1 else 0.0
             self.lstm = nn.LSTM(width, hidden, depth, batch_first=True, bidirectional=True, dropout=between)
         else:
-            # What was saved says how wide vectors are that are not part of it.
+            # The saved state tells the width of vectors that are not part of it.
             self.register_buffer("input_width", torch.tensor(width))
 
     def forward(
@@ -100,27 +101,27 @@ class WordEncoder(nn.Module):
     ) -> Tensor:
         """Encode docs.
 
-        words (Tensor): for each token of all docs in order which of the distinct words it is, shape (n_tokens,).
+        words (Tensor): the index of each token's word among the distinct words, all docs in order, shape (n_tokens,).
         lengths (Tensor): tokens of each doc, 1 or more, on the CPU, shape (n_docs,).
         vectors (Optional[Tensor]): vectors of the distinct words, shape (n_words, vector_width).
-        rows (Optional[Tensor]): or the rows of the table that their vectors are the means of, one word after the
-            other.
-        offsets (Optional[Tensor]): where those of each word begin, shape (n_words,).
+        rows (Optional[Tensor]): with tuned vectors, the rows of the table whose mean is the vector of a word, one word
+            after the other.
+        offsets (Optional[Tensor]): index of the first row of each word, shape (n_words,).
         characters (Optional[Tensor]): see `encode_characters`.
         RETURNS (Tensor): shape (n_tokens, 2 * hidden), or (n_tokens, width of the input) without a BiLSTM.
         """
-        parts = [] if vectors is None else [vectors]
+        features = [] if vectors is None else [vectors]
         if self.table is not None:
-            parts = [self.table(rows, offsets)]
+            features = [self.table(rows, offsets)]
         if self.characters is not None and characters is not None:
-            parts.append(self.characters(characters))
+            features.append(self.characters(characters))
         # shape: (n_tokens, width)
-        flat = torch.cat(parts, dim=1).index_select(0, words)
+        flat = torch.cat(features, dim=1).index_select(0, words)
         if self.lstm is None:
-            found: Tensor = self.dropout(flat)
-            return found
+            inputs: Tensor = self.dropout(flat)
+            return inputs
         rows = pad_sequence(self.dropout(flat).split(lengths.tolist()), batch_first=True)
         dropout, training = self.lstm.dropout, self.training
-        found = run_bilstm(self.lstm.all_weights, rows, lengths, dropout=dropout, training=training)
-        mask = torch.arange(found.shape[1]) < lengths.unsqueeze(1)
-        return found[mask.to(found.device)]
+        states = run_bilstm(self.lstm.all_weights, rows, lengths, dropout=dropout, training=training)
+        mask = torch.arange(states.shape[1]) < lengths.unsqueeze(1)
+        return states[mask.to(states.device)]

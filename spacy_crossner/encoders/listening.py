@@ -1,4 +1,4 @@
-"""Layers that take their vectors from an encoder in another component, and whether that one has run."""
+"""Listeners: layers that take their vectors from an encoder in another component, and a check that it has run."""
 
 from typing import Any, Iterable, List
 
@@ -9,10 +9,10 @@ from thinc.api import Model
 
 from ..errors import CrossnerError, Errors
 
-# By the names of their layers.
+# Names of the layers that listen.
 LISTENERS = (Tok2VecListener.name, TransformerListener.name)
 # Characters of a doc that an error shows.
-SHOWN = 40
+CHARACTERS_SHOWN = 40
 
 
 def find_listeners(model: Model[Any, Any]) -> List[Model[Any, Any]]:
@@ -23,12 +23,12 @@ def find_listeners(model: Model[Any, Any]) -> List[Model[Any, Any]]:
 def require_upstream(model: Model[Any, Any], docs: Iterable[Doc], component_name: str) -> None:
     """Check that the encoder that a model listens to has run on docs, before the model predicts on them.
 
-    Without it, when it is disabled, left out, or comes later in the pipeline, listeners take zeros and say nothing.
+    If the encoder is disabled, missing, or later in the pipeline, a listener gives zeros without an error.
 
-    model (Model): the model of a component; one with an encoder of its own needs no other.
-    docs (Iterable[Doc]): the docs. Those without tokens need no vectors.
+    model (Model): the model of a component. A model without listeners passes.
+    docs (Iterable[Doc]): the docs. Docs without tokens need no vectors.
     component_name (str): the component's name, for the error.
-    RAISES (CrossnerError): a doc has no vectors, or has those of another number of tokens or of another width.
+    RAISES (CrossnerError): a doc has no vectors, or they have another number of rows than tokens or another width.
     """
     for listener in find_listeners(model):
         has_vectors = _has_pieces if listener.name == TransformerListener.name else _has_tensor
@@ -36,7 +36,7 @@ def require_upstream(model: Model[Any, Any], docs: Iterable[Doc], component_name
             if len(doc) and not has_vectors(listener, doc):
                 upstream = listener.upstream_name  # type: ignore[attr-defined]
                 kind = "transformer" if listener.name == TransformerListener.name else "tok2vec"
-                text = doc.text if len(doc.text) <= SHOWN else f"{doc.text[:SHOWN].rstrip()}..."
+                text = doc.text if len(doc.text) <= CHARACTERS_SHOWN else f"{doc.text[:CHARACTERS_SHOWN].rstrip()}..."
                 raise CrossnerError(
                     Errors.C083.format(
                         name=component_name,
@@ -47,7 +47,7 @@ def require_upstream(model: Model[Any, Any], docs: Iterable[Doc], component_name
 
 
 def _has_pieces(listener: Model[Any, Any], doc: Doc) -> bool:
-    # Where no transformer was loaded, the attribute is not there.
+    # The attribute is registered when the first transformer component is created.
     data = doc._.trf_data if doc.has_extension("trf_data") else None
     if data is None or len(data.align.lengths) != len(doc):
         return False

@@ -1,4 +1,4 @@
-"""How our torch layers predict and are updated."""
+"""The thinc shim of our torch layers: prediction in several threads, and updates."""
 
 from typing import Any, Callable, Optional
 
@@ -9,59 +9,59 @@ from torch import nn
 from ..errors import CrossnerError, Errors
 from ..threads import Lock
 
-# Switching a module takes place once, before it first predicts, so that one lock for all modules holds nobody up.
-SWITCHING = Lock()
+# A module is switched to evaluation once, before its first prediction, so one lock for all modules is enough.
+MODE_LOCK = Lock()
 
 
 class ModuleShim:
-    """Part of a thinc shim: predicts in any number of threads, and hands its parameters to an optimizer whole.
+    """Mixin for a thinc shim: predicts in any number of threads, and lets an optimizer step torch parameters.
 
-    thinc's own switches the module to evaluation for each prediction and back to training after it: while one thread
-    predicts another one switches, and dropout is on.
+    thinc's own shim switches the module to evaluation for each prediction and back to training after it: with several
+    threads, one may switch to training, and so turn on dropout, while another one predicts.
     """
 
     id: int
     _model: nn.Module
     _mixed_precision: bool
     _grad_scaler: Any
-    # The module that is in evaluation mode with all that is below it; None while it is trained.
-    _evaluated: Optional[nn.Module] = None
+    # The module whose submodules are all in evaluation mode; None while it is trained.
+    _eval_module: Optional[nn.Module] = None
 
     def predict(self, inputs: ArgsKwargs) -> Any:
-        """Return what the module makes of inputs, without gradients. The module stays in evaluation mode.
+        """Return the module's output, without gradients. The module stays in evaluation mode.
 
         inputs (ArgsKwargs): the arguments of the module.
         """
-        # `training` alone would not do: it is False at the top while another thread is still switching what is below.
-        if self._evaluated is not self._model or self._model.training:
-            with SWITCHING:
+        # `training` alone is no safe test: it is False for the module while another thread still switches submodules.
+        if self._eval_module is not self._model or self._model.training:
+            with MODE_LOCK:
                 self._model.eval()
-                self._evaluated = self._model
+                self._eval_module = self._model
         with torch.no_grad(), torch.autocast(device_type="cuda", enabled=self._mixed_precision):
             return self._model(*inputs.args, **inputs.kwargs)
 
     def begin_update(self, inputs: ArgsKwargs) -> Any:
-        """Return what the module makes of inputs in training mode, and the function that takes the gradient back."""
-        self._evaluated = None
+        """Return the module's output in training mode, and the backprop function."""
+        self._eval_module = None
         return super().begin_update(inputs)  # type: ignore[misc]
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update the weights that have a gradient.
 
-        thinc passes weights and gradient of each parameter as arrays, gets new weights back, and sets the gradient to
-        zero. An optimizer that steps torch parameters itself (`HeadAdamW.take_parameter`) needs none of that.
+        thinc passes the weights and gradient of each parameter as arrays, gets new weights back, and sets the gradient
+        to zero. An optimizer that steps torch parameters itself (`HeadAdamW.take_parameter`) gets the parameter.
 
-        RAISES (CrossnerError): the optimizer is one of thinc's and the weights have half precision.
+        RAISES (CrossnerError): the optimizer is thinc's and the weights have half precision.
         """
-        take: Optional[Callable[..., None]] = getattr(optimizer, "take_parameter", None)
-        if take is None:
+        take_parameter: Optional[Callable[..., None]] = getattr(optimizer, "take_parameter", None)
+        if take_parameter is None:
             # thinc's optimizers work on arrays of single precision.
             halves = {p.dtype for p in self._model.parameters() if p.grad is not None} & {torch.float16, torch.bfloat16}
             if halves:
                 raise CrossnerError(Errors.C087.format(dtype=str(halves.pop()).removeprefix("torch.")))
             super().finish_update(optimizer)  # type: ignore[misc]
             return
-        # Mixed precision: no step where a gradient has overflowed.
+        # Mixed precision: no step if a gradient has overflowed.
         overflow = self._grad_scaler.found_inf
         for name, parameter in self._model.named_parameters():
             if parameter.grad is None:
@@ -69,7 +69,7 @@ class ModuleShim:
             if overflow:
                 parameter.grad = None
             else:
-                take((self.id, name), parameter)
+                take_parameter((self.id, name), parameter)
         self._grad_scaler.update()
 
 

@@ -1,6 +1,6 @@
-"""Opening pre-trained encoders: the same for training and for domain-adaptive pre-training, with the same refusals.
+"""Open pre-trained encoders, with the same checks for training and for domain-adaptive pre-training.
 
-No code is ever run that comes with an encoder, and weights are read as safetensors only.
+No code that comes with an encoder is ever run, and weights are read only from safetensors files.
 """
 
 import inspect
@@ -26,9 +26,9 @@ from transformers.utils import logging as transformers_logging
 from ..errors import CrossnerError, Errors
 from .folders import check_folder, find_encoder, find_tokenizer_problem
 
-# How attention is worked out. Any other name is that of a program on the network.
+# Implementations of attention. transformers takes any other name for that of a kernel on the hub, and downloads it.
 ATTENTIONS = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
-# The part of an encoder that masked language modelling, and so an adapted encoder, does without.
+# The part of an encoder that is not used in masked language modelling, and so is missing from an adapted encoder.
 POOLER = "pooler"
 
 
@@ -37,9 +37,9 @@ def open_encoder(name: str, tokenizer_settings: Dict[str, Any], settings: Dict[s
 
     name (str): see `find_encoder`.
     tokenizer_settings (Dict[str, Any]): settings of the tokenizer.
-    settings (Dict[str, Any]): settings of the encoder; `attn_implementation` and `torch_dtype` among them.
+    settings (Dict[str, Any]): settings of the encoder; they may include `attn_implementation` and `torch_dtype`.
     RETURNS (HFObjects): both, the encoder on the device in use.
-    RAISES (CrossnerError): there is none of this name, or it cannot be used; one sentence says why.
+    RAISES (CrossnerError): there is no encoder of this name, or it cannot be used; the message gives the reason.
     """
     config = open_config(name, settings)
     tokenizer = open_tokenizer(name, tokenizer_settings)
@@ -52,8 +52,8 @@ def open_config(name: str, settings: Optional[Dict[str, Any]] = None) -> Pretrai
     """Open the config of an encoder, and check that it is the config of an encoder.
 
     name (str): see `find_encoder`.
-    settings (Optional[Dict[str, Any]]): what differs from the file.
-    RAISES (CrossnerError): there is none of this name, or it cannot be used.
+    settings (Optional[Dict[str, Any]]): settings that replace those of the file.
+    RAISES (CrossnerError): there is no encoder of this name, or it cannot be used.
     """
     check_folder(name)
     settings = {**_without_trust(name, settings or {}), "return_dict": True}
@@ -63,19 +63,19 @@ def open_config(name: str, settings: Optional[Dict[str, Any]] = None) -> Pretrai
     if attention is not None and attention not in ATTENTIONS:
         raise CrossnerError(Errors.C085.format(name=name, what=f"attn_implementation '{attention}'"))
     check_architecture(name, config)
-    # What transformers has a class for needs no code that comes with it, and what is saved names none.
+    # A model that transformers has a class for needs no code of its own, and a saved pipeline must name none.
     vars(config).pop("auto_map", None)
     return config
 
 
 def check_architecture(name: str, config: PretrainedConfig) -> None:
-    """Check that a config is that of an encoder, before a model is made of it.
+    """Check that a config is that of an encoder, before a model is created from it.
 
-    Models of other kinds may open a second one as they are made (`backbone`), by their own rules.
+    A model of another kind may open a second model when it is created (`backbone`), without our checks.
 
-    name (str): what has the config.
+    name (str): the encoder's name, for the error.
     config (PretrainedConfig): the config.
-    RAISES (CrossnerError): it is that of an encoder-decoder, of a decoder, or of no model for text.
+    RAISES (CrossnerError): it is the config of an encoder-decoder, of a decoder, or of no model for text.
     """
     kind = config.model_type
     problem = ""
@@ -95,7 +95,7 @@ def open_tokenizer(name: str, settings: Optional[Dict[str, Any]] = None) -> PreT
 
     name (str): see `find_encoder`.
     settings (Optional[Dict[str, Any]]): settings of the tokenizer.
-    RAISES (CrossnerError): there is none, or it cannot be used.
+    RAISES (CrossnerError): there is no tokenizer, or it cannot be used.
     """
     check_folder(name)
     settings = _without_trust(name, settings or {})
@@ -114,13 +114,13 @@ def open_model(
 
     name (str): see `find_encoder`.
     config (PretrainedConfig): its config.
-    auto_class (Type[Any]): `AutoModel`, or one that puts an output layer on the encoder.
+    auto_class (Type[Any]): `AutoModel`, or a class that puts an output layer on the encoder.
     dtype (Optional[Any]): type of the weights in memory; float32 if not given.
-    RETURNS (Tuple[PreTrainedModel, Dict[str, Any]]): the model, and what transformers says of its loading.
+    RETURNS (Tuple[PreTrainedModel, Dict[str, Any]]): the model, and transformers' loading information.
     RAISES (CrossnerError): weights are damaged, missing or of another shape, or the model cannot be used.
     """
     verbosity = transformers_logging.get_verbosity()
-    # Of a new output layer it would say that it is untrained.
+    # transformers would warn that a new output layer is untrained.
     transformers_logging.set_verbosity_error()
     try:
         with named_faults(name):
@@ -148,7 +148,7 @@ def open_model(
 
 
 def forward_names(model: PreTrainedModel) -> Tuple[str, ...]:
-    """Return the names of what a model takes."""
+    """Return the names of the arguments of a model's forward pass."""
     return tuple(inspect.signature(type(model).forward).parameters)
 
 
@@ -157,20 +157,21 @@ def check_vocabulary(name: str, tokenizer: PreTrainedTokenizerBase, model: PreTr
 
     RAISES (CrossnerError): the tokenizer has more tokens than the encoder has embeddings.
     """
-    table = model.get_input_embeddings().weight.shape[0]  # type: ignore[index]
-    most = max(tokenizer.get_vocab().values(), default=-1) + 1
-    if most > table:
-        problem = f"its tokenizer has {most} tokens, and there are {table} word embeddings. They are not of one model"
+    n_embeddings = model.get_input_embeddings().weight.shape[0]  # type: ignore[index]
+    n_tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
+    if n_tokens > n_embeddings:
+        problem = f"its tokenizer has {n_tokens} tokens, and there are {n_embeddings} word embeddings. "
+        problem += "They are not of one model"
         raise CrossnerError(Errors.C082.format(name=name, problem=problem))
 
 
 @contextmanager
 def named_faults(name: str, part: str = "encoder") -> Iterator[None]:
-    """Say in one sentence why an encoder cannot be opened.
+    """Replace any error of transformers and safetensors by one that gives the reason in one sentence.
 
-    name (str): its name.
-    part (str): what is opened.
-    RAISES (CrossnerError): in place of what transformers and safetensors raise.
+    name (str): the encoder's name.
+    part (str): the part that is opened: "encoder" or "tokenizer".
+    RAISES (CrossnerError): the part cannot be opened.
     """
     try:
         yield
@@ -179,7 +180,7 @@ def named_faults(name: str, part: str = "encoder") -> Iterator[None]:
     except SafetensorError as error:
         raise CrossnerError(Errors.C082.format(name=name, problem=f"its weights are damaged ({error})")) from error
     except Exception as error:
-        # transformers raises whatever its files happen to lead to, KeyError and plain Exception among others.
+        # On damaged files transformers raises errors of any class, such as KeyError and plain Exception.
         raise _describe(name, part, error) from error
 
 
@@ -187,23 +188,23 @@ def _describe(name: str, part: str, error: Exception) -> CrossnerError:
     text = " ".join(str(error).split())
     if "trust_remote_code" in text:
         return CrossnerError(Errors.C085.format(name=name, what=f"a {part} class that comes with it (auto_map)"))
-    seen = [error, error.__cause__, error.__context__]
-    if any(isinstance(one, (RepositoryNotFoundError, GatedRepoError)) for one in seen):
+    causes = [error, error.__cause__, error.__context__]
+    if any(isinstance(cause, (RepositoryNotFoundError, GatedRepoError)) for cause in causes):
         problem = "the Hugging Face hub has no model of this name, or does not give it to you"
         return CrossnerError(Errors.C005.format(name=name, problem=problem))
-    if any(isinstance(one, LocalEntryNotFoundError) for one in seen) or "offline mode" in text:
+    if any(isinstance(cause, LocalEntryNotFoundError) for cause in causes) or "offline mode" in text:
         problem = "the Hugging Face hub cannot be reached (no network, or offline mode)"
         return CrossnerError(Errors.C005.format(name=name, problem=problem))
     if find_encoder(name) == name and (
-        any(isinstance(one, HFValidationError) for one in seen) or "Can't load the configuration" in text
+        any(isinstance(cause, HFValidationError) for cause in causes) or "Can't load the configuration" in text
     ):
         return CrossnerError(Errors.C005.format(name=name, problem="the Hugging Face hub has no names of this form"))
     if "named model.safetensors" in text:
         problem = "it has no weights as safetensors, and others are not read"
     elif "size mismatch" in text:
         problem = "its weights have other shapes than its config.json says"
-    elif part == "tokenizer" and (found := find_tokenizer_problem(name)):
-        problem = found
+    elif part == "tokenizer" and (tokenizer_problem := find_tokenizer_problem(name)):
+        problem = tokenizer_problem
     elif part == "tokenizer" and isinstance(error, ImportError):
         problem = f"its tokenizer needs a package that is not installed ({_first_sentence(text)})"
     elif part == "tokenizer":
@@ -218,9 +219,9 @@ def _first_sentence(text: str) -> str:
 
 
 def _without_trust(name: str, settings: Dict[str, Any]) -> Dict[str, Any]:
-    """Return settings without the one by which code would be run.
+    """Return settings without `trust_remote_code`.
 
-    RAISES (CrossnerError): it is set.
+    RAISES (CrossnerError): `trust_remote_code` is true.
     """
     if settings.get("trust_remote_code"):
         raise CrossnerError(Errors.C085.format(name=name, what="trust_remote_code in the config"))

@@ -1,4 +1,4 @@
-"""One vector of a token's word pieces, and zeros for a token that has none."""
+"""Pooling of word pieces to token vectors, with zeros for a token without pieces."""
 
 from functools import partial
 from typing import Any, Callable, Tuple, cast
@@ -6,7 +6,7 @@ from typing import Any, Callable, Tuple, cast
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
-# The layer that makes token vectors of an encoder's pieces, in a listener and in an inline encoder.
+# Name of the layer that pools an encoder's pieces, in a listener and in an inline encoder.
 POOLING = "trfs2arrays"
 
 Pooling = Model[Ragged, Floats2d]
@@ -14,12 +14,12 @@ Forward = Callable[..., Tuple[Floats2d, Callable[[Floats2d], Ragged]]]
 
 
 def guard_pooling(tok2vec: Model[Any, Any]) -> None:
-    """Let the poolings in a layer give zeros for tokens without pieces, such as line breaks, and no gradient back.
+    """Make the poolings in a layer give zeros for tokens without pieces, such as line breaks, and no gradient for them.
 
-    thinc's `reduce_first`, `reduce_last` and `reduce_max` refuse a batch in which there is one. What a pooling does is
-    wrapped in place: a layer more would not fit saved pipelines.
+    thinc's `reduce_first`, `reduce_last` and `reduce_max` fail on a batch with such a token. The forward functions are
+    wrapped in place: an additional layer would not fit saved pipelines.
 
-    tok2vec (Model): a layer with poolings of word pieces in it, or without.
+    tok2vec (Model): a layer with any number of poolings in it.
     """
     for node in tok2vec.walk():
         if node.name == POOLING:
@@ -33,24 +33,24 @@ def pool_pieces(
 ) -> Tuple[Floats2d, Callable[[Floats2d], Ragged]]:
     """Run a pooling on the tokens that have pieces.
 
-    forward (Forward): what the pooling does.
+    forward (Forward): the forward function of the pooling.
     model (Pooling): the pooling.
-    pieces (Ragged): vectors of the pieces of each token; lengths of 0 for tokens without.
+    pieces (Ragged): vectors of the pieces of each token; the length is 0 for a token without pieces.
     RETURNS (Tuple[Floats2d, Callable]): the vectors of all tokens, shape (n_tokens, width), and the backprop.
     """
     has_pieces = pieces.lengths > 0
     if has_pieces.all():
         return forward(model, pieces, is_train)
     if not has_pieces.any():
-        # Data of no rows has its width here alone.
+        # `pieces.data` has no rows, but its shape holds the width.
         width = model.maybe_get_dim("nO") or pieces.data_shape[1]
         return model.ops.alloc2f(len(pieces.lengths), width), lambda d_vectors: pieces
-    found, backprop_found = forward(model, Ragged(pieces.data, pieces.lengths[has_pieces]), is_train)
-    vectors = model.ops.alloc2f(len(pieces.lengths), found.shape[1])
-    vectors[has_pieces] = found
+    pooled, backprop_pooled = forward(model, Ragged(pieces.data, pieces.lengths[has_pieces]), is_train)
+    vectors = model.ops.alloc2f(len(pieces.lengths), pooled.shape[1])
+    vectors[has_pieces] = pooled
 
     def backprop(d_vectors: Floats2d) -> Ragged:
-        d_pieces = backprop_found(cast(Floats2d, d_vectors[has_pieces]))
+        d_pieces = backprop_pooled(cast(Floats2d, d_vectors[has_pieces]))
         return Ragged(d_pieces.data, pieces.lengths)
 
     return vectors, backprop

@@ -1,4 +1,4 @@
-"""The files of a tokenizer inside a saved pipeline: which names they may have, and none of them with code."""
+"""The files of a tokenizer inside a saved pipeline: an allow-list of names, and no setting that names code."""
 
 import json
 from pathlib import Path
@@ -10,20 +10,19 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from ..errors import CrossnerError, Errors
 from .folders import is_plain_name, names_file
 
-# What tokenizers are saved as: settings, lists of words and merges, SentencePiece models. Everything else is refused:
-# Python, programs, pickles (.bin, .pt, .pkl). Files of another kind join the list by name, with a check of what is in
-# them.
+# Suffixes of a tokenizer's files: settings, lists of words and merges, SentencePiece models. All others are refused:
+# Python, programs, pickles (.bin, .pt, .pkl). Add a further kind by its suffix, with a check of its content.
 SUFFIXES = (".json", ".txt", ".model", ".spm", ".codes", ".tiktoken", ".tokenizer", ".jinja")
 SETTINGS = "tokenizer_config.json"
-# The encoder's own config has a place of its own.
+# The encoder's config, which the pipeline saves separately.
 CONFIG = "config.json"
-# Settings that name code to run, or files beside those of `names_file`.
+# Settings that name code to run, or files other than those of `names_file`.
 UNSAFE_KEYS = ("auto_map", "custom_pipelines")
 UNSAFE_ENDS = ("_file", "_files", "attn_implementation", "attn_implementation_internal")
 
 
 def without_code(settings: Any) -> Any:
-    """Return settings, at any depth, without those that name code, or files to read in place of those beside them."""
+    """Return settings without those that name code or files to read, at any depth."""
     if isinstance(settings, dict):
         return {
             key: without_code(value)
@@ -34,9 +33,10 @@ def without_code(settings: Any) -> Any:
 
 
 def stop_cutting(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Let a fast tokenizer neither cut nor pad; a slow one does as each call says.
+    """Turn off truncation and padding of a fast tokenizer; for a slow one they are arguments of each call.
 
-    A tokenizer that does neither is left alone: it cannot be changed, not even to what it is, while a thread uses it.
+    A tokenizer with both turned off is not touched: setting an option fails while another thread uses the tokenizer,
+    even if the value stays the same.
     """
     if not tokenizer.is_fast:
         return
@@ -49,7 +49,7 @@ def stop_cutting(tokenizer: PreTrainedTokenizerBase) -> None:
 
 def tokenizer_to_files(tokenizer: PreTrainedTokenizerBase) -> Dict[str, bytes]:
     """Return the files of a tokenizer by name."""
-    # How the last call cut and padded is no setting of the tokenizer.
+    # Truncation and padding of the last call are not settings to save.
     stop_cutting(tokenizer)
     with make_tempdir() as folder:
         tokenizer.save_pretrained(str(folder))
@@ -64,9 +64,9 @@ def tokenizer_from_files(files: Dict[str, bytes], config: Dict[str, Any], use_fa
     """Load a tokenizer from its files.
 
     files (Dict[str, bytes]): the files by name.
-    config (Dict[str, Any]): the encoder's config, which says what kind of tokenizer it is where its files do not.
-    use_fast (bool): whether it is a fast one.
-    RAISES (CrossnerError): a file has a name that no tokenizer's file has.
+    config (Dict[str, Any]): the encoder's config, which gives the class of the tokenizer where its files do not.
+    use_fast (bool): whether it is a fast tokenizer.
+    RAISES (CrossnerError): a file has a name that is not allowed for a tokenizer's file.
     """
     for name, content in files.items():
         if not is_plain_name(name):

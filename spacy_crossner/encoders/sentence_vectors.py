@@ -1,4 +1,4 @@
-"""Sentence vectors beside token vectors: h_CLS of a pre-trained encoder, the mean of the tokens of any other."""
+"""Sentence vectors beside token vectors: h_CLS of a pre-trained encoder, the mean of the token vectors of any other."""
 
 from typing import Any, Callable, List, Tuple, cast
 
@@ -18,47 +18,47 @@ Backprop = Callable[[List[Floats2d], List[Floats2d]], Any]
 
 
 def begin_with_sentences(tok2vec: Model[List[Doc], List[Floats2d]], docs: List[Doc]) -> Tuple[Vectors, Backprop]:
-    """Run a tok2vec layer in training and return sentence vectors, too.
+    """Run a tok2vec layer in training and return token vectors and sentence vectors.
 
-    The sentence vector of a pre-trained encoder is the vector of its first piece ([CLS]), the mean over a doc's windows
-    where there are several; layers above the pooling go over it as over a doc of one token. The gradient of both goes
-    back in one pass.
+    The sentence vector of a pre-trained encoder is the vector of its first piece ([CLS]), or the mean over a doc's
+    windows if there are several. Layers above the pooling run on it as on a doc of one token. The gradients of both
+    kinds of vectors are propagated in one pass.
 
     tok2vec (Model): the layer.
     docs (List[Doc]): the docs.
     RETURNS (Tuple[Vectors, Backprop]): for each doc its token vectors, shape (n_tokens, width), and its sentence
-        vector, shape (1, width), or (0, width) where it has no tokens; and what takes back the gradients of both.
-    RAISES (CrossnerError): the encoder's pieces are pooled beside other layers, not in a chain with them.
+        vector, shape (1, width), or (0, width) where it has no tokens; and the backprop of both.
+    RAISES (CrossnerError): the pooling is not in a chain with the other layers, but in one of several branches.
     """
     layers = flatten_chain(tok2vec)
-    places = [i for i, layer in enumerate(layers) if layer.name == POOLING]
-    if not places:
+    pooling_layers = [i for i, layer in enumerate(layers) if layer.name == POOLING]
+    if not pooling_layers:
         if any(node.name == POOLING for node in tok2vec.walk()):
             raise CrossnerError(Errors.C084.format(name=tok2vec.name))
         return _begin_with_means(tok2vec, docs)
     rows: Any = docs
-    below: List[Callable[[Any], Any]] = []
-    for layer in layers[: places[0]]:
+    backprops_below: List[Callable[[Any], Any]] = []
+    for layer in layers[: pooling_layers[0]]:
         rows, callback = layer.begin_update(rows)
-        below.append(callback)
-    pooled, callback = layers[places[0]].begin_update([with_first_piece(data) for data in rows])
-    below.append(callback)
-    # A doc without tokens has no rows at all.
-    tokens: Any = [found[: len(doc)] for found, doc in zip(pooled, docs, strict=True)]
-    sentences: Any = [found[len(doc) :] for found, doc in zip(pooled, docs, strict=True)]
-    above: List[Tuple[Callable[[Any], Any], Callable[[Any], Any]]] = []
-    for layer in layers[places[0] + 1 :]:
-        # Each by itself: to a layer that looks at neighbours the sentence is none of a token.
+        backprops_below.append(callback)
+    pooled, callback = layers[pooling_layers[0]].begin_update([with_first_piece(data) for data in rows])
+    backprops_below.append(callback)
+    # A doc without tokens has neither token rows nor a sentence row.
+    tokens: Any = [doc_rows[: len(doc)] for doc_rows, doc in zip(pooled, docs, strict=True)]
+    sentences: Any = [doc_rows[len(doc) :] for doc_rows, doc in zip(pooled, docs, strict=True)]
+    backprops_above: List[Tuple[Callable[[Any], Any], Callable[[Any], Any]]] = []
+    for layer in layers[pooling_layers[0] + 1 :]:
+        # Separately, because the sentence vector must not be a token's neighbour in a contextual layer.
         tokens, backprop_tokens = layer.begin_update(tokens)
         sentences, backprop_sentences = layer.begin_update(sentences)
-        above.append((backprop_tokens, backprop_sentences))
+        backprops_above.append((backprop_tokens, backprop_sentences))
 
     def backprop(d_tokens: Any, d_sentences: Any) -> Any:
-        for backprop_tokens, backprop_sentences in reversed(above):
+        for backprop_tokens, backprop_sentences in reversed(backprops_above):
             d_tokens, d_sentences = backprop_tokens(d_tokens), backprop_sentences(d_sentences)
         pairs = zip(d_tokens, d_sentences, strict=True)
         gradient: Any = [tok2vec.ops.xp.concatenate(pair) if len(pair[0]) else pair[0] for pair in pairs]
-        for callback in reversed(below):
+        for callback in reversed(backprops_below):
             gradient = callback(gradient)
         return gradient
 
@@ -66,20 +66,20 @@ def begin_with_sentences(tok2vec: Model[List[Doc], List[Floats2d]], docs: List[D
 
 
 def flatten_chain(layer: Model[Any, Any]) -> List[Model[Any, Any]]:
-    """Return the layers that a layer runs one after the other: those of its chains, or itself."""
+    """Return the layers of nested chains in order; a layer that is no chain is returned by itself."""
     if layer._func is not chain_forward:
         return [layer]
-    return [inner for part in layer.layers for inner in flatten_chain(part)]
+    return [inner for child in layer.layers for inner in flatten_chain(child)]
 
 
 def with_first_piece(data: TransformerData) -> TransformerData:
-    """Return an encoder's output with one token more, that stands for the first piece of each window."""
+    """Return an encoder's output with one more token, aligned with the first piece of each window."""
     hidden = data.model_output.get("last_hidden_state")
     if hidden is None or not hidden.size or not len(data.align.lengths):
         return data
     n_windows, n_pieces = hidden.shape[:2]
     pieces = np.asarray(data.align.dataXd).reshape(-1)
-    # Other encoders' windows may be padded on the left.
+    # Encoders other than ours may pad windows on the left.
     firsts = np.asarray(data.wordpieces.attention_mask).argmax(axis=1) + np.arange(n_windows) * n_pieces
     align = Ragged(
         cast(Any, np.concatenate([pieces, firsts.astype(pieces.dtype)])),
@@ -95,8 +95,8 @@ def _begin_with_means(tok2vec: Model[List[Doc], List[Floats2d]], docs: List[Doc]
     def backprop(d_tokens: List[Floats2d], d_sentences: List[Floats2d]) -> Any:
         return backprop_tokens(
             [
-                cast(Floats2d, rows + of_sentence / len(rows)) if len(rows) else rows
-                for rows, of_sentence in zip(d_tokens, d_sentences, strict=True)
+                cast(Floats2d, rows + d_sentence / len(rows)) if len(rows) else rows
+                for rows, d_sentence in zip(d_tokens, d_sentences, strict=True)
             ]
         )
 

@@ -1,4 +1,4 @@
-"""Torch weights as safetensors bytes: what a saved pipeline holds is never unpickled."""
+"""Torch weights as safetensors bytes, so that loading a pipeline unpickles nothing."""
 
 import json
 from typing import Any, Dict
@@ -21,35 +21,39 @@ def module_to_bytes(module: nn.Module) -> bytes:
 
 
 def weights_dtype(data: bytes) -> torch.dtype:
-    """Return the type of saved weights, of the first tensor of floating-point numbers; float32 where there is none."""
+    """Return the type of the first floating-point tensor in saved weights; float32 where there is none."""
     size = int.from_bytes(data[:8], "little")
     try:
         header = json.loads(data[8 : 8 + size])
     except ValueError:
-        # `module_from_bytes` says what is damaged.
+        # The bytes are damaged: `module_from_bytes` raises the error.
         return torch.float32
     types = (entry.get("dtype") for name, entry in sorted(header.items()) if name != "__metadata__")
     return next((FLOATS[name] for name in types if name in FLOATS), torch.float32)
 
 
 def module_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
-    """Load a state into a module that has its shapes, all of it or nothing.
+    """Load a state into a module. All tensors must match in name, shape and type; otherwise none is loaded.
 
-    RAISES (CrossnerError): the bytes are damaged, or a tensor is missing, surplus or of another shape.
+    RAISES (CrossnerError): the bytes are damaged, or a tensor is missing, unknown or of another shape or type.
     """
     try:
         state = load(data)
     except SafetensorError as error:
         raise CrossnerError(Errors.C003.format(module=type(module).__name__, problem=f"damaged ({error})")) from None
-    own = module.state_dict()
-    problems = [f"'{name}' is missing" for name in own if name not in state]
-    problems += [f"'{name}' is not known" for name in state if name not in own]
+    expected = module.state_dict()
+    problems = [f"'{name}' is missing" for name in expected if name not in state]
+    problems += [f"'{name}' is not known" for name in state if name not in expected]
     problems += [
-        f"'{name}' has shape {tuple(value.shape)} of {value.dtype}, not {tuple(own[name].shape)} of {own[name].dtype}"
+        f"'{name}' has {_describe(value)}, not {_describe(expected[name])}"
         for name, value in state.items()
-        if name in own and (value.shape, value.dtype) != (own[name].shape, own[name].dtype)
+        if name in expected and (value.shape, value.dtype) != (expected[name].shape, expected[name].dtype)
     ]
     if problems:
         raise CrossnerError(Errors.C003.format(module=type(module).__name__, problem=", ".join(problems[:5])))
     module.load_state_dict(state)
     return module.to(device)
+
+
+def _describe(tensor: torch.Tensor) -> str:
+    return f"shape {tuple(tensor.shape)} of {tensor.dtype}"

@@ -1,4 +1,4 @@
-"""Word pieces in, vectors out: what goes into a Hugging Face encoder, and what comes back."""
+"""Conversions around a Hugging Face encoder: word pieces to input tensors, and its output to single precision."""
 
 from typing import Any, Callable, Dict, List, Tuple, cast
 
@@ -15,7 +15,7 @@ from .opening import forward_names
 
 
 def to_wordpieces(pieces: BatchEncoding) -> WordpieceBatch:
-    """Return what `PieceTokenizer` gave in the form of spacy-transformers."""
+    """Convert the output of `PieceTokenizer` to the class of spacy-transformers."""
     mask = pieces["attention_mask"]
     return WordpieceBatch(
         strings=pieces["input_texts"],
@@ -29,7 +29,7 @@ def to_wordpieces(pieces: BatchEncoding) -> WordpieceBatch:
 def convert_inputs(
     model: Model[Any, Any], wordpieces: WordpieceBatch, is_train: bool
 ) -> Tuple[ArgsKwargs, Callable[[Any], List[Any]]]:
-    """Make tensors of word pieces: those that the encoder takes. A tokenizer may give others."""
+    """Make the tensors that the encoder takes. The tokenizer may give more arrays than these."""
     transformer = cast(HFShim, model.shims[0])._hfmodel.transformer
     arrays: Dict[str, Any] = {
         "input_ids": wordpieces.input_ids,
@@ -48,7 +48,7 @@ def convert_inputs(
 def convert_outputs(
     model: Model[Any, Any], inputs_outputs: Tuple[Any, ModelOutput], is_train: bool
 ) -> Tuple[ModelOutput, Callable[[ModelOutput], ArgsKwargs]]:
-    """Return the encoder's output in single precision, as the layers above it and NumPy have it.
+    """Return the encoder's output in single precision, which the layers above it and NumPy need.
 
     The encoder may have half precision; the gradient goes back through the conversion.
     """
@@ -62,8 +62,8 @@ def convert_outputs(
 
 
 def to_single(value: Any) -> Any:
-    """Return a tensor, or a tuple of tensors, in single precision if it is in half."""
+    """Return a tensor, or a tuple of tensors, in single precision if it is in half precision."""
     if isinstance(value, tuple):
-        return tuple(to_single(part) for part in value)
+        return tuple(to_single(tensor) for tensor in value)
     is_half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
     return value.float() if is_half else value

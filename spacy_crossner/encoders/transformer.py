@@ -1,4 +1,4 @@
-"""Hugging Face encoders in a pipeline: spacy-transformers' layers, with safe files and for docs of any length."""
+"""Hugging Face encoders in a pipeline: spacy-transformers' layers, saved as safetensors, for docs of any length."""
 
 import copy
 from typing import Any, Callable, Dict, List, Optional, Tuple, cast
@@ -43,7 +43,7 @@ class SafeTransformerModel(TransformerModel):
         grad_scaler_config: Optional[Dict[str, Any]] = None,
         max_pieces: Optional[int] = None,
     ) -> None:
-        # spacy-transformers writes into these.
+        # Copies, because spacy-transformers changes these dicts.
         grad_scaler = dict(grad_scaler_config or {})
         super().__init__(
             name, get_spans, dict(tokenizer_config), dict(transformer_config), mixed_precision, grad_scaler
@@ -57,13 +57,13 @@ class SafeTransformerModel(TransformerModel):
         self.init = init_encoder
 
     def copy(self) -> Any:
-        """Return a copy with weights of its own, as `replace_listeners` makes it."""
+        """Return a copy with its own weights; `replace_listeners` calls this."""
         copied = SafeTransformerModel(self.attrs["name"], self.attrs["get_spans"], {}, {})
         copied.attrs.update(self.attrs)
         if self.has_dim("nO"):
             copied.set_dim("nO", self.get_dim("nO"))
         copied.layers[0] = copy.deepcopy(self.layers[0])
-        # A deep copy keeps the number, by which an optimizer would take the two encoders for one.
+        # A deep copy keeps the shim's id, and an optimizer would mix up the states of the two encoders.
         shim = copied.layers[0].shims[0]
         Shim.global_id += 1
         shim.id = Shim.global_id
@@ -73,11 +73,11 @@ class SafeTransformerModel(TransformerModel):
 def encode(
     model: TransformerModel, docs: List[Doc], is_train: bool
 ) -> Tuple[FullTransformerBatch, Callable[[FullTransformerBatch], List[Doc]]]:
-    """Run the encoder over the windows of docs: spacy-transformers' `forward` that drops no word pieces in silence.
+    """Run the encoder on the windows of docs: like spacy-transformers' `forward`, but without dropping word pieces.
 
-    Windows too long for the encoder are cut, see `tokenize_windows`; a token in several windows has its vector from the
-    one where it has most context, see `keep_best_windows`. Blank tokens are not seen, see `words`: to some tokenizers a
-    word after a line break is another one than after a blank.
+    Windows too long for the encoder are cut, see `tokenize_windows`. A token in several windows gets its vector from
+    the window in which it has most context, see `keep_best_windows`. Blank tokens are left out, see `words`: some
+    tokenizers give a word other pieces after a line break than after a space.
     """
     tokenizer = cast(SafetensorsShim, model.layers[0].shims[0]).tokenizer
     get_spans = model.attrs["get_spans"]
@@ -102,8 +102,8 @@ def encode(
         backprop_output(d_output.model_output)
         return docs
 
-    parts = split_whole_docs(seen_docs, windows, wordpieces, output, align)
-    batch = FullTransformerBatch(windows, wordpieces, output, align, cached_doc_data=parts)
+    doc_data = split_whole_docs(seen_docs, windows, wordpieces, output, align)
+    batch = FullTransformerBatch(windows, wordpieces, output, align, cached_doc_data=doc_data)
     if any(places is not None for _, places in words):
         batch.cached_doc_data = [
             align_tokens(data, len(doc), seen.places)
@@ -113,9 +113,11 @@ def encode(
 
 
 def align_tokens(data: TransformerData, n_tokens: int, places: Optional[NDArray[np.int64]]) -> TransformerData:
-    """Return the output for a doc whose words were encoded, aligned with all its tokens: blank ones have no pieces.
+    """Align the output for the words of a doc with all its tokens: blank tokens have no pieces.
 
-    places (Optional[NDArray]): the place of each word among the tokens; see `Words`.
+    data (TransformerData): the output for the words.
+    n_tokens (int): number of the doc's tokens.
+    places (Optional[NDArray]): the token index of each word; see `Words`.
     """
     if places is None:
         return data
@@ -128,12 +130,12 @@ def align_tokens(data: TransformerData, n_tokens: int, places: Optional[NDArray[
 def split_whole_docs(
     docs: List[Doc], windows: List[List[Span]], wordpieces: WordpieceBatch, output: ModelOutput, align: Ragged
 ) -> Optional[List[TransformerData]]:
-    """Split a batch by doc where each doc is one window, as docs of a few sentences are.
+    """Split a batch by doc, if each doc is one window, as docs of a few sentences are.
 
-    spacy-transformers looks at every token to find where a doc begins, which takes 3% of the time of a small encoder.
+    The general way of spacy-transformers visits every token, which takes 3% of the time of a small encoder.
 
-    RETURNS (Optional[List[TransformerData]]): the parts; None where a doc is in more windows, or where there is more
-        than tensors in the output: then spacy-transformers does it.
+    RETURNS (Optional[List[TransformerData]]): the output for each doc. None where a doc has several windows, or where
+        the output holds values other than tensors: spacy-transformers must split these.
     """
     pairs = zip(docs, windows, strict=True)
     whole = all([len(span) for span in spans] == ([len(doc)] if len(doc) else []) for doc, spans in pairs)
@@ -158,7 +160,7 @@ def split_whole_docs(
 def init_encoder(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
     """Load the pre-trained encoder.
 
-    RAISES (CrossnerError): there is none under this name, or it cannot be used.
+    RAISES (CrossnerError): there is no encoder of this name, or it cannot be used.
     """
     if model.attrs["has_transformer"]:
         return
@@ -167,13 +169,13 @@ def init_encoder(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any 
     model.attrs["set_transformer"](model, objects)
     shim = cast(SafetensorsShim, model.layers[0].shims[0])
     with named_faults(name):
-        # A look at what comes out, without docs, of which a long one would go through the encoder whole.
+        # To learn the width of the output. Not from docs: a long one would go through the encoder uncut.
         output = model.layers[0].predict(to_wordpieces(shim.tokenizer(["hello world", "foo bar"])))
     model.set_dim("nO", output.last_hidden_state.shape[-1], force=True)
 
 
 def replace_listener_config(encoder_config: Dict[str, Any], listener_config: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the config of the inline encoder that takes a listener's place."""
+    """Return the config of the inline encoder that replaces a listener."""
     inline: Dict[str, Any] = {key: listener_config[key] for key in ("pooling", "grad_factor") if key in listener_config}
     return {**encoder_config, **inline, "@architectures": "spacy_crossner.Tok2VecTransformer.v1"}
 
@@ -190,13 +192,13 @@ def build_transformer_model(
     """Build the encoder of a `transformer` component: spacy-transformers' TransformerModel.v3 with safe files.
 
     name (str): see `find_encoder`.
-    get_spans (SpanGetter): cuts docs into the sequences that the encoder sees: `PieceWindows`, or any other.
+    get_spans (SpanGetter): cuts docs into the sequences that the encoder sees: `PieceWindows`, or any span getter.
     tokenizer_config (Dict[str, Any]): settings of the tokenizer.
     transformer_config (Dict[str, Any]): settings of the encoder.
     mixed_precision (bool): half precision on GPU.
-    grad_scaler_config (Dict[str, Any]): gradient scaling for it.
+    grad_scaler_config (Dict[str, Any]): gradient scaling for mixed precision.
     max_pieces (Optional[int]): word pieces, padding included, that go through the encoder at once at prediction, or one
-        window where that is longer. It bounds the memory for activations; None: what is fast on the device.
+        window if it is longer. It bounds the memory for activations; None: a size that is fast on the device.
     RAISES (CrossnerError): max_pieces is below 1.
     """
     return SafeTransformerModel(
@@ -217,13 +219,13 @@ def build_tok2vec_transformer(
 ) -> Model[List[Doc], List[Floats2d]]:
     """Build an encoder inside a component, shared with no other; see `build_transformer_model`.
 
-    pooling (Model): makes one vector of a token's word pieces.
-    grad_factor (float): factor on the gradient that goes back into the encoder.
+    pooling (Model): combines the vectors of a token's word pieces into one.
+    grad_factor (float): factor on the gradient of the encoder.
     """
     encoder = SafeTransformerModel(
         name, get_spans, tokenizer_config, transformer_config, mixed_precision, grad_scaler_config, max_pieces
     )
-    # A chain in a chain: the structure that a listener has after its replacement.
+    # A chain in a chain: the structure that `replace_listeners` gives a listener.
     inner: Model[Any, Any] = chain(encoder, split_trf_batch())
     tok2vec: Model[List[Doc], List[Floats2d]] = chain(inner, trfs2arrays(pooling, grad_factor))
     guard_pooling(tok2vec)

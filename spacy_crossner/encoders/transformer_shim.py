@@ -1,4 +1,4 @@
-"""Bridge between thinc and a Hugging Face model: safe files, and memory that does not grow with the doc."""
+"""Bridge between thinc and a Hugging Face model: saved without pickle, and predicting in bounded memory."""
 
 import json
 from contextlib import suppress
@@ -18,16 +18,13 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedToken
 from ..errors import CrossnerError, Errors
 from ..storage.formats import check_format, with_format
 from ..threads import Lock
+from ..tuning import ENCODER_CPU_PIECES, ENCODER_GPU_PIECES
 from .module_shim import ModuleShim
 from .opening import ATTENTIONS, check_architecture, named_faults
-from .piece_windows import PieceTokenizer
+from .pieces import PieceTokenizer
 from .saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
 from .serialization import module_from_bytes, module_to_bytes, weights_dtype
 
-# Word pieces, padding included, that go through the encoder at once at prediction. On a CPU small chunks of like
-# lengths are the fastest; a GPU wants to be filled.
-CPU_PIECES = 512
-GPU_PIECES = 16_384
 # How errors name an encoder that is loaded with a pipeline.
 SAVED = "saved in this pipeline"
 
@@ -37,9 +34,9 @@ class SafetensorsShim(ModuleShim, HFShim):
 
     objects (HFObjects): model and tokenizer.
     mixed_precision (bool): half precision on GPU.
-    grad_scaler_config (Dict[str, Any]): gradient scaling for it; written into.
+    grad_scaler_config (Dict[str, Any]): gradient scaling for mixed precision; it is changed.
     max_pieces (Optional[int]): word pieces, padding included, that go through the model at once at prediction, or one
-        window where that is longer; None: what is fast on the device.
+        window if it is longer; None: a size that is fast on the device.
     RAISES (CrossnerError): max_pieces is below 1.
     """
 
@@ -56,45 +53,45 @@ class SafetensorsShim(ModuleShim, HFShim):
         super().__init__(objects, mixed_precision=mixed_precision, grad_scaler_config=grad_scaler)
         self.max_pieces = max_pieces
         self._tokenizer: Optional[PieceTokenizer] = None
-        # One thread makes it: that changes the tokenizer, which others must not use meanwhile.
-        self._making = Lock()
+        # Creating the `PieceTokenizer` changes the tokenizer, which other threads must not use meanwhile.
+        self._tokenizer_lock = Lock()
 
     @property
     def tokenizer(self) -> PieceTokenizer:
-        """RETURNS (PieceTokenizer): the tokenizer and how much the encoder takes."""
+        """RETURNS (PieceTokenizer): the tokenizer, with the encoder's maximum of word pieces."""
         objects = self._hfmodel
-        with self._making:
+        with self._tokenizer_lock:
             if self._tokenizer is None or self._tokenizer.tokenizer is not objects.tokenizer:
                 maximum = find_maximum(objects.tokenizer, objects.transformer)
                 self._tokenizer = PieceTokenizer(objects.tokenizer, maximum)
             return self._tokenizer
 
     def predict(self, inputs: ArgsKwargs) -> Any:
-        """Return what the encoder makes of windows, without gradients.
+        """Return the encoder's output for windows, without gradients.
 
-        Many windows go through it in chunks of like lengths, so that activations take memory for one chunk only, and
-        little of it is padding. Where there are chunks, what the encoder makes of padding is 0.
+        Many windows are encoded in chunks of similar lengths, so that activations take memory for one chunk only and
+        little of a chunk is padding. With several chunks, the output at padding is 0.
 
         inputs (ArgsKwargs): the encoder's tensors by name, each of shape (n_windows, width).
         RETURNS (ModelOutput): the encoder's output for all windows.
         """
         mask = inputs.kwargs["attention_mask"]
-        limit = self.max_pieces or (CPU_PIECES if mask.device.type == "cpu" else GPU_PIECES)
+        limit = self.max_pieces or (ENCODER_CPU_PIECES if mask.device.type == "cpu" else ENCODER_GPU_PIECES)
         if len(mask) <= 1 or mask.numel() <= limit:
             return super().predict(inputs)
-        # Padding is on the right: `PieceTokenizer`.
-        ends = mask.sum(1).int().tolist()
-        whole: Dict[str, Any] = {}
-        for rows in batch_by_length([range(end) for end in ends], limit):
-            end = max(ends[row] for row in rows)
-            part = super().predict(ArgsKwargs((), {name: x[rows, :end] for name, x in inputs.kwargs.items()}))
-            for name, value in part.items():
+        # `PieceTokenizer` pads on the right, so the first pieces of a row are its text.
+        lengths = mask.sum(1).int().tolist()
+        merged: Dict[str, Any] = {}
+        for rows in batch_by_length([range(length) for length in lengths], limit):
+            width = max(lengths[row] for row in rows)
+            chunk = super().predict(ArgsKwargs((), {name: x[rows, :width] for name, x in inputs.kwargs.items()}))
+            for name, value in chunk.items():
                 if isinstance(value, Tensor):
-                    whole[name] = put_rows(whole.get(name), value, rows, mask.shape)
+                    merged[name] = put_rows(merged.get(name), value, rows, mask.shape)
                 elif name.endswith(("hidden_states", "attentions")):
-                    layers = whole.get(name, (None,) * len(value))
-                    whole[name] = tuple(put_rows(*pair, rows, mask.shape) for pair in zip(layers, value, strict=True))
-        return type(part)(**whole)
+                    layers = merged.get(name, (None,) * len(value))
+                    merged[name] = tuple(put_rows(*pair, rows, mask.shape) for pair in zip(layers, value, strict=True))
+        return type(chunk)(**merged)
 
     def to_bytes(self) -> bytes:
         """Return config, tokenizer and weights, with the format's version."""
@@ -109,7 +106,7 @@ class SafetensorsShim(ModuleShim, HFShim):
         saved = {
             "config": without_code(config.to_dict()),
             "attention": config._attn_implementation,
-            # By the property, so that only one thread changes it.
+            # Through the property and its lock, so that only one thread changes the tokenizer.
             "tokenizer": tokenizer_to_files(self.tokenizer.tokenizer),
             "use_fast": objects.tokenizer.is_fast,
             "weights": module_to_bytes(objects.transformer),
@@ -117,10 +114,10 @@ class SafetensorsShim(ModuleShim, HFShim):
         return srsly.msgpack_dumps(with_format(saved))
 
     def from_bytes(self, bytes_data: bytes) -> "SafetensorsShim":
-        """Load what `to_bytes` gave, or an earlier version of it.
+        """Load the bytes that `to_bytes` of this or an earlier version returned.
 
-        RAISES (CrossnerError): a later version has saved it, it holds files or names code that a tokenizer does not
-            have, or it is damaged.
+        RAISES (CrossnerError): a later version has saved them, they hold a file or name code that a tokenizer does not
+            need, or they are damaged.
         """
         saved = srsly.msgpack_loads(bytes_data)
         check_format(saved, "encoder")
@@ -138,16 +135,16 @@ class SafetensorsShim(ModuleShim, HFShim):
 
 
 def make_encoder(config: Dict[str, Any], attention: Optional[str], dtype: torch.dtype) -> PreTrainedModel:
-    """Make an encoder with random weights.
+    """Create an encoder with random weights.
 
     config (Dict[str, Any]): its config.
-    attention (Optional[str]): how attention is worked out. All ways give the same; where this one is not to be had on
-        this machine, or with None, transformers chooses.
+    attention (Optional[str]): the implementation of attention. All give the same result; if this one is not available
+        on this machine, or for None, transformers chooses.
     dtype (torch.dtype): type of the weights.
     RAISES (CrossnerError): the config is not that of an encoder.
     """
     with make_tempdir() as folder:
-        # Not by srsly, which keeps nine decimals: a layer's epsilon of 1e-12 would be 0.
+        # Not written by srsly, which keeps nine decimals: a layer's epsilon of 1e-12 would become 0.
         (folder / "config.json").write_text(json.dumps(config), encoding="utf8")
         settings = AutoConfig.from_pretrained(str(folder / "config.json"), trust_remote_code=False)
     check_architecture(SAVED, settings)
@@ -159,35 +156,35 @@ def make_encoder(config: Dict[str, Any], attention: Optional[str], dtype: torch.
     return AutoModel.from_config(settings, torch_dtype=dtype, trust_remote_code=False)
 
 
-def put_rows(whole: Optional[Tensor], part: Tensor, rows: List[int], shape: Sequence[int]) -> Tensor:
-    """Write the output for some windows into that for all.
+def put_rows(merged: Optional[Tensor], chunk: Tensor, rows: List[int], shape: Sequence[int]) -> Tensor:
+    """Write the output for a chunk of windows into the output for all windows.
 
-    whole (Optional[Tensor]): the output for all, written into; None for the first part.
-    part (Tensor): vectors of windows (n, hidden) or of pieces (n, width, hidden), or attentions (n, heads, width,
+    merged (Optional[Tensor]): the output for all windows, which is changed; None for the first chunk.
+    chunk (Tensor): vectors of windows (n, hidden) or of pieces (n, width, hidden), or attentions (n, heads, width,
         width).
-    rows (List[int]): the n windows.
-    shape (Sequence[int]): number of windows, width of the widest.
-    RETURNS (Tensor): the output for all.
+    rows (List[int]): the indices of the n windows.
+    shape (Sequence[int]): number of all windows, width of the widest.
+    RETURNS (Tensor): the output for all windows.
     """
     n_windows, width = shape
-    wide = {3: (1,), 4: (2, 3)}.get(part.dim(), ())
-    if whole is None:
-        lengths = [width if axis in wide else length for axis, length in enumerate(part.shape)]
-        whole = part.new_zeros((n_windows, *lengths[1:]))
-    target = whole
-    for axis in wide:
-        target = target.narrow(axis, 0, part.shape[axis])
-    target[rows] = part
-    return whole
+    width_axes = {3: (1,), 4: (2, 3)}.get(chunk.dim(), ())
+    if merged is None:
+        lengths = [width if axis in width_axes else length for axis, length in enumerate(chunk.shape)]
+        merged = chunk.new_zeros((n_windows, *lengths[1:]))
+    target = merged
+    for axis in width_axes:
+        target = target.narrow(axis, 0, chunk.shape[axis])
+    target[rows] = chunk
+    return merged
 
 
 def find_maximum(tokenizer: PreTrainedTokenizerBase, transformer: PreTrainedModel) -> int:
     """Return the most word pieces, special tokens included, that an encoder takes at once."""
-    # A tokenizer that knows of no limit says 1e30.
+    # The `model_max_length` of a tokenizer without a limit is 1e30.
     limits = [int(tokenizer.model_max_length), 2**31 - 1]
     positions = getattr(transformer.config, "max_position_embeddings", None) or 0
     if positions > 0:
-        # RoBERTa and its kin count positions from behind that of padding.
+        # In models like RoBERTa the first position follows the index of the padding.
         padding = [
             module.padding_idx
             for name, module in transformer.named_modules()

@@ -12,14 +12,14 @@ PACKAGES = ("torch", "spacy", "thinc", "transformers", "tokenizers", "spacy-tran
 
 def versions(packages: Sequence[str] = PACKAGES) -> Dict[str, str]:
     """Return the version of each package by name; "" for a package that is not installed."""
-    found = {}
+    by_name = {}
     for name in packages:
         try:
             # Run from a source tree, the installed version may be another one.
-            found[name] = __version__ if name == OWN_PACKAGE else version(name)
+            by_name[name] = __version__ if name == OWN_PACKAGE else version(name)
         except PackageNotFoundError:
-            found[name] = ""
-    return found
+            by_name[name] = ""
+    return by_name
 
 
 def version_fingerprint(packages: Sequence[str] = PACKAGES) -> Fingerprint:

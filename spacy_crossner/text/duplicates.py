@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.strings import hash_string  # type: ignore[attr-defined]
 
-from .words import Indices
-
-# A bucket fills a cache line: one access of memory a sentence.
+# Slots of a bucket, which then fills a cache line: one access of memory a sentence. More slots forget later and take
+# more sentences for seen ones.
 SLOTS = 16
 FINGERPRINT = np.dtype(np.uint32)
 HALF = np.uint64(32)
@@ -17,10 +16,13 @@ HALF = np.uint64(32)
 class DuplicateFilter:
     """Remembers sentences by 32 bits of their hash (spaCy's 64-bit one), in buckets of 16 that other bits choose.
 
-    The size does not grow with the text. A new sentence is taken for a seen one, and so lost, when one of the up to 16
-    in its bucket has its 32 bits: a chance of 16 / 2 ** 32 at most, 4 in a thousand million, however much was read.
-    Where a bucket is full the oldest of it is forgotten, and a repetition of that sentence is kept. 1 MiB remembers
-    262,144 sentences at most, and forgets few up to half of that.
+    The size does not grow with the text. A set of the hashes takes about as long, and 7 times the memory of the default
+    size for a gigabyte of text (`benchmarks/select_parts.py`).
+
+    A new sentence is taken for a seen one, and so lost, when one of the up to 16 in its bucket has its 32 bits: a
+    chance of 16 / 2 ** 32 at most, 4 in a thousand million, however much was read. Where a bucket is full its oldest
+    sentence is forgotten, and a repetition of that sentence is kept. 1 MiB remembers 262,144 sentences at most, and
+    forgets few up to half of that.
 
     mebibytes (int): the size; memory is taken as it is needed.
     """
@@ -48,7 +50,7 @@ class DuplicateFilter:
         self._remember(buckets[new], prints[new])
         return first
 
-    def _remember(self, buckets: Indices, prints: NDArray[np.uint32]) -> None:
+    def _remember(self, buckets: NDArray[np.int64], prints: NDArray[np.uint32]) -> None:
         """Write fingerprints into the next slots of their buckets, the first ones again after the last."""
         order = np.argsort(buckets, kind="stable")
         buckets, prints = buckets[order], prints[order]

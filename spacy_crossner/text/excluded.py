@@ -1,12 +1,12 @@
 """Sentences that must not get into a corpus: those of the dev and test sets."""
 
+from bisect import bisect_right
 from functools import lru_cache
+from itertools import accumulate, groupby
 from pathlib import Path
-from typing import Collection, Iterable, Iterator, List, Sequence, Tuple
+from typing import Collection, Iterable, List, Sequence
 
-import numpy as np
-from ahocorasick_rs import BytesAhoCorasick, MatchKind
-from numpy.typing import NDArray
+from ahocorasick_rs import AhoCorasick, MatchKind
 from spacy.vocab import Vocab
 
 from ..data.alignment import Tokenize
@@ -16,15 +16,13 @@ from ..data.reading import open_files
 from ..data.sentences import Sentence, read_doc
 from ..data.tokenizing import blank_pipeline
 from .sentences import split_sentences
-from .words import Indices
 
 # Of shorter ones ("Yes .", "He won the game .") more texts hold the words than know the set.
 SHORTEST_WITHIN = 20
-MOST_BYTES = 4
 
 
 class Excluded:
-    """Sentences to be left out, with what they stand in.
+    """Sentences to leave out, together with the sentences that hold them.
 
     They are compared by their normal forms, see `normal_form`: it does not matter how a sentence was typed or cut into
     tokens. A sentence of `SHORTEST_WITHIN` characters or more (without blanks) is found wherever it stands, within a
@@ -34,51 +32,37 @@ class Excluded:
     """
 
     def __init__(self, sentences: Iterable[str]) -> None:
-        keys = {
-            sentence_key(part).encode("utf-8")
-            for sentence in sentences
-            for part in (sentence, *split_sentences(sentence))
-        }
-        long = sorted(key for key in keys if len(key.decode("utf-8")) >= SHORTEST_WITHIN)
-        self.short = keys.difference(long, [b""])
-        self.automaton = BytesAhoCorasick(long, matchkind=MatchKind.LeftmostLongest) if long else None
+        keys = {sentence_key(part) for sentence in sentences for part in (sentence, *split_sentences(sentence))} - {""}
+        self.short = {key for key in keys if len(key) < SHORTEST_WITHIN}
+        long = sorted(keys - self.short)
+        self.automaton = AhoCorasick(long, matchkind=MatchKind.LeftmostLongest) if long else None
 
-    def find(self, text: bytes, lines: Indices) -> NDArray[np.bool_]:
-        """Say which sentences of a text are to be left out.
+    def find(self, keys: Sequence[str], lines: Sequence[int]) -> List[int]:
+        """Return the places of the sentences that are to be left out: each holds an excluded one, or a part of it.
 
-        text (bytes): what `sentence_keys` gives for the sentences.
-        lines (Indices): the line that each one is from, ascending.
-        RETURNS (NDArray[np.bool_]): True for each sentence that holds an excluded one, or a part of it.
+        keys (Sequence[str]): the `sentence_key` of each sentence.
+        lines (Sequence[int]): the number of the line that each sentence is from, ascending.
+        RETURNS (List[int]): their places in `keys`, ascending.
         """
-        keys = text.split(b"\n")
-        left_out = np.fromiter((key in self.short for key in keys), dtype=bool, count=len(keys))
-        sizes = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
-        for first, last in _short_lines(sizes, lines):
-            left_out[first:last] |= b"".join(keys[first:last]) in self.short
+        left_out = {place for place, key in enumerate(keys) if key in self.short}
+        # Where each sentence ends in the text of all.
+        ends = list(accumulate(map(len, keys)))
+        for _, group in groupby(range(len(keys)), key=lines.__getitem__):
+            places = list(group)
+            if len(places) > 1 and "".join(keys[places[0] : places[-1] + 1]) in self.short:
+                left_out.update(places)
         if self.automaton is not None:
-            # Where two matches overlap the second is passed over; the sentences of the first break it, too.
-            found = self.automaton.find_matches_as_indexes(b"".join(keys))
-            ends = np.cumsum(sizes)
-            for _, start, end in found:
-                first, last = np.searchsorted(ends, [start, end - 1], side="right")
-                left_out[first : last + 1] = True
-        return left_out
+            # Of two matches that overlap only the first is found; leaving it out breaks the second, too.
+            for _, start, end in self.automaton.find_matches_as_indexes("".join(keys)):
+                left_out.update(range(bisect_right(ends, start), bisect_right(ends, end - 1) + 1))
+        return sorted(left_out)
 
     def holding(self, texts: Sequence[str]) -> List[int]:
         """Return the places of the texts that hold an excluded sentence, each taken by itself.
 
         texts (Sequence[str]): sentences or paragraphs.
         """
-        keys = [sentence_key(text).encode("utf-8") for text in texts]
-        return [i for i, key in enumerate(keys) if self.find(key, np.zeros(1, dtype=np.int64)).any()]
-
-
-def _short_lines(sizes: Indices, lines: Indices) -> Iterator[Tuple[int, int]]:
-    """Yield the first and last (exclusive) sentence of each line of several sentences that is a short one in all."""
-    starts = np.flatnonzero(np.diff(lines, prepend=-1))
-    counts = np.diff(starts, append=len(lines))
-    short = (counts > 1) & (np.add.reduceat(sizes, starts) < MOST_BYTES * SHORTEST_WITHIN)
-    yield from zip(starts[short].tolist(), (starts + counts)[short].tolist(), strict=True)
+        return [place for place, text in enumerate(texts) if self.find([sentence_key(text)], [0])]
 
 
 def read_excluded(paths: Collection[Path]) -> "Excluded":

@@ -15,16 +15,10 @@ from .duplicates import DuplicateFilter
 from .excluded import Excluded
 from .matching import EntityMatcher
 from .raw import line_place, read_blocks
-from .sentences import find_sentence_ends
+from .sentences import split_line
 from .sizes import Level, LevelSize, SelectionReport
-from .words import Indices
 
 C410 = "[C410] {name} is {value}; expected {expected}."
-
-# Bytes that are copied at once.
-COPIED = 1 << 20
-
-LINE_END, BLANK = ord("\n"), ord(" ")
 
 
 @dataclass(frozen=True)
@@ -99,49 +93,52 @@ class Selection:
             files: Dict[Level, BinaryIO] = {Level.entity if integrated else report.level: output}
             if integrated:
                 files[Level.task] = stack.enter_context(path.with_name("task").open("w+b"))
-            for text in read_blocks(raw, label="select"):
-                sentences, n_tokens, levels = self.select(text)
+            for block in read_blocks(raw, label="select"):
+                sentences, levels = self.select(block.decode("utf-8").split("\n"))
+                n_tokens = np.fromiter((sentence.count(" ") + 1 for sentence in sentences), np.int64, len(sentences))
                 for level, chosen in levels.items():
                     sizes[level].add(LevelSize(int(chosen.sum()), int(n_tokens[chosen].sum())))
                     if level in files and chosen.any():
-                        lines = [sentences[i] for i in np.flatnonzero(chosen).tolist()]
-                        files[level].write(b"\n".join(lines) + b"\n")
+                        lines = [f"{sentences[i]}\n" for i in np.flatnonzero(chosen).tolist()]
+                        files[level].write("".join(lines).encode("utf-8"))
             if integrated:
                 for _ in range(upsample):
                     files[Level.task].seek(0)
-                    shutil.copyfileobj(files[Level.task], output, COPIED)
+                    shutil.copyfileobj(files[Level.task], output)
         if self.matcher is not None:
             sizes[Level.integrated].add(sizes[Level.entity])
             sizes[Level.integrated].add(sizes[Level.task], upsample)
         report.levels = sizes
         report.forgotten = self.duplicates.forgotten
 
-    def select(self, text: bytes) -> Tuple[List[bytes], Indices, Dict[Level, NDArray[np.bool_]]]:
-        """Tell which sentences of a block belong to which level.
+    def select(self, lines: Sequence[str]) -> Tuple[List[str], Dict[Level, NDArray[np.bool_]]]:
+        """Tell which sentences of some lines belong to which level.
 
-        text (bytes): non-empty lines joined by LF, their white space normalised.
-        RETURNS (Tuple[List[bytes], Indices, Dict[Level, NDArray[np.bool_]]]): the sentences; the tokens of each; for
-            each level but the integrated one whether it has them, for the domain level alone without an entity list.
+        lines (Sequence[str]): non-empty lines, their white space normalised.
+        RETURNS (Tuple[List[str], Dict[Level, NDArray[np.bool_]]]): the sentences; for each level but the integrated one
+            whether it has them, for the domain level alone without an entity list.
         """
         report, settings = self.report, self.settings
-        text, lines = split_lines(text) if settings.split else (text, None)
-        sentences = text.split(b"\n")
-        joined = sentence_keys(text)
-        keys = joined.decode("utf-8").split("\n")
+        sentences, line_numbers = list(lines), list(range(len(lines)))
+        if settings.split:
+            by_line = [list(split_line(line)) for line in lines]
+            sentences = [sentence for found in by_line for sentence in found]
+            line_numbers = [number for number, found in enumerate(by_line) for _ in found]
+        keys = sentence_keys("\n".join(sentences).encode("utf-8")).decode("utf-8").split("\n")
         kept = np.ones(len(keys), dtype=bool)
         if self.excluded:
-            kept = ~self.excluded.find(joined, np.arange(len(keys)) if lines is None else lines)
+            kept[self.excluded.find(keys, line_numbers)] = False
         first = self.duplicates.first_seen(keys)
         report.sentences_read += len(keys)
         report.excluded += int((~kept).sum())
         report.duplicates += int((kept & ~first).sum())
         levels = {Level.domain: kept & first & self._is_drawn(keys)}
         if self.matcher is not None:
-            mentions, special = self.matcher.count(text)
+            mentions, special = self.matcher.count(sentences)
             report.mentions += int(mentions[levels[Level.domain]].sum())
             levels[Level.entity] = levels[Level.domain] & (mentions >= settings.min_entities)
             levels[Level.task] = levels[Level.domain] & (special >= settings.min_special)
-        return sentences, count_tokens(text), levels
+        return sentences, levels
 
     def _is_drawn(self, keys: Sequence[str]) -> NDArray[np.bool_]:
         share = self.settings.share
@@ -149,23 +146,3 @@ class Selection:
             return np.ones(len(keys), dtype=bool)
         # Not the place by which lines are held out later: these would be a larger part of a share.
         return np.fromiter((line_place(f"share\n{key}") < share for key in keys), dtype=bool, count=len(keys))
-
-
-def split_lines(text: bytes) -> Tuple[bytes, Indices]:
-    """Split lines into sentences.
-
-    text (bytes): lines joined by LF, their white space normalised.
-    RETURNS (Tuple[bytes, Indices]): the sentences joined by LF; for each the line it is from, counted from 0.
-    """
-    content = np.frombuffer(bytearray(text), dtype=np.uint8)
-    line_ends = np.flatnonzero(content == LINE_END)
-    content[find_sentence_ends(text)] = LINE_END
-    starts = np.concatenate(([0], np.flatnonzero(content == LINE_END) + 1))
-    return content.tobytes(), np.searchsorted(line_ends, starts)
-
-
-def count_tokens(text: bytes) -> Indices:
-    """Return how many tokens, parted by single blanks, each line of a text has."""
-    content = np.frombuffer(text, dtype=np.uint8)
-    starts = np.concatenate(([0], np.flatnonzero(content == LINE_END) + 1))
-    return np.diff(np.searchsorted(np.flatnonzero(content == BLANK), np.append(starts, len(text)))) + 1

@@ -1,10 +1,10 @@
-"""Where the words of a block of text stand, and which words of a list they are, for a whole block at once.
+"""The words and symbols of a block of text, and their numbers in a list of words.
 
-A *word* is a run of word characters as long as it goes: letters, marks, numbers and the underscore, by their Unicode
-category. Any other character but white space is a *symbol*. Both are tokens here. A language without blanks between
-its words has runs that are clauses, and this module is no use for it.
+A *word* is a longest run of word characters: letters, marks, numbers and the underscore, by their Unicode category.
+Any other character but white space is a *symbol*. Both are tokens here. A language without blanks between its words
+has runs that are clauses, and this module is no use for it.
 
-Text comes as UTF-8 bytes, since an array of bytes can be compared, cut and hashed at once; a Python object for each
+Text comes as UTF-8 bytes, since numpy can compare, cut and hash an array of bytes at once. A Python object for each
 word would take longer than all the rest of the selection.
 """
 
@@ -21,8 +21,8 @@ Indices = NDArray[np.int64]
 
 BLANK, WORD, SYMBOL, INSIDE_SYMBOL = range(4)
 
-# Kinds of the bytes of ASCII; all others are those of words until their characters are looked at. A line end is a
-# symbol, one that no name holds, so that no name is found across it.
+# Kinds of ASCII bytes; other bytes count as those of words until their characters are looked at. A line end is a
+# symbol that no name holds, so that no name is found across it.
 KINDS = bytes(
     WORD if byte >= 0x80 or chr(byte).isalnum() or chr(byte) == "_" else BLANK if chr(byte) == " " else SYMBOL
     for byte in range(256)
@@ -33,9 +33,7 @@ LOWER_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
 # Odd, so that multiplication loses nothing.
 FACTORS = np.array([0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93], dtype=np.uint64)
 HALF, SHIFT = np.uint64(32), np.uint64(29)
-
-
-# Code points of a table; above them are characters that hardly any text holds.
+# Size of the table of code points. The characters above it are rare and are looked up one by one.
 TABLE = 0x20000
 
 

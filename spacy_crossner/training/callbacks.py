@@ -55,13 +55,13 @@ def create_add_domains(component: str, domains: Iterable[str]) -> Callable[[Lang
 
 
 def create_set_losses(component: str, losses: Dict[str, Any]) -> Callable[[Language], None]:
-    """Make a callback for `[initialize.after_init]` that gives a sourced component the loss of this stage.
+    """Make a callback for `[initialize.after_init]` that gives a sourced component stage-specific losses.
 
-    The saved pipeline has the loss it came with: domains and teachers of a stage are no part of it.
+    The saved pipeline keeps the losses of its config: domains and teachers of a stage are not part of it.
 
     component (str): the component's name.
-    losses (Dict[str, Any]): the terms (LossTerm) by name, in place of those there are. spaCy checks a type before it
-        has made the terms, so none stands here.
+    losses (Dict[str, Any]): the terms (LossTerm) by name, which replace the present ones. spaCy checks types before it
+        makes the terms, hence Any.
     RAISES (CrossnerError): when called, if the pipeline has no such component of ours, or there is no term.
     """
 
@@ -133,10 +133,10 @@ def create_keep_out(
         if not paths or not any(block.get("path") for block in blocks.values()):
             return
         texts = [example.reference.text for example in DomainReader(whole_blocks(blocks))(nlp)]
-        found = read_excluded(paths).holding(texts)
-        if found:
+        leaks = read_excluded(paths).holding(texts)
+        if leaks:
             names = ", ".join(map(str, paths))
-            raise CrossnerError(Errors.C050.format(n=len(found), held_out=names, text=texts[found[0]]))
+            raise CrossnerError(Errors.C050.format(n=len(leaks), held_out=names, text=texts[leaks[0]]))
 
     return keep_out
 

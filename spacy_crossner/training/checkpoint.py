@@ -1,4 +1,4 @@
-"""Checkpoints: a training stage that was killed goes on from the last one, to the weights of an unbroken run.
+"""Checkpoints: a training run that was killed resumes from the last one, and ends with the weights of an unbroken run.
 
 A checkpoint is a folder, named after the steps taken, with
 
@@ -10,7 +10,7 @@ A checkpoint is a folder, named after the steps taken, with
 
 It is written beside the one before under a temporary name and then renamed, and only then is the older one removed.
 Whatever is killed on the way, a whole one is left. Nothing in it is pickled. `state.py` says how a component with a
-training state of its own takes part.
+training state beside its weights takes part.
 """
 
 import os
@@ -26,7 +26,7 @@ from wasabi import msg
 from ..errors import Errors
 from ..fingerprints import Fingerprint, differences, file_digest, in_words
 from ..storage.outputs import check_replaceable
-from .run import Stage
+from .run import TrainingRun
 from .state import write_state
 
 BEST, MANIFEST = "best", "manifest.json"
@@ -35,7 +35,7 @@ CHECKPOINT_NAME = re.compile(r"\d+|\.\d+\.(tmp|old)")
 
 
 class Checkpoints:
-    """The checkpoints of a stage.
+    """The checkpoints of a training run.
 
     folder (Path): their folder.
     fingerprint (Fingerprint): what the run depends on, by name.
@@ -45,15 +45,15 @@ class Checkpoints:
         self.folder = folder
         self.fingerprint = fingerprint
 
-    def write(self, stage: Stage, best: Path) -> None:
+    def write(self, run: TrainingRun, best: Path) -> None:
         """Write a checkpoint and remove the older ones.
 
-        stage (Stage): the stage, right after a step that was scored.
+        run (TrainingRun): the run, right after a step that was scored.
         best (Path): the folder of the best pipeline so far.
         """
-        path = self.folder / str(stage.batches.drawn)
+        path = self.folder / str(run.batches.drawn)
         with new_folder(path) as folder:
-            write_state(stage, folder)
+            write_state(run, folder)
             # Pipelines are replaced and not written over, so that a second name for the files is as good as a copy.
             shutil.copytree(best, folder / BEST, copy_function=link_or_copy)
             files = {file.relative_to(folder).as_posix(): file_digest(file) for file in _files(folder)}
@@ -77,8 +77,8 @@ class Checkpoints:
             except (OSError, ValueError, KeyError, TypeError) as error:
                 changed, damaged = [], [f"{type(error).__name__}: {error}"]
             if changed:
-                names_of_some = in_words(changed)
-                msg.info(f"Training starts from the beginning: not as for the checkpoint in {path}: {names_of_some}")
+                changes = in_words(changed)
+                msg.info(f"Training starts from the beginning: not as for the checkpoint in {path}: {changes}")
                 return None
             if not damaged:
                 return path

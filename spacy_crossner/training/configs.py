@@ -1,4 +1,4 @@
-"""The config of a training: complete, checked, and what is wrong with it or with what it names in one sentence."""
+"""The config of a training: completed and checked, with errors that name the setting or file at fault."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ from ..data.files import reason
 from ..errors import CrossnerError, Errors
 from ..storage.loading import BROKEN_FILES, describe, load_pipeline
 
-# Sections whose settings spaCy names in full. It does not say so of others that stand in them.
+# Sections whose settings spaCy lists in full, and where it ignores unknown ones.
 SCHEMAS: Dict[str, Any] = {"nlp": ConfigSchemaNlp, "training": ConfigSchemaTraining, "initialize": ConfigSchemaInit}
 
 
@@ -24,9 +24,9 @@ def complete_config(config_path: Path, overrides: Dict[str, Any]) -> Config:
 
 
 def check_config(config_path: Path, config: Config) -> None:
-    """Raise what spaCy would pass over, or meet only in the midst of training.
+    """Check what spaCy would ignore, or find only during training.
 
-    RAISES (CrossnerError): a setting that nothing reads, or no probability for the dropout.
+    RAISES (CrossnerError): an unknown setting, or a dropout outside [0, 1).
     """
     for section, schema in SCHEMAS.items():
         for key in config[section]:
@@ -41,7 +41,7 @@ def check_config(config_path: Path, config: Config) -> None:
 
 @contextmanager
 def named_errors(config_path: Path, output: Path) -> Iterator[None]:
-    """Pass on what spaCy says of a setting or a file as an error that the user can mend.
+    """Turn spaCy's errors about a setting or a file into errors that the user can act on.
 
     config_path (Path): the config, for errors that do not name it.
     output (Path): the folder that is written, for errors that name no file, such as a full disk.
@@ -71,9 +71,9 @@ def named_errors(config_path: Path, output: Path) -> Iterator[None]:
 
 @contextmanager
 def named_sources(config_path: Path, config: Config) -> Iterator[None]:
-    """Name the pipeline, the vectors or the encoder whose files are broken, where making a pipeline fails.
+    """Name the pipeline, vectors or encoder with broken files where a pipeline cannot be created.
 
-    Values that a layer cannot be made with are the config's.
+    Any other wrong value is an error of the config.
     """
     try:
         yield

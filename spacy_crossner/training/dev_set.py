@@ -1,4 +1,4 @@
-"""Whether a dev set can tell pipelines apart: without an entity to find all of them score 0."""
+"""Whether a dev set can rank pipelines: where it has no entity to find, all of them score 0."""
 
 from typing import Any, Iterable, Mapping, Optional, Set
 
@@ -9,15 +9,15 @@ SHOWN = 5
 
 
 def why_all_scores_are_0(nlp: Language, dev: Iterable[Example], weights: Mapping[str, Any]) -> Optional[str]:
-    """Say why each score of entities on a dev set is 0; None if it need not be.
+    """Return why every score of entities on a dev set is 0; None if some may be higher.
 
     nlp (Language): the initialized pipeline.
     dev (Iterable[Example]): the dev set.
-    weights (Mapping[str, Any]): what pipelines are selected by, `score_weights` of the config.
+    weights (Mapping[str, Any]): the weights of the scores that select a pipeline, `score_weights` of the config.
     """
     finders = [name for name in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(name).assigns]
     if not finders or not any(weight for name, weight in weights.items() if name.startswith("ents_")):
-        # Something else than entities is learnt, or selected by.
+        # No component learns entities, or they do not count in the selection.
         return None
     known = {label for name in finders for label in getattr(nlp.get_pipe(name), "labels", ())}
     is_annotated, labels = False, set()

@@ -1,7 +1,7 @@
-"""Training that has diverged: a loss or a weight is no finite number any more.
+"""Divergence: a loss or a weight is no longer a finite number.
 
-It ends before such weights are saved. `diverged.json` in its output says so to the next call: the same settings would
-lead to the same place.
+Training ends before such weights are saved. `diverged.json` in its output tells the next call, since the same settings
+would diverge again.
 """
 
 import json
@@ -23,7 +23,7 @@ class Diverged(ArithmeticError):
 
     step (int): the step, counted from 0.
     what (str): the loss term or the weight.
-    value (str): what it is.
+    value (str): its value.
     """
 
     def __init__(self, step: int, what: str, value: str) -> None:
@@ -36,10 +36,10 @@ def infinite_loss(losses: Mapping[str, Any]) -> Optional[Tuple[str, str]]:
 
     losses (Mapping[str, Any]): losses by component, and terms by component and name, `ner.nll`.
     """
-    found = {name: float(value) for name, value in losses.items() if not math.isfinite(float(value))}
+    infinite = {name: float(value) for name, value in losses.items() if not math.isfinite(float(value))}
     # A component's loss is the sum of its terms.
-    for name in sorted(found, key=lambda name: "." not in name):
-        return f"the loss {'term ' if '.' in name else 'of '}'{name}'", str(found[name])
+    for name in sorted(infinite, key=lambda name: "." not in name):
+        return f"the loss {'term ' if '.' in name else 'of '}'{name}'", str(infinite[name])
     return None
 
 
@@ -55,9 +55,9 @@ def forget_divergence(output: Path) -> None:
 
 
 def refuse_divergence(output: Path, fingerprint: Fingerprint) -> None:
-    """Raise that training has diverged before, if it was made of the same.
+    """Refuse to repeat a training that has diverged before.
 
-    RAISES (CrossnerError): it has.
+    RAISES (CrossnerError): a training with the same fingerprint has diverged.
     """
     try:
         note = srsly.read_json(output / NOTE)

@@ -14,9 +14,9 @@ LogStep = Callable[[Optional[Dict[str, Any]]], None]
 
 
 class TermLogger:
-    """Logs a table row and a JSON line an evaluation; see `create_term_logger`.
+    """Logs a table row and a JSON line per evaluation; see `create_term_logger`.
 
-    A resumed stage's file has the lines up to the checkpoint and those that come after, as that of an unbroken one.
+    The file of a resumed run holds the same lines as that of an unbroken one: those up to the checkpoint come with it.
     """
 
     def __init__(self, output_file: Optional[str], progress_bar: bool) -> None:
@@ -28,7 +28,7 @@ class TermLogger:
     def __call__(
         self, nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr
     ) -> Tuple[LogStep, Callable[[], None]]:
-        """Begin to log. Returns what is called after each step, and at the end."""
+        """Start logging; return the functions to call after each step and at the end."""
         printer = Printer(no_print=True)
         stream: Optional[IO] = None
         if self.output_file:
@@ -91,22 +91,22 @@ class TermLogger:
         return log_step, finalize
 
     def training_state_to_bytes(self) -> bytes:
-        """Return how far the log has come."""
+        """Return the steps and lines logged so far."""
         return srsly.msgpack_dumps({"steps": self.steps, "lines": self.lines})
 
     def training_state_from_bytes(self, bytes_data: bytes) -> None:
-        """Go on with a log; call this before logging begins."""
+        """Continue a saved log; call this before logging starts."""
         state = srsly.msgpack_loads(bytes_data)
         self.steps, self.lines = state["steps"], state["lines"]
 
 
 def create_term_logger(output_file: Optional[str] = None, progress_bar: bool = True) -> TermLogger:
-    """Make a logger for `[training.logger]`: a table row and a JSON line an evaluation.
+    """Make a logger for `[training.logger]`: a table row and a JSON line per evaluation.
 
     Columns are epoch, step, each component's loss, each of its terms (`ner.nll`), the scores that have a weight, the
     weighted score, and training words per second.
 
-    output_file (Optional[str]): the file of JSON lines, written anew unless a killed stage is resumed; None for none.
+    output_file (Optional[str]): the file of JSON lines, replaced unless a killed run is resumed; None for none.
     progress_bar (bool): between evaluations, a bar with steps done and time left on a terminal.
     """
     return TermLogger(output_file, progress_bar)

@@ -38,14 +38,14 @@ def first_not_finite(nlp: Language, optimizer: Optimizer, frozen: Sequence[str] 
     optimizer (Optimizer): its optimizer.
     frozen (Sequence[str]): the components that do not learn.
     """
-    found = {
+    learned = {
         f"{prefix}/{name}": (key, tensor)
         for prefix, node in nodes(nlp, frozen)
         for name, key, tensor in node_parameters(node)
     }
-    tensors = {name: tensor for name, (_, tensor) in found.items()}
+    tensors = {name: tensor for name, (_, tensor) in learned.items()}
     if can_be_saved(optimizer):
-        _, moments = optimizer_to_state(optimizer, {key: name for name, (key, _) in found.items()})
+        _, moments = optimizer_to_state(optimizer, {key: name for name, (key, _) in learned.items()})
         tensors.update(moments)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():

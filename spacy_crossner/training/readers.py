@@ -39,14 +39,14 @@ def corpus_domains(domains: Dict[str, Dict[str, Any]]) -> List[str]:
 
     domains (Dict[str, Dict]): the blocks of a `DomainReader`.
     """
-    found: List[str] = []
+    names: List[str] = []
     for name, block in DomainReader(whole_blocks(domains)).domains.items():
         path, given = Path(block["path"]), block.get("domain")
         if given or path.suffix != ".spacy":
-            found.append(given or name)
+            names.append(given or name)
         else:
-            found += [get_domain(doc) or name for doc in read_docbin(path, Vocab())]
-    return list(dict.fromkeys(found))
+            names += [get_domain(doc) or name for doc in read_docbin(path, Vocab())]
+    return list(dict.fromkeys(names))
 
 
 def corpus_words(

@@ -13,18 +13,18 @@ Batch = Tuple[int, List[Example]]
 
 
 class Generators:
-    """The random generators of a training stage: Python's, numpy's, torch's, and those of readers and batchers.
+    """The random generators of a training run: Python's, numpy's, torch's, and those of readers and batchers.
 
     Not CuPy's, which cannot be read: on a GPU the dropout of thinc's own layers is drawn anew.
 
-    owners (Any): objects that may have a `random.Random` of their own in an attribute `random`.
+    owners (Any): objects that may have an attribute `random`, a `random.Random`.
     """
 
     def __init__(self, **owners: Any) -> None:
-        own = {name: getattr(owner, "random", None) for name, owner in owners.items()}
+        attributes = {name: getattr(owner, "random", None) for name, owner in owners.items()}
         # The module has the methods of an instance.
         self.python: Dict[str, Any] = {"python": random}
-        self.python.update({name: one for name, one in own.items() if isinstance(one, random.Random)})
+        self.python.update({name: value for name, value in attributes.items() if isinstance(value, random.Random)})
 
     def get(self) -> States:
         """Return the states of all."""

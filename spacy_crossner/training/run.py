@@ -1,4 +1,4 @@
-"""The loop of a training stage: that of spaCy's `train`, with all that it has come to where it can be saved.
+"""The training loop: that of spaCy's `train`, with its whole state in an object, so that it can be saved.
 
 A step does what spaCy's `train_while_improving` does, in the same order; both give the same weights.
 """
@@ -18,8 +18,8 @@ from .parameters import first_not_finite
 from .replay import Batches, Generators
 
 
-class Stage:
-    """A pipeline in training.
+class TrainingRun:
+    """A pipeline in training: optimizer, batches, scores and losses so far.
 
     nlp (Language): the initialized pipeline, with the complete config.
     use_gpu (int): GPU, -1 for CPU.
@@ -49,12 +49,12 @@ class Stage:
 
     @property
     def seconds(self) -> float:
-        """Time of training, that before a break included."""
+        """Training time, including the time before an interruption."""
         return timer() - self.start
 
     @property
     def is_finished(self) -> bool:
-        """Whether the steps are taken, or the score has not risen for too long."""
+        """Whether all steps are taken, or the score has not risen for `patience` steps."""
         if not self.results:
             return False
         step = self.batches.drawn - 1
@@ -64,19 +64,19 @@ class Stage:
         return bool((patience and step + best >= patience) or (max_steps and step >= max_steps))
 
     def steps(self) -> Iterator[Tuple[Dict[str, Any], Optional[bool]]]:
-        """Take the steps that are left.
+        """Take the remaining steps.
 
-        YIELDS (Tuple): after each step what loggers are given, and whether its score is the best so far; None where
-            it was not scored.
-        RAISES (Diverged): a loss, or a weight before it is scored or left, is no finite number.
+        YIELDS (Tuple): after each step the logger's input, and whether its score is the best so far; None if the step
+            was not scored.
+        RAISES (Diverged): a loss, or a weight before an evaluation or at the end, is not a finite number.
         """
         while not self.is_finished:
             step = self.batches.drawn
-            found = next(self.batches, None)
-            if found is None:
+            drawn = next(self.batches, None)
+            if drawn is None:
                 self.check_weights()
                 return
-            epoch, batch = found
+            epoch, batch = drawn
             if self.settings["before_update"]:
                 self.settings["before_update"](self.nlp, {"step": step, "epoch": epoch})
             self._update(batch)
@@ -103,9 +103,9 @@ class Stage:
                 self.losses = {}
 
     def check_weights(self) -> None:
-        """Raise if the weights that there are after the last step cannot be gone on from.
+        """Check that training can continue from the weights after the last step.
 
-        RAISES (Diverged): a weight or a moment of the optimizer is no finite number.
+        RAISES (Diverged): a weight or a moment of the optimizer is not a finite number.
         """
         name = first_not_finite(self.nlp, self.optimizer, self.frozen)
         if name is not None:
@@ -113,19 +113,19 @@ class Stage:
 
     def _update(self, batch: List[Example]) -> None:
         """Learn from a batch."""
-        for part in subdivide_batch(batch, self.settings["accumulate_gradient"]):
+        for examples in subdivide_batch(batch, self.settings["accumulate_gradient"]):
             self.nlp.update(
-                part,
+                examples,
                 drop=self.settings["dropout"],
                 losses=self.losses,
                 sgd=False,  # type: ignore[arg-type]
                 exclude=self.frozen,
                 annotates=self.settings["annotating_components"],
             )
-            # Before the weights take it in.
-            wrong = infinite_loss(self.losses)
-            if wrong:
-                raise Diverged(self.batches.drawn - 1, *wrong)
+            # Before the weights change.
+            infinite = infinite_loss(self.losses)
+            if infinite:
+                raise Diverged(self.batches.drawn - 1, *infinite)
         for name, pipe in self.nlp.pipeline:
             trainable = name not in self.frozen and getattr(pipe, "is_trainable", False)
             if trainable and pipe.model not in (True, False, None):  # type: ignore[attr-defined]

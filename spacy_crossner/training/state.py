@@ -1,4 +1,4 @@
-"""The state of a training stage on disk: all that its next step depends on, in safetensors and msgpack.
+"""The state of a training run on disk: all that its next step depends on, in safetensors and msgpack.
 
 A pipe with a training state that is not in its weights (a teacher, a counter that a callback moves on) takes part with
 two methods:
@@ -25,38 +25,38 @@ from torch import Tensor, nn
 from ..errors import CrossnerError, Errors
 from .optimizers import can_be_saved, optimizer_from_state, optimizer_to_state
 from .parameters import nodes, parameters
-from .run import Stage
+from .run import TrainingRun
 
 WEIGHTS, OPTIMIZER, STATE = "weights.safetensors", "optimizer.safetensors", "state.msgpack"
 
 
-def why_not_saved(stage: Stage) -> Optional[str]:
-    """Return why a stage cannot be saved; None if it can be."""
-    if not can_be_saved(stage.optimizer):
-        return f"the optimizer {type(stage.optimizer).__name__} is neither HeadAdamW nor thinc's Adam, RAdam or SGD"
-    for name, node in nodes(stage.nlp):
+def why_not_saved(run: TrainingRun) -> Optional[str]:
+    """Return why a training run cannot be saved; None if it can be."""
+    if not can_be_saved(run.optimizer):
+        return f"the optimizer {type(run.optimizer).__name__} is neither HeadAdamW nor thinc's Adam, RAdam or SGD"
+    for name, node in nodes(run.nlp):
         for shim in node.shims:
             if not isinstance(shim._model, nn.Module):
                 return f"the weights in layer {name} ({node.name}) are neither thinc's nor torch's"
     return None
 
 
-def write_state(stage: Stage, folder: Path) -> None:
-    """Write all that the next step of a stage depends on."""
-    nlp = stage.nlp
-    own = parameters(nlp)
-    names = {key: name for name, (key, _) in own.items()}
-    optimizer, moments = optimizer_to_state(stage.optimizer, names)
-    _write_tensors({name: tensor for name, (_, tensor) in own.items()}, folder / WEIGHTS)
+def write_state(run: TrainingRun, folder: Path) -> None:
+    """Write all that the next step of a training run depends on."""
+    nlp = run.nlp
+    current = parameters(nlp)
+    names = {key: name for name, (key, _) in current.items()}
+    optimizer, moments = optimizer_to_state(run.optimizer, names)
+    _write_tensors({name: tensor for name, (_, tensor) in current.items()}, folder / WEIGHTS)
     _write_tensors(moments, folder / OPTIMIZER)
     savers = {name: pipe for name, pipe in nlp.components if hasattr(pipe, "training_state_to_bytes")}
     state = {
-        "drawn": stage.batches.drawn,
-        "starts": list(stage.batches.starts.items()),
-        "random": stage.generators.get(),
-        "results": [(float(score), step) for score, step in stage.results],
-        "words": stage.words,
-        "seconds": stage.seconds,
+        "drawn": run.batches.drawn,
+        "starts": list(run.batches.starts.items()),
+        "random": run.generators.get(),
+        "results": [(float(score), step) for score, step in run.results],
+        "words": run.words,
+        "seconds": run.seconds,
         "optimizer": optimizer,
         "gradients": _with_gradient(nlp),
         "attributes": {name: _plain_attributes(node) for name, node in nodes(nlp)},
@@ -64,29 +64,31 @@ def write_state(stage: Stage, folder: Path) -> None:
         "strings": sorted(nlp.vocab.strings),
         "performance": nlp.meta.get("performance", {}),
         "pipes": {name: pipe.training_state_to_bytes() for name, pipe in savers.items()},
-        "logger": stage.logger.training_state_to_bytes() if hasattr(stage.logger, "training_state_to_bytes") else None,
+        "logger": run.logger.training_state_to_bytes() if hasattr(run.logger, "training_state_to_bytes") else None,
     }
     (folder / STATE).write_bytes(srsly.msgpack_dumps(state))
 
 
-def read_state(stage: Stage, folder: Path) -> None:
-    """Put a newly made stage where the saved one was.
+def read_state(run: TrainingRun, folder: Path) -> None:
+    """Bring a new training run to the state of the saved one.
 
-    RAISES (CrossnerError): the pipeline is not laid out as the saved one.
+    RAISES (CrossnerError): the pipeline has other labels or weights than the saved one.
     """
-    nlp = stage.nlp
+    nlp = run.nlp
     state = srsly.msgpack_loads((folder / STATE).read_bytes())
     weights, moments = load_file(folder / WEIGHTS), load_file(folder / OPTIMIZER)
     for name, pipe in nlp.components:
         if name in state["pipes"]:
             pipe.training_state_from_bytes(state["pipes"][name])  # type: ignore[attr-defined]
-    own = parameters(nlp)
+    current = parameters(nlp)
     problems = [f"labels of '{name}'" for name, labels in _labels(nlp).items() if labels != state["labels"].get(name)]
-    problems += [f"'{name}'" for name in sorted(weights.keys() ^ own.keys())]
-    problems += [f"shape of '{name}'" for name in weights if name in own and weights[name].shape != own[name][1].shape]
+    problems += [f"'{name}'" for name in sorted(weights.keys() ^ current.keys())]
+    problems += [
+        f"shape of '{name}'" for name in weights if name in current and weights[name].shape != current[name][1].shape
+    ]
     if problems:
         raise CrossnerError(Errors.C020.format(path=folder, problem=", ".join(problems[:5])))
-    for name, (_, tensor) in own.items():
+    for name, (_, tensor) in current.items():
         tensor.copy_(weights[name])
     for name, node in nodes(nlp):
         node.attrs.update(state["attributes"][name])
@@ -94,14 +96,14 @@ def read_state(stage: Stage, folder: Path) -> None:
     for string in state["strings"]:
         nlp.vocab.strings.add(string)
     nlp.meta["performance"] = state["performance"]
-    optimizer_from_state(stage.optimizer, (state["optimizer"], moments), own, state["drawn"])
+    optimizer_from_state(run.optimizer, (state["optimizer"], moments), current, state["drawn"])
     if state["logger"] is not None:
-        stage.logger.training_state_from_bytes(state["logger"])
-    stage.results = [(score, step) for score, step in state["results"]]
-    stage.words = state["words"]
-    stage.start = timer() - state["seconds"]
-    stage.batches.replay(state["drawn"], dict(state["starts"]))
-    stage.generators.set(state["random"])
+        run.logger.training_state_from_bytes(state["logger"])
+    run.results = [(score, step) for score, step in state["results"]]
+    run.words = state["words"]
+    run.start = timer() - state["seconds"]
+    run.batches.replay(state["drawn"], dict(state["starts"]))
+    run.generators.set(state["random"])
 
 
 def _with_gradient(nlp: Language) -> List[str]:
@@ -109,8 +111,8 @@ def _with_gradient(nlp: Language) -> List[str]:
 
     With a gradient of 0 the moments still move a weight; without one it stays.
     """
-    found = [f"{prefix}/{name}" for prefix, node in nodes(nlp) for name in node.param_names if node.has_grad(name)]
-    return found + [name for name, parameter in _torch_parameters(nlp) if parameter.grad is not None]
+    thinc = [f"{prefix}/{name}" for prefix, node in nodes(nlp) for name in node.param_names if node.has_grad(name)]
+    return thinc + [name for name, parameter in _torch_parameters(nlp) if parameter.grad is not None]
 
 
 def _set_gradients(nlp: Language, names: Set[str]) -> None:

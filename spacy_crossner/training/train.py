@@ -1,4 +1,4 @@
-"""A training stage: spaCy's `train`, with its length given in passes over the data, that can be killed and resumed."""
+"""Training: spaCy's `train` that can be killed and resumed, with its length given in passes over the data."""
 
 import math
 import shutil
@@ -32,7 +32,7 @@ from .configs import check_config, complete_config, named_errors, named_sources
 from .dev_set import why_all_scores_are_0
 from .divergence import Diverged, forget_divergence, note_divergence, refuse_divergence
 from .parameters import first_not_finite
-from .run import Stage
+from .run import TrainingRun
 from .state import read_state, why_not_saved
 
 CHECKPOINT = "checkpoint"
@@ -51,8 +51,8 @@ def train(
 ) -> None:
     """Train a pipeline and leave `model-best`, by the score on dev, and `model-last` in a folder.
 
-    Until it is done the folder has the stage's last checkpoint, too: after a kill the same call goes on from there, and
-    ends with the same weights.
+    Until training ends the folder has its last checkpoint, too: after a kill the same call resumes there, and ends with
+    the same weights.
 
     config_path (Path): the config.
     output (Path): the folder.
@@ -90,10 +90,10 @@ def train(
             frequency = math.ceil(max(epochs * count_batches(config), min_steps) / evaluations)
             overrides["training.eval_frequency"] = frequency
             overrides["training.max_steps"] = frequency * evaluations
-        train_stage(config_path, output, fingerprint, use_gpu=use_gpu, overrides=overrides, resume=resume)
+        run_training(config_path, output, fingerprint, use_gpu=use_gpu, overrides=overrides, resume=resume)
 
 
-def train_stage(
+def run_training(
     config_path: Path,
     output: Path,
     fingerprint: Fingerprint,
@@ -102,7 +102,7 @@ def train_stage(
     overrides: Dict[str, Any],
     resume: bool,
 ) -> None:
-    """Initialize a pipeline, find its checkpoint if it has one, and train it; see `train`."""
+    """Initialize a pipeline, resume from its checkpoint if it has one, and train it; see `train`."""
     setup_gpu(use_gpu)
     is_new = not output.exists()
     msg.divider("Initializing pipeline")
@@ -113,7 +113,7 @@ def train_stage(
     # `nlp.resume_training` of the saved pipeline makes the optimizer from this block alone: no variables in it.
     nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
     msg.good("Initialized pipeline")
-    # Before the stage seeds the generators, which a reader may draw from.
+    # Before the run seeds the generators, which a reader may draw from.
     dev = resolve_corpus(complete_config(config_path, overrides), "dev_corpus")
     problem = why_all_scores_are_0(nlp, dev, nlp.config.interpolate()["training"]["score_weights"])
     if problem:
@@ -123,23 +123,23 @@ def train_stage(
     (output / RECORD).unlink(missing_ok=True)
     forget_divergence(output)
     msg.divider("Training pipeline")
-    stage = Stage(nlp, use_gpu)
+    run = TrainingRun(nlp, use_gpu)
     checkpoints = Checkpoints(output / CHECKPOINT, fingerprint)
-    problem = why_not_saved(stage)
+    problem = why_not_saved(run)
     if problem:
         msg.warn(Errors.C022.format(problem=problem))
     saved = checkpoints.find() if resume and not problem else None
     if saved:
-        read_state(stage, saved)
+        read_state(run, saved)
         # What came after the checkpoint comes again.
         with new_folder(output / DIR_MODEL_BEST) as folder:
             shutil.copytree(saved / BEST, folder, copy_function=link_or_copy, dirs_exist_ok=True)
-        msg.info(f"Training goes on after {stage.batches.drawn} steps, from the checkpoint in {saved}")
+        msg.info(f"Training goes on after {run.batches.drawn} steps, from the checkpoint in {saved}")
     else:
         checkpoints.remove()
         clean_output_dir(output)
     try:
-        run_stage(stage, output, None if problem else checkpoints)
+        take_steps(run, output, None if problem else checkpoints)
     except OSError:
         if is_new:
             with suppress(OSError):
@@ -147,7 +147,7 @@ def train_stage(
                 output.rmdir()
         raise
     except Diverged as error:
-        saved_step = stage.results[-1][1] if stage.results else None
+        saved_step = run.results[-1][1] if run.results else None
         kept = "no pipeline is saved"
         if saved_step is not None:
             kept = f"{DIR_MODEL_LAST} in {output} is that of step {saved_step}, {DIR_MODEL_BEST} the best up to there"
@@ -159,34 +159,34 @@ def train_stage(
     msg.good("Saved pipeline to output directory", output / DIR_MODEL_LAST)
 
 
-def run_stage(stage: Stage, output: Path, checkpoints: Optional[Checkpoints]) -> None:
-    """Take the steps that are left; after each scored one, save the pipeline and write a checkpoint.
+def take_steps(run: TrainingRun, output: Path, checkpoints: Optional[Checkpoints]) -> None:
+    """Take the remaining steps; after each scored one, save the pipeline and write a checkpoint.
 
-    stage (Stage): the stage.
+    run (TrainingRun): the training run.
     output (Path): the folder for `model-last` and `model-best`.
     checkpoints (Optional[Checkpoints]): where checkpoints go; None for none.
     """
-    nlp, settings = stage.nlp, stage.settings
+    nlp, settings = run.nlp, run.settings
     before_to_disk = create_before_to_disk_callback(settings["before_to_disk"])
 
     def save(name: str) -> None:
-        with new_folder(output / name) as folder, nlp.use_params(stage.optimizer.averages):
+        with new_folder(output / name) as folder, nlp.use_params(run.optimizer.averages):
             before_to_disk(nlp).to_disk(folder)
 
     msg.info(f"Pipeline: {nlp.pipe_names}")
-    if stage.frozen:
-        msg.info(f"Frozen components: {stage.frozen}")
+    if run.frozen:
+        msg.info(f"Frozen components: {run.frozen}")
     if settings["annotating_components"]:
         msg.info(f"Set annotations on update for: {settings['annotating_components']}")
-    msg.info(f"Initial learn rate: {stage.optimizer.learn_rate}")
-    with nlp.select_pipes(disable=stage.frozen):
-        log_step, finalize_logger = stage.logger(nlp, sys.stdout, sys.stderr)
+    msg.info(f"Initial learn rate: {run.optimizer.learn_rate}")
+    with nlp.select_pipes(disable=run.frozen):
+        log_step, finalize_logger = run.logger(nlp, sys.stdout, sys.stderr)
     try:
-        for info, is_best in stage.steps():
+        for info, is_best in run.steps():
             if is_best is None:
                 log_step(None)
                 continue
-            with nlp.select_pipes(disable=stage.frozen):
+            with nlp.select_pipes(disable=run.frozen):
                 update_meta(settings, nlp, info)
             save(DIR_MODEL_LAST)
             if is_best:
@@ -195,7 +195,7 @@ def run_stage(stage: Stage, output: Path, checkpoints: Optional[Checkpoints]) ->
             info["output_path"] = str(output / DIR_MODEL_LAST)
             log_step(info)
             if checkpoints:
-                checkpoints.write(stage, output / DIR_MODEL_BEST)
+                checkpoints.write(run, output / DIR_MODEL_BEST)
     except Diverged:
         # These weights are not to be saved.
         finalize_logger()
@@ -203,7 +203,7 @@ def run_stage(stage: Stage, output: Path, checkpoints: Optional[Checkpoints]) ->
     except BaseException as error:
         msg.warn(f"Aborting and saving the last pipeline. Encountered exception: {error!r}")
         finalize_logger()
-        if first_not_finite(nlp, stage.optimizer, stage.frozen) is None:
+        if first_not_finite(nlp, run.optimizer, run.frozen) is None:
             save(DIR_MODEL_LAST)
         raise
     finalize_logger()

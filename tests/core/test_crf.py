@@ -145,7 +145,7 @@ def test_threads_and_blocks_change_no_path(drawn, ties, threaded_from):
     for threads in (1, 2):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(torch, "get_num_threads", lambda n=threads: n)
-            patch.setattr(crf_module, "THREADED_FROM", threaded_from)
+            patch.setattr(crf_module, "CRF_THREADED_ELEMENTS", threaded_from)
             found[threads] = crf.best_paths(emissions, mask)
     assert torch.equal(found[1], found[2])
     # A broken model (not a number at a token too) gets some path.

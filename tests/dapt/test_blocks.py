@@ -2,7 +2,7 @@ import gzip
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, BertTokenizerFast
 
@@ -138,7 +138,6 @@ def test_a_text_that_cannot_be_read_is_named(tokenizer, tmp_path, name, content,
 
 
 @given(st.integers(1, 20), st.integers(0, 3), st.integers(0, 50), st.integers(1, 50))
-@settings(max_examples=50, deadline=None)
 def test_the_order_is_one_of_passes_wherever_one_begins(n_blocks, seed, start, count):
     order = BlockOrder(n_blocks, seed).take(0, 100)
     assert BlockOrder(n_blocks, seed).take(start, count).tolist() == order[start : start + count].tolist()
@@ -162,7 +161,7 @@ def test_parts_of_a_text_share_no_line(tokenizer, tmp_path):
     assert abs(sum(place < 0.3 for place in places) / len(lines) - 0.3) < 0.1
     found = {}
     for part in ((0.0, 0.3), (0.3, 1.0), (0.0, 1.0)):
-        stream = write_stream([path], tokenizer, tmp_path / "stream", part=part)
+        stream = write_stream([path], tokenizer, tmp_path / "stream", range_of_lines=part)
         ids = np.fromfile(tmp_path / "stream" / "ids.bin", dtype=stream.dtype).tolist()
         found[part] = tokenizer.decode(ids).split(" [SEP]")[:-1]
         assert stream.lines == len(found[part])

@@ -12,31 +12,21 @@ from hypothesis import strategies as st
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
-import spacy_crossner.data.convert
 from spacy_crossner.cli import app
 from spacy_crossner.data.convert import convert
 from spacy_crossner.data.docbin import read_docbin
 from spacy_crossner.data.faults import EMPTY_TOKEN
 from spacy_crossner.data.reading import Format
 from spacy_crossner.data.schemes import Scheme
-from spacy_crossner.data.tokenizing import blank_pipeline
 from spacy_crossner.errors import CrossnerError
 
 from .strategies import FORMATS, broken, bytes_of_any_kind
 
 
 @pytest.fixture(scope="module")
-def english():
-    """Give the pipeline that all files share, as making one takes longer than reading a small file."""
-    return blank_pipeline("en")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, english):
+def folder(tmp_path_factory):
     """Give the folder in which every file is tried, in turn."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spacy_crossner.data.convert, "blank_pipeline", lambda lang: english)
-        yield tmp_path_factory.mktemp("fuzz")
+    return tmp_path_factory.mktemp("fuzz")
 
 
 def try_file(folder, file):

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spacy.lang.en import English
 from spacy.vocab import Vocab
 
 from spacy_crossner.data.convert import convert
@@ -62,16 +61,6 @@ VALUES = st.recursive(
     lambda below: st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(KEYS), below, max_size=3),
     max_leaves=6,
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_pipeline():
-    """Make the blank pipeline once, which takes longer than all else."""
-    nlp = English()
-    with pytest.MonkeyPatch.context() as patch:
-        for module in ("convert", "stats"):
-            patch.setattr(f"spacy_crossner.data.{module}.blank_pipeline", lambda lang: nlp)
-        yield
 
 
 def places(value, path=()):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.lang.en import English
 
-from spacy_crossner.data.alignment import Text, align_spans
+from spacy_crossner.data.alignment import TokenizedText, align_spans
 from spacy_crossner.data.faults import BAD_JSON, CUTS_TOKEN, EMPTY_LABEL, NO_TEXT, OUT_OF_RANGE, OVERLAP, Faults
 from spacy_crossner.data.jsonl import read_jsonl
 from spacy_crossner.errors import DataError
@@ -154,5 +154,5 @@ def test_fitted_spans_against_a_map_of_characters(words, spans):
         best = max(covered, key=lambda span: (span[0], -span[1]))
         expected.append(best[1:])
         covered = [span for span in covered if span[2] <= best[1] or span[1] >= best[2]]
-    found = align_spans(Text(text, 1, words, offsets, []), spans, Faults("x", repair=True))
+    found = align_spans(TokenizedText(text, 1, words, offsets, []), spans, Faults("x", repair=True))
     assert found == sorted(expected)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_crossner.data.faults import Faults
-from spacy_crossner.data.offsets import Mark, Marked, resolve_offsets
+from spacy_crossner.data.offsets import Mark, MarkedText, resolve_offsets
 from spacy_crossner.errors import DataError
 
 WIDTHS = {"UTF-16 units": "utf-16-le", "bytes": "utf-8"}
@@ -24,7 +24,7 @@ def span(text, words, unit="characters", surface=None):
 
 def resolve(*texts, repair=False):
     faults = Faults("x.jsonl", repair)
-    items = [Marked(text, marks, faults) for text, marks in texts]
+    items = [MarkedText(text, marks, faults) for text, marks in texts]
     spans = resolve_offsets(items, faults)
     # Each label names the words that have to stand there.
     for item, found in zip(items, spans, strict=True):

@@ -59,7 +59,7 @@ def test_the_lexicon_follows_the_vocabulary(nlp):
     other = spacy.blank("en")
     other.vocab.set_vector("Ada", np.ones(6, dtype="float32"))
     np.testing.assert_array_equal(lexicon.look_up(other.vocab, [key])[0], np.ones(6))
-    assert copy.deepcopy(lexicon).known == (None, {})
+    assert copy.deepcopy(lexicon).cached == (None, {})
 
 
 def test_a_look_up_is_not_disturbed_by_another_in_its_midst(nlp, monkeypatch):

@@ -14,7 +14,7 @@ from thinc.api import chain, reduce_mean
 from tokenizers import ByteLevelBPETokenizer
 from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizer, PreTrainedTokenizerFast
 
-from spacy_crossner.encoders.piece_windows import PieceTokenizer
+from spacy_crossner.encoders.pieces import PieceTokenizer
 from spacy_crossner.encoders.sentence_vectors import begin_with_sentences
 from spacy_crossner.encoders.transformer import build_transformer_model
 

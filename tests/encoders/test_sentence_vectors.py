@@ -13,7 +13,7 @@ from spacy_transformers.data_classes import TransformerData
 from thinc.api import SGD, fix_random_seed
 
 from spacy_crossner.annotations.domains import set_domain, without_annotation
-from spacy_crossner.core.bridge import get_module
+from spacy_crossner.core.likelihood import TagLikelihood
 from spacy_crossner.core.losses import LossTerm
 from spacy_crossner.encoders.sentence_vectors import begin_with_sentences, with_first_piece
 from spacy_crossner.methods.pdaln.mmd import SentenceMMD
@@ -151,12 +151,33 @@ def test_a_term_that_asks_for_them_brings_domains_together(pipeline):
     assert 0 < found[-1] < 0.95 * found[0]
 
 
-def test_the_saved_pipeline_knows_nothing_of_it(pipeline, tmp_path):
+def emissions(nlp, texts):
+    docs = [nlp.get_pipe("transformer")(nlp.make_doc(text)) for text in texts]
+    return nlp.get_pipe("ner").model.predict(docs).emissions
+
+
+def test_a_pass_with_sentence_vectors_leaves_no_trace_in_what_is_saved(pipeline):
     nlp, examples = pipeline
-    nlp.update(examples)
+    ner = nlp.get_pipe("ner")
+    probe, ner.losses = ner.losses, {"nll": TagLikelihood()}
+    # The gradients alone, first of a term without sentence vectors.
+    nlp.update(examples, sgd=False)
+    without = nlp.to_bytes()
+    ner.losses = probe
+    nlp.update(examples, sgd=False)
+    assert ner.losses["probe"].sentences.any()
+    assert nlp.to_bytes() == without
+
+
+def test_a_pipeline_trained_with_sentence_vectors_is_loaded_without_them(pipeline, tmp_path):
+    nlp, examples = pipeline
+    texts = ["Ada met Grace in Oslo.", "The lamp was still on , all day long , in the station ."]
+    untrained = emissions(nlp, texts)
+    # The first one moves the head, from which the encoder has its gradient in the second.
+    for _ in range(2):
+        nlp.update(examples)
     nlp.to_disk(tmp_path)
-    text = "Ada met Grace in Oslo."
     loaded = spacy.load(tmp_path)
-    assert [ent.text for ent in loaded(text).ents] == [ent.text for ent in nlp(text).ents]
-    heads = [get_module(each.get_pipe("ner").model).state_dict() for each in (nlp, loaded)]
-    assert heads[0].keys() == heads[1].keys()
+    assert list(loaded.get_pipe("ner").losses) == ["nll"]
+    assert torch.equal(emissions(loaded, texts), emissions(nlp, texts))
+    assert not torch.equal(emissions(nlp, texts), untrained)

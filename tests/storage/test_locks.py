@@ -1,10 +1,8 @@
 """One process at a time writes an output: the second is told so at once, and a kill leaves nothing behind."""
 
-import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
+from multiprocessing import get_context
 
 import pytest
 import spacy
@@ -16,31 +14,33 @@ from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.storage.locks import lock_path, only_writer
 
-HOLD = """
-import sys, time
-from pathlib import Path
-from spacy_crossner.storage.locks import only_writer
-with only_writer(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
 
 @pytest.fixture
 def hold():
     """Give a function that has another process hold the lock of an output."""
     processes = []
 
+    def keep(output, ready):
+        with only_writer(output):
+            ready.send("held")
+            # For ever: nobody answers.
+            ready.recv()
+
     def begin(output):
-        process = subprocess.Popen([sys.executable, "-c", HOLD, str(output)], stdout=subprocess.PIPE, text=True)
+        # Forked: it has imported all that takes seconds.
+        context = get_context("fork")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=keep, args=(output, theirs), daemon=True)
+        process.start()
         processes.append(process)
-        assert process.stdout.readline() == "held\n"
+        assert ours.poll(60)
+        assert ours.recv() == "held"
         return process
 
     yield begin
     for process in processes:
         process.kill()
-        process.wait()
+        process.join()
 
 
 def test_a_second_process_is_refused_at_once_and_a_kill_frees_the_lock(hold, tmp_path):
@@ -52,8 +52,8 @@ def test_a_second_process_is_refused_at_once_and_a_kill_frees_the_lock(hold, tmp
     # Another output is free.
     with only_writer(tmp_path / "other"):
         pass
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     # The file is left by a kill, and no hindrance.
     assert lock_path(tmp_path / "out").exists()
     with only_writer(tmp_path / "out"):
@@ -93,8 +93,8 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_that_takes_its_time_has_the_lock(command, hold, tmp_path, tiny_encoder):
-    nlp = spacy.blank("en")
+def test_every_command_that_takes_its_time_has_the_lock(command, tmp_path, tiny_encoder):
+    nlp = spacy.blank("xx")
     nlp.to_disk(tmp_path / "model")
     (tmp_path / "text").write_text("Ada met Grace.\n")
     (tmp_path / "config.cfg").write_text("[nlp]\nlang = en\n")
@@ -103,8 +103,9 @@ def test_every_command_that_takes_its_time_has_the_lock(command, hold, tmp_path,
     named.update(encoder=tiny_encoder, text=tmp_path / "text", docs=tmp_path / "docs.spacy", folder=tmp_path)
     named.update(model=tmp_path / "model")
     words = COMMANDS[command]
-    hold(named["spacy"] if "{spacy}" in words else named["out"])
-    result = CliRunner().invoke(app, [word.format(**named) for word in words])
+    # A lock keeps out whoever does not hold it, in the same process too.
+    with only_writer(named["spacy"] if "{spacy}" in words else named["out"]):
+        result = CliRunner().invoke(app, [word.format(**named) for word in words])
     assert result.exit_code == 1
     assert "[C068]" in result.output
     assert not named["out"].exists()

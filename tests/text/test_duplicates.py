@@ -1,12 +1,11 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from spacy.strings import hash_string
 
 from spacy_crossner.text.duplicates import SLOTS, DuplicateFilter
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.lists(st.lists(st.text("ab é", max_size=3), max_size=30), max_size=5))
 def test_the_first_of_each_kind(batches):
     duplicates = DuplicateFilter(1)

@@ -38,7 +38,7 @@ def test_gzip(tmp_path):
     assert read_entities(path).names == ["näme"]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=8))
 def test_what_is_written_is_read(tmp_path, rows):
     entities = read_entities(write(tmp_path, "".join(f"{name}\t{kind}\n" for name, kind in rows)))

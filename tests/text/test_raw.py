@@ -20,7 +20,6 @@ def slow_lines(text):
     return [line for line in lines if line]
 
 
-@settings(deadline=None, max_examples=60)
 @given(TEXT)
 def test_white_space_is_that_of_split(text):
     assert normalise(text.encode()).decode() == "\n".join(slow_lines(text))
@@ -31,7 +30,7 @@ def test_each_kind_of_white_space(blank):
     assert normalise(f"{blank}é{blank}{blank}b{blank}\nc".encode()) == "é b\nc".encode()
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TEXT, min_size=1, max_size=3), st.integers(1, 40), st.booleans())
 def test_blocks_of_any_size_hold_the_same_lines(tmp_path, texts, block, packed):
     paths = []

@@ -1,11 +1,10 @@
 import re
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_crossner.text.sentences import ABBREVIATIONS, BEFORE_NUMBERS, find_sentence_ends, split_sentences
+from spacy_crossner.text.sentences import ABBREVIATIONS, BEFORE_NUMBERS, split_line, split_sentences
 
 WORDS = ["net", "Nets", "learning", "x", "J", "e.g", "U.S", "al", "Fig", "no", "Dr", "Éa", "éa", "3", "", "ab" * 30]
 OPENING = st.sampled_from(["", "(", '"', "“", "«(", "-"])
@@ -33,18 +32,14 @@ def ends_sentence(before, after):
         return True
     apart = word == "." and len(before) > 1
     word = (before[-2] if apart else word[:-1]).lstrip("\"'([{“‘«„¿¡")
-    if word.encode() in BEFORE_NUMBERS:
+    if word in BEFORE_NUMBERS:
         return after[0] not in "0123456789"
-    return word.encode() not in ABBREVIATIONS and (apart or not re.fullmatch(r"[A-Z]|[A-Za-z](\.[A-Za-z])+", word))
+    return word not in ABBREVIATIONS and (apart or not re.fullmatch(r"[A-Z]|[A-Za-z](\.[A-Za-z])+", word))
 
 
-@settings(deadline=None)
-@given(st.lists(st.lists(WORD, min_size=1, max_size=8).map(" ".join), min_size=1, max_size=4))
-def test_sentences_are_those_of_a_loop(lines):
-    text = "\n".join(lines).encode()
-    content = np.frombuffer(bytearray(text), dtype=np.uint8)
-    content[find_sentence_ends(text)] = ord("\n")
-    assert content.tobytes().decode().split("\n") == [sentence for line in lines for sentence in slow_split(line)]
+@given(st.lists(WORD, min_size=1, max_size=8).map(" ".join))
+def test_sentences_are_those_of_a_loop(line):
+    assert list(split_line(line)) == slow_split(line)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import unicodedata
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_crossner.text.words import TABLE, Vocabulary, find_tokens, hash_tokens, is_word_character, word_characters
@@ -29,7 +29,6 @@ def tokens_of(text):
     return [text[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
-@settings(deadline=None)
 @given(TEXT)
 def test_tokens_are_those_of_a_loop(text):
     assert tokens_of(text.encode()) == [token.encode() for token in slow_tokens(text)]
@@ -47,7 +46,6 @@ def test_the_table_says_what_unicode_says():
     assert [bool(flag) for flag in word_characters()] == [is_word_character(point) for point in range(TABLE)]
 
 
-@settings(deadline=None)
 @given(st.lists(TEXT.filter(str.strip), max_size=20), TEXT)
 def test_words_are_looked_up_as_in_a_dict(listed, text):
     listed = "\n".join(listed).encode()

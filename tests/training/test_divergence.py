@@ -14,7 +14,7 @@ from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.training.parameters import first_not_finite, parameters
-from spacy_crossner.training.run import Stage
+from spacy_crossner.training.run import TrainingRun
 from spacy_crossner.training.train import train
 
 TOK2VEC = {"@architectures": "spacy.HashEmbedCNN.v2", "width": 16, "depth": 1, "embed_size": 100, "window_size": 1}
@@ -101,7 +101,7 @@ def test_a_loss_that_is_no_number_ends_training_in_one_sentence(config, tmp_path
 
 
 def test_weights_that_are_no_numbers_are_not_scored_and_saved(config, tmp_path, monkeypatch):
-    original = Stage._update
+    original = TrainingRun._update
 
     def update(self, batch):
         original(self, batch)
@@ -109,7 +109,7 @@ def test_weights_that_are_no_numbers_are_not_scored_and_saved(config, tmp_path, 
             # What a loss that is a number and a gradient that is none lead to, right before the step is scored.
             next(iter(parameters(self.nlp).values()))[1].fill_(math.inf)
 
-    monkeypatch.setattr(Stage, "_update", update)
+    monkeypatch.setattr(TrainingRun, "_update", update)
     with pytest.raises(CrossnerError, match=r"C070.*at step 6 the weight 'ner/.*is that of step 3"):
         train(config, tmp_path / "out")
     assert are_finite(tmp_path / "out" / "model-best")
@@ -118,7 +118,7 @@ def test_weights_that_are_no_numbers_are_not_scored_and_saved(config, tmp_path, 
 
 
 def test_infinite_moments_are_found(config, tmp_path, monkeypatch):
-    original = Stage._update
+    original = TrainingRun._update
 
     def update(self, batch):
         original(self, batch)
@@ -126,7 +126,7 @@ def test_infinite_moments_are_found(config, tmp_path, monkeypatch):
             for state in self.optimizer.adamw.state.values():
                 state["exp_avg_sq"].fill_(math.inf)
 
-    monkeypatch.setattr(Stage, "_update", update)
+    monkeypatch.setattr(TrainingRun, "_update", update)
     with pytest.raises(CrossnerError, match=r"C070.*at step 6 the weight 'ner/"):
         train(config, tmp_path / "out")
 

@@ -42,7 +42,7 @@ def stage(finished, tmp_path, monkeypatch):
     shutil.copytree(finished, tmp_path / "copy")
     monkeypatch.chdir(tmp_path / "copy")
     calls = []
-    monkeypatch.setattr(module, "train_stage", lambda *args, **options: calls.append(args))
+    monkeypatch.setattr(module, "run_training", lambda *args, **options: calls.append(args))
     return calls
 
 
@@ -67,7 +67,7 @@ def add_one_weight():
 
 def change_setting():
     path = Path("config.cfg")
-    path.write_text(path.read_text().replace("dropout = 0.1", "dropout = 0.2"))
+    path.write_text(path.read_text().replace("[training]\n", "[training]\ndropout = 0.2\n"))
 
 
 CHANGES = {

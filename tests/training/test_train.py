@@ -70,7 +70,7 @@ def config(tmp_path):
 def called(monkeypatch):
     """Keep the arguments of what trains instead of training."""
     calls = []
-    monkeypatch.setattr(module, "train_stage", lambda *args, **kwargs: calls.append((args, kwargs)))
+    monkeypatch.setattr(module, "run_training", lambda *args, **kwargs: calls.append((args, kwargs)))
     return calls
 
 

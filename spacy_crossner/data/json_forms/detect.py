@@ -1,4 +1,4 @@
-"""Which form a record has, told by its keys."""
+"""Detect the form of a record by its keys, and read it."""
 
 from typing import Any, Dict, List, Optional
 
@@ -11,7 +11,7 @@ from .records import Record, is_pair, quote
 from .spans import read_grouped_spans, read_listed_spans
 from .tokens import find_words, read_paragraphs, read_tokens
 
-# Keys that hold spans, in the order in which they are looked for, and what has them.
+# Keys that hold spans, in the order of the search, with the name of the form.
 SPAN_KEYS = {
     "ents": "spaCy doc",
     "spans": "spans",
@@ -21,13 +21,13 @@ SPAN_KEYS = {
     "labels": "doccano",
 }
 
-# Keys of which it is known that they hold no entities, though they may look so.
+# Known keys without entities, though their values may look like spans.
 OTHER_KEYS = {"tokens", "words", "sents", "relations", "arcs", "options", "meta", "_", "predictions"}
 
-# Keys under which Prodigy and spaCy have labels of the whole text.
+# Keys of Prodigy and spaCy for labels of the whole text.
 OF_TEXT_KEYS = {"accept", "cats"}
 
-# Keys under which entities are to be expected, whatever stands there.
+# Keys that suggest entities, whatever their value.
 LABEL_KEYS = {
     *SPAN_KEYS,
     "ner",
@@ -40,7 +40,7 @@ LABEL_KEYS = {
     *OF_TEXT_KEYS,
 }
 
-# Parts of an object that say where something begins or ends.
+# Keys of an object for the begin or the end of a span.
 EDGES = {
     "start",
     "end",
@@ -60,8 +60,8 @@ def read_record(record: Record, context: Context) -> List[Item]:
 
     record (Record): the record.
     context (Context): the file.
-    RETURNS (List[Item]): its sentences, nothing for a record that is left out.
-    RAISES (DataError): the record has no known form, or a fault that is not to be mended.
+    RETURNS (List[Item]): its sentences; empty for a record that is left out.
+    RAISES (DataError): the record has no known form, or a fault that is not repaired.
     """
     if is_pair(record.value):
         return _read_pair(record, context)
@@ -86,8 +86,8 @@ def read_record(record: Record, context: Context) -> List[Item]:
 def _read_pair(record: Record, context: Context) -> List[Item]:
     """Read spaCy's pair of a text and an object."""
     text, annotation = record.value
-    context.met("spaCy pairs")
-    return _read_text(Record(record.line, {**annotation, "text": text}, record.around), context)
+    context.note_form("spaCy pairs")
+    return _read_text(Record(record.line, {**annotation, "text": text}, record.enclosing), context)
 
 
 def _read_text(record: Record, context: Context) -> List[Item]:
@@ -104,7 +104,7 @@ def _read_text(record: Record, context: Context) -> List[Item]:
     key = _find_spans(value, context)
     marks: Optional[List[Mark]] = None
     if key is not None:
-        context.met(SPAN_KEYS[key])
+        context.note_form(SPAN_KEYS[key])
         read_spans = read_grouped_spans if _is_grouped(value[key]) else read_listed_spans
         try:
             marks = read_spans(record, context, text, key)
@@ -116,19 +116,19 @@ def _read_text(record: Record, context: Context) -> List[Item]:
     if not marks and not context.raw:
         _refuse_other_labels(record, context, key)
     if marks is None and value.get("answer") is not None and not context.raw:
-        # Prodigy leaves the spans of a text out in which a person found none.
+        # Prodigy leaves out the key of the spans if a text has no entity.
         context.faults.note(WITHOUT_LABELS)
         marks = []
     is_partial = value.get("_view_id") == "ner" or value.get("_is_binary") is True
-    same = value.get("_input_hash")
+    input_hash = value.get("_input_hash")
     item = TextItem(record.line, text, marks, value.get("tokens"))
     item.partial = is_partial and value.get("_is_binary") is not False and value.get("answer") is not None
-    item.key = (text, same if isinstance(same, (int, str)) else None)
+    item.key = (text, input_hash if isinstance(input_hash, (int, str)) else None)
     return [item]
 
 
 def _find_spans(value: Dict[str, Any], context: Context) -> Optional[str]:
-    """Return the key of a record's spans: the first with spans, or else the first that there is."""
+    """Return the key of a record's spans: the first that is not empty, or else the first."""
     keys = [key for key in SPAN_KEYS if isinstance(value.get(key), (list, dict))]
     filled = [key for key in keys if value[key]]
     for other in filled[1:]:
@@ -139,34 +139,36 @@ def _find_spans(value: Dict[str, Any], context: Context) -> Optional[str]:
 
 
 def _is_grouped(spans: Any) -> bool:
-    """Say whether spans are in groups by name, as in a spaCy doc."""
+    """Return whether spans are in groups by name, as in a spaCy doc."""
     return isinstance(spans, dict) and all(isinstance(group, list) for group in spans.values())
 
 
 def _refuse_other_labels(record: Record, context: Context, key: Optional[str]) -> None:
-    """Refuse a record without spans that has labels under another key: it would pass for one without an entity.
+    """Check that a record without spans has no labels under another key: it would count as one without an entity.
 
-    RAISES (DataError): a key holds labels in a form that is not known, or labels of the whole text.
+    RAISES (DataError): a key holds labels in an unknown form, or labels of the whole text.
     """
-    for other, held in record.value.items():
-        if other in (key, "text", "answer") or held in (None, "", [], {}):
+    for other_key, value in record.value.items():
+        if other_key in (key, "text", "answer") or value in (None, "", [], {}):
             continue
-        known = key is None and other in LABEL_KEYS
-        if known and (other in OF_TEXT_KEYS or (other in ("label", "labels") and isinstance(held, (str, int)))):
-            found = f"'{other}': {quote(held)}, a label of the text"
+        known = key is None and other_key in LABEL_KEYS
+        if known and (
+            other_key in OF_TEXT_KEYS or (other_key in ("label", "labels") and isinstance(value, (str, int)))
+        ):
+            found = f"'{other_key}': {quote(value)}, a label of the text"
             raise context.faults.error(CLASSIFICATION, record.line, found)
-        if known or (other not in OTHER_KEYS and _holds_spans(held)):
-            found = f"{quote(other)}: {quote(held)}, which looks like labels"
+        if known or (other_key not in OTHER_KEYS and _holds_spans(value)):
+            found = f"{quote(other_key)}: {quote(value)}, which looks like labels"
             raise context.faults.error(UNKNOWN_FORM, record.line, found, forms=FORMS)
 
 
-def _holds_spans(held: Any) -> bool:
-    """Say whether a value looks like spans: objects with an edge, lists with two numbers, or objects of such lists."""
-    if isinstance(held, dict):
-        return any(isinstance(below, list) and _holds_spans(below) for below in held.values())
-    if not isinstance(held, list):
+def _holds_spans(value: Any) -> bool:
+    """Tell whether a value looks like spans: objects with a begin or end, lists of two numbers, or groups of them."""
+    if isinstance(value, dict):
+        return any(isinstance(group, list) and _holds_spans(group) for group in value.values())
+    if not isinstance(value, list):
         return False
-    for entry in held:
+    for entry in value:
         if isinstance(entry, dict) and not EDGES.isdisjoint(entry):
             return True
         types = [type(part) for part in entry] if isinstance(entry, list) else []
@@ -176,11 +178,11 @@ def _holds_spans(held: Any) -> bool:
 
 
 def merge_answers(items: List[Item], context: Context) -> List[Item]:
-    """Join records of single answers to one text: the spans that were accepted, each once.
+    """Merge the records with single answers of one text: the accepted spans, each once.
 
     items (List[Item]): the items of a file.
     context (Context): the file.
-    RETURNS (List[Item]): the items, the first record of a text in the place of all of them.
+    RETURNS (List[Item]): the items; the records of a text are merged into the first.
     """
     merged: List[Item] = []
     first: Dict[object, TextItem] = {}

@@ -1,4 +1,4 @@
-"""What is read from a record, whatever its form: a text with spans, or tokens with tags."""
+"""The two kinds of content of a record, in all forms: a text with spans, or tokens with tags."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +21,12 @@ WITHOUT_LABELS = "records without labels, read as text without an entity"
 class TextItem:
     """A text and its spans.
 
-    line (int): where its record is, see `Record`.
+    line (int): the position of its record, see `Record`.
     text (str): the text.
-    marks (Optional[List[Mark]]): its spans; None where the record holds no labels at all.
-    tokens (Any): its tokens as the record has them, None for the tokenizer's.
-    partial (bool): whether nobody has said what stands outside of the spans.
-    key (object): what records of the same text have in common where each holds one answer.
+    marks (Optional[List[Mark]]): its spans; None if the record has no labels at all.
+    tokens (Any): its tokens as they are in the record; None to use the tokenizer.
+    partial (bool): whether tokens outside of the spans are not annotated.
+    key (object): the same for all records of one text, if each record holds one answer.
     """
 
     line: int
@@ -41,7 +41,7 @@ class TextItem:
 class TagItem:
     """Tokens and their tags.
 
-    rows (TaggedSentence): the tokens with their tags, O where they have none.
+    rows (TaggedSentence): the tokens with their tags, O for tokens without a tag.
     missing (FrozenSet[int]): tokens without a tag.
     """
 
@@ -56,9 +56,9 @@ Item = Union[TextItem, TagItem]
 class Context:
     """The file that records are read from.
 
-    faults (Faults): what is wrong is reported here.
-    raw (Optional[bool]): whether the text alone is asked for; None where a file without labels is read so.
-    forms (List[str]): the forms that were met, in order.
+    faults (Faults): faults are reported here.
+    raw (Optional[bool]): whether only the text is read; None: only if the file has no labels.
+    forms (List[str]): the forms of the records, in the order of their first occurrence.
     """
 
     faults: Faults
@@ -67,33 +67,33 @@ class Context:
 
     @property
     def folder(self) -> Path:
-        """Where files that belong to this one lie."""
+        """The folder for files that belong to this one."""
         return self.faults.path.parent
 
-    def met(self, form: str) -> None:
-        """Remember that a record of a form was met."""
+    def note_form(self, form: str) -> None:
+        """Add the form of a record to `forms`."""
         if form not in self.forms:
             self.forms.append(form)
 
 
 def make_mark(
-    record: Record, context: Context, text: str, place: Sequence[object], label: object, surface: object = None
+    record: Record, context: Context, text: str, edges: Sequence[object], label: object, surface: object = None
 ) -> Optional[Mark]:
-    """Return a span, None for one that is left out.
+    """Return a span; None for a span that is left out.
 
     record (Record): its record.
     context (Context): the file.
     text (str): the text of the record.
-    place (Sequence[object]): start and end as the record has them.
-    label (object): the label as the record has it.
-    surface (object): the words of the span as the record has them.
-    RAISES (DataError): the place is no pair of whole numbers.
+    edges (Sequence[object]): start and end as they are in the record.
+    label (object): the label as it is in the record.
+    surface (object): the words of the span as they are in the record.
+    RAISES (DataError): start or end is no integer.
     """
-    start, end = place
-    # A bool is an int to Python, but no offset.
+    start, end = edges
+    # `isinstance` would accept a bool.
     if type(start) is not int or type(end) is not int:
         found = f"a span with the start {quote(start)} and the end {quote(end)}"
-        context.faults.lose_span(OUT_OF_RANGE, record.line, found, length=len(text))
+        context.faults.drop_span(OUT_OF_RANGE, record.line, found, length=len(text))
         return None
     words = surface if isinstance(surface, str) and surface.strip() else None
     return Mark(start, end, label if isinstance(label, str) else "", record.line, words)

@@ -1,4 +1,4 @@
-"""Names of labels that a record has as numbers, from the record, what is around it, or a file beside it."""
+"""Names of labels given as numbers: from the record, the object around all records, or a file in the same folder."""
 
 import json
 from functools import lru_cache
@@ -13,14 +13,14 @@ from .records import Record
 LABEL_CONFIG = "label_config.json"
 DATASET_INFO = ("dataset_info.json", "dataset_infos.json")
 
-# Keys under which the names of tags are.
+# Keys for the names of tags.
 NAMES = ("label_names", "id2label", "names")
 
 Names = Dict[int, str]
 
 
 def read_label_config(folder: Path) -> Optional[Names]:
-    """Return doccano's labels by their numbers, None where no list of them lies in the folder.
+    """Return doccano's labels by their numbers; None if there is no list of labels in the folder.
 
     RAISES (DataError): the list cannot be read.
     """
@@ -36,35 +36,36 @@ def read_label_config(folder: Path) -> Optional[Names]:
 
 
 def find_tag_names(record: Record, key: str, folder: Path) -> Optional[Names]:
-    """Return the names of the tags under a key of a record, None where nothing has them.
+    """Return the names of the tags under a key of a record; None if they are not found.
 
-    record (Record): the record; `label_names`, `id2label`, `names` or `features` in it or around it have the names.
+    record (Record): the record; it or the object around all records may have the names under `label_names`, `id2label`,
+        `names` or `features`.
     key (str): the key of the tags.
-    folder (Path): where a description of the data set may lie.
+    folder (Path): the folder of a possible description of the data set.
     RAISES (DataError): the description cannot be read.
     """
     files = (_read_json(folder / name) for name in DATASET_INFO)
-    for described in (record.value, record.around, *files):
+    for described in (record.value, record.enclosing, *files):
         for names in _names_in(described, key):
             return names
     return None
 
 
 def _names_in(described: Any, key: str) -> Iterator[Names]:
-    """Yield the names that a description has; one of several sets, by their names, has them below."""
+    """Yield the names in a description of a data set, or of several data sets by name."""
     if not isinstance(described, dict):
         return
     features = described.get("features")
     feature = features.get(key) if isinstance(features, dict) else None
-    # The names are at the feature itself or at what it is a list of.
+    # The names are in the feature itself, or in the feature that it is a list of.
     while isinstance(feature, dict):
         yield from filter(None, [_as_names(feature.get("names"))])
         feature = feature.get("feature")
     for name in NAMES:
         yield from filter(None, [_as_names(described.get(name))])
-    for below in described.values():
-        if isinstance(below, dict) and isinstance(below.get("features"), dict):
-            yield from _names_in(below, key)
+    for part in described.values():
+        if isinstance(part, dict) and isinstance(part.get("features"), dict):
+            yield from _names_in(part, key)
 
 
 def _as_names(value: Any) -> Optional[Names]:
@@ -80,7 +81,7 @@ def _as_names(value: Any) -> Optional[Names]:
 
 
 def _read_json(path: Path) -> Any:
-    """Return the value of a JSON file, None where there is none of that name."""
+    """Return the value of a JSON file; None if there is no such file."""
     try:
         stamp = path.stat().st_mtime_ns
     except OSError:
@@ -90,7 +91,7 @@ def _read_json(path: Path) -> Any:
 
 @lru_cache(8)
 def _load(path: Path, stamp: int) -> Any:
-    """Read a file, once while it does not change: each record asks for it."""
+    """Read a file; cached until it changes, because each record asks for it."""
     try:
         return json.loads(path.read_text(encoding="utf8"))
     except OSError as error:

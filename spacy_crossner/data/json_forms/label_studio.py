@@ -1,4 +1,4 @@
-"""Label Studio: JSON, with all annotations of a task, and JSON-MIN, with one of them a record."""
+"""Label Studio: JSON, with all annotations of a task, and JSON-MIN, with one annotation per record."""
 
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -17,32 +17,32 @@ TASK_FORM = (
 # The key of annotations, and its name before version 1.0.
 ANNOTATION_KEYS = ("annotations", "completions")
 
-# Types of results that mark a place in something other than plain text.
+# Types of results that mark a region in something other than plain text.
 OTHER_PLACES = ("hypertextlabels", "paragraphlabels", "timeserieslabels", "rectanglelabels", "polygonlabels")
 
-# Types of results that say something of the whole text.
+# Types of results for the whole text.
 OF_TEXT = ("choices", "taxonomy", "rating", "number", "pairwise")
 
 Spans = List[Dict[str, Any]]
 
 
 def is_task(value: Dict[str, Any]) -> bool:
-    """Say whether a record is a task of Label Studio's JSON."""
+    """Return whether a record is a task of Label Studio's JSON."""
     return isinstance(value.get("data"), dict) and any(key in value for key in (*ANNOTATION_KEYS, "predictions"))
 
 
 def read_task(record: Record, context: Context) -> List[TextItem]:
     """Read a task.
 
-    Annotations that were cancelled do not count; those marked as ground truth come before all others. Predictions are
-    not what a person has said, and are not read.
+    Cancelled annotations are ignored; those marked as ground truth take precedence. Predictions are not read, because
+    no person has confirmed them.
 
     record (Record): the task.
     context (Context): the file.
-    RETURNS (List[TextItem]): its text, nothing for a task that is left out.
+    RETURNS (List[TextItem]): its text; empty for a task that is left out.
     RAISES (DataError): annotations differ, or a part has another form.
     """
-    context.met(FORM)
+    context.note_form(FORM)
     try:
         annotations = _standing_annotations(record.value)
         readings = [_read_result(record, context, annotation["result"]) for annotation in annotations]
@@ -50,10 +50,10 @@ def read_task(record: Record, context: Context) -> List[TextItem]:
         context.faults.mend(BAD_RECORD, record.line, quote(record.value), form=TASK_FORM)
         return []
     if not readings and not context.raw:
-        left = ", though they have predictions" if record.value.get("predictions") else ""
-        context.faults.note(f"tasks without an annotation left out{left}")
+        remark = ", though they have predictions" if record.value.get("predictions") else ""
+        context.faults.note(f"tasks without an annotation left out{remark}")
         return []
-    if any(sorted(map(_places, reading)) != sorted(map(_places, readings[0])) for reading in readings):
+    if any(sorted(map(_span_key, reading)) != sorted(map(_span_key, readings[0])) for reading in readings):
         found = f"{len(readings)} annotations that differ"
         context.faults.mend(ANNOTATORS, record.line, found)
     spans = readings[-1] if readings else []
@@ -61,25 +61,25 @@ def read_task(record: Record, context: Context) -> List[TextItem]:
     return [] if text is None else [TextItem(record.line, text, _make_marks(record, context, text, spans))]
 
 
-def _places(span: Dict[str, Any]) -> Tuple[str, ...]:
-    """Return what makes a span another one."""
+def _span_key(span: Dict[str, Any]) -> Tuple[str, ...]:
+    """Return a key by which the spans of two annotations are compared."""
     return quote(span.get("start")), quote(span.get("end")), *sorted(map(quote, span["labels"]))
 
 
 def _standing_annotations(task: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """Return the annotations of which one is to be taken."""
+    """Return the candidates for the annotation that is read."""
     key = next((key for key in ANNOTATION_KEYS if key in task), None)
     listed = [annotation for annotation in (task[key] or [] if key else []) if not annotation.get("was_cancelled")]
     return [annotation for annotation in listed if annotation.get("ground_truth")] or listed
 
 
 def _read_result(record: Record, context: Context, result: Spans) -> Spans:
-    """Return the spans of an annotation, of which other results are counted in a note.
+    """Return the spans of an annotation; other results are counted in a note.
 
-    RAISES (DataError): it has results and none of them is a span in plain text.
+    RAISES (DataError): no result is a span in plain text.
     """
     spans: Spans = []
-    others: List[str] = []
+    other_kinds: List[str] = []
     for entry in result:
         kind = entry["type"]
         if kind in OTHER_PLACES:
@@ -91,15 +91,15 @@ def _read_result(record: Record, context: Context, result: Spans) -> Spans:
                 raise TypeError
             spans.append({**value, "labels": labels, "to_name": entry.get("to_name")})
         else:
-            others.append(str(kind))
+            other_kinds.append(str(kind))
             context.faults.note(f"results of the type {quote(kind)} not read")
-    if others and not spans and set(others) <= set(OF_TEXT) and not context.raw:
-        raise context.faults.error(CLASSIFICATION, record.line, f"results of the type {quote(others[0])} alone")
+    if other_kinds and not spans and set(other_kinds) <= set(OF_TEXT) and not context.raw:
+        raise context.faults.error(CLASSIFICATION, record.line, f"results of the type {quote(other_kinds[0])} alone")
     return spans
 
 
 def find_min_key(value: Dict[str, Any]) -> Optional[str]:
-    """Return the key under which a record of JSON-MIN has its spans, None where it has none."""
+    """Return the key of the spans in a record of JSON-MIN; None if it has no spans."""
     for key, spans in value.items():
         if isinstance(spans, list) and spans and all(map(_is_min_span, spans)):
             return key
@@ -117,7 +117,7 @@ def read_min(record: Record, context: Context, key: str) -> List[TextItem]:
     context (Context): the file.
     key (str): the key of the spans.
     """
-    context.met("Label Studio JSON-MIN")
+    context.note_form("Label Studio JSON-MIN")
     spans: Spans = [{**span, "labels": span["labels"] or [""]} for span in record.value[key]]
     text = _find_text(record, context, record.value, spans)
     return [] if text is None else [TextItem(record.line, text, _make_marks(record, context, text, spans))]
@@ -134,21 +134,21 @@ def _make_marks(record: Record, context: Context, text: str, spans: Spans) -> Li
 
 
 def _find_text(record: Record, context: Context, data: Dict[str, Any], spans: Spans) -> Optional[str]:
-    """Return the text that spans are in, None for a record that is left out.
+    """Return the text of the spans; None for a record that is left out.
 
-    It is under the name that the spans are said to be in, or under "text", or under another key. The first of them
-    that holds the words of the spans is taken; where none does, the first of the two.
+    Candidates are the text that the spans name (`to_name`), then "text", then all other texts. The first one that
+    contains the words of all spans is taken; if there is none, the first of the former two kinds.
     """
     texts = {key: value for key, value in data.items() if isinstance(value, str) and value.strip()}
     named = [name for span in spans if isinstance(name := span.get("to_name"), str)]
-    usual = [texts[key] for key in (*named, "text") if key in texts]
+    named_texts = [texts[key] for key in (*named, "text") if key in texts]
     words = [span["text"] for span in spans if isinstance(span.get("text"), str)]
     if words or len(texts) == 1:
-        for text in (*usual, *texts.values()):
+        for text in (*named_texts, *texts.values()):
             if all(word in text for word in words):
                 return text
-    if usual:
-        return usual[0]
+    if named_texts:
+        return named_texts[0]
     keys = ", ".join(map(quote, texts)) or "none"
     context.faults.mend(NO_TEXT, record.line, f"no text under 'text' (texts: {keys})")
     return None

@@ -1,4 +1,4 @@
-"""JSON text as records: one value a line (JSONL), or one list, or an object around such a list."""
+"""JSON text as records: one value per line (JSONL), or one list, or an object around such a list."""
 
 import json
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from ..faults import BAD_JSON, Faults
 from ..files import Line
 
-# Keys of an object around all records, beside which it has the names of the labels and the like.
+# Keys of the list of records in an object around it; the object may also hold the names of the labels.
 CONTAINERS = ("annotations", "data")
 
 
@@ -17,12 +17,12 @@ class Record:
 
     line (int): its line, or its number in a list, counted from 1.
     value (Any): an object, or spaCy's pair of a text and an object.
-    around (Mapping[str, Any]): the object around all records, without them.
+    enclosing (Mapping[str, Any]): the object around all records, without them.
     """
 
     line: int
     value: Any
-    around: Mapping[str, Any] = field(default_factory=dict)
+    enclosing: Mapping[str, Any] = field(default_factory=dict)
 
 
 def quote(value: object) -> str:
@@ -34,16 +34,16 @@ def quote(value: object) -> str:
 
 
 def is_pair(value: object) -> bool:
-    """Say whether a value is spaCy's pair of a text and an object with its annotation."""
+    """Return whether a value is spaCy's pair of a text and an object with its annotation."""
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict)
 
 
 def read_records(lines: Iterable[Line], faults: Faults) -> List[Record]:
-    """Read the records of a JSON file, told by its content to be a record a line or one list.
+    """Read the records of a JSON file: a record per line or one list, detected by its content.
 
-    lines (Iterable[Line]): the numbered lines; blank ones do not count.
-    faults (Faults): what is wrong is reported here; it counts records where the file is one list.
-    RETURNS (List[Record]): the records; those of a broken line are left out where that is to be mended.
+    lines (Iterable[Line]): the numbered lines; blank lines are ignored.
+    faults (Faults): faults are reported here; its `unit` becomes "record" if the file is one list.
+    RETURNS (List[Record]): the records, without those that a repair dropped.
     RAISES (DataError): a line is no JSON object and no pair, or the list as a whole is no JSON.
     """
     content = [(number, text) for number, text in lines if text.strip()]
@@ -51,14 +51,14 @@ def read_records(lines: Iterable[Line], faults: Faults) -> List[Record]:
         return []
     first, _ = _load(content[0][1])
     if not _is_record(first) or (len(content) == 1 and _expand(first) is not None):
-        whole, problem = (first, None) if len(content) == 1 else _load("\n".join(text for _, text in content))
-        expanded = _expand(whole)
+        document, problem = (first, None) if len(content) == 1 else _load("\n".join(text for _, text in content))
+        expanded = _expand(document)
         if expanded is not None:
             faults.unit = "record"
             faults.tally.records = len(expanded)
             return [record for record in expanded if _check(record, faults)]
-        if isinstance(whole, dict):
-            return [Record(content[0][0], whole)]
+        if isinstance(document, dict):
+            return [Record(content[0][0], document)]
         if problem and content[0][1].lstrip().startswith("["):
             number = content[min(problem[0], len(content)) - 1][0]
             raise faults.error(BAD_JSON, number, f"text that is no JSON ({problem[1]})")
@@ -74,7 +74,7 @@ def read_records(lines: Iterable[Line], faults: Faults) -> List[Record]:
 
 
 def _check(record: Record, faults: Faults) -> bool:
-    """Say whether a record has the type of one; others are reported."""
+    """Return whether a value is a record; report it if not."""
     if not _is_record(record.value):
         kind = "null" if record.value is None else type(record.value).__name__
         faults.mend(BAD_JSON, record.line, f"a JSON {kind}")
@@ -94,8 +94,8 @@ def _expand(value: object) -> Optional[List[Record]]:
             items = value.get(key)
             # Tools write null for a text without annotation.
             if isinstance(items, list) and any(map(_is_record, items)) and isinstance(value.get("data", []), list):
-                around = {other: held for other, held in value.items() if other != key}
-                return [Record(number, item, around) for number, item in enumerate(items, 1) if item is not None]
+                enclosing = {other: member for other, member in value.items() if other != key}
+                return [Record(number, item, enclosing) for number, item in enumerate(items, 1) if item is not None]
     return None
 
 
@@ -104,7 +104,7 @@ def _load(text: str) -> Tuple[Any, Optional[Tuple[int, str]]]:
     try:
         value = json.loads(text, object_pairs_hook=_unique)
         if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()  # a lone half of a surrogate pair is no text
+            json.dumps(value, ensure_ascii=False).encode()  # raises an error for half of a surrogate pair
         return value, None
     except json.JSONDecodeError as error:
         return None, (error.lineno, str(error))
@@ -113,10 +113,10 @@ def _load(text: str) -> Tuple[Any, Optional[Tuple[int, str]]]:
 
 
 def _unique(pairs: Sequence[Tuple[str, Any]]) -> Dict[str, Any]:
-    """Return an object, of which no key may have two different values: one of them would be lost."""
-    read = dict(pairs)
-    if len(read) < len(pairs):
+    """Return an object; a key with two different values is an error, because one of them would be lost."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
         for key, value in pairs:
-            if read[key] != value:
+            if members[key] != value:
                 raise ValueError(f"the key {quote(key)} with two values")
-    return read
+    return members

@@ -14,7 +14,7 @@ WORD_KEYS = ("tokens", "words")
 
 TAG_KEYS = ("ner_tags", "tags", "labels", "ner", "label", "ner_labels")
 
-# How Hugging Face's `transformers` marks a token of which nothing is said, and how spaCy does.
+# Tags of a token without annotation in Hugging Face's `transformers`, and in spaCy.
 IGNORED = -100
 MISSING = "-"
 
@@ -23,7 +23,7 @@ PARAGRAPHS_FORM = '"paragraphs" with "sentences" of "tokens", each with a word, 
 
 
 def find_words(value: Dict[str, Any]) -> Optional[str]:
-    """Return the key under which a record has a list of words in place of a text, None where there is none."""
+    """Return the key of a record's list of words; None if it has a text or no words."""
     if isinstance(value.get("text"), str) and _find_tags(value) is None:
         return None
     for key in WORD_KEYS:
@@ -34,7 +34,7 @@ def find_words(value: Dict[str, Any]) -> Optional[str]:
 
 
 def _find_tags(value: Dict[str, Any]) -> Optional[str]:
-    """Return the key under which a record has a list of tags, None where there is none."""
+    """Return the key of a record's list of tags; None if it has none."""
     for key in TAG_KEYS:
         tags = value.get(key)
         if isinstance(tags, list) and all(isinstance(tag, (str, int)) for tag in tags):
@@ -48,12 +48,12 @@ def read_tokens(record: Record, context: Context, words_key: str) -> List[TagIte
     record (Record): the record.
     context (Context): the file.
     words_key (str): the key of the words.
-    RETURNS (List[TagItem]): the sentence, nothing for a record that is left out.
-    RAISES (DataError): tags are missing, are not as many as words, or are numbers without names.
+    RETURNS (List[TagItem]): the sentence; empty for a record that is left out.
+    RAISES (DataError): tags are missing, there are more or fewer than words, or they are numbers without names.
     """
     words = record.value[words_key]
     key = _find_tags(record.value)
-    context.met("Hugging Face tokens")
+    context.note_form("Hugging Face tokens")
     if key is None and not context.raw:
         keys = ", ".join(map(quote, record.value))
         found = f"the words of '{words_key}' and no tags under a known key (keys: {keys})"
@@ -71,7 +71,7 @@ def read_tokens(record: Record, context: Context, words_key: str) -> List[TagIte
 
 
 def _name_tags(record: Record, context: Context, key: str, tags: Sequence[Any]) -> Optional[List[Optional[str]]]:
-    """Return tags by name, None for each of which nothing is said; None for tags that are neither name nor number."""
+    """Return the names of tags, None for a token without annotation; None for tags of another type."""
     if all(isinstance(tag, str) for tag in tags):
         return list(tags)
     if not all(type(tag) is int for tag in tags):
@@ -100,7 +100,7 @@ def read_paragraphs(record: Record, context: Context) -> List[TagItem]:
     RETURNS (List[TagItem]): the sentences; tokens tagged "-" are without annotation.
     RAISES (DataError): a part is of another form.
     """
-    context.met("spaCy 2 training data")
+    context.note_form("spaCy 2 training data")
     items: List[TagItem] = []
     try:
         for paragraph in record.value["paragraphs"]:
@@ -117,7 +117,7 @@ def read_paragraphs(record: Record, context: Context) -> List[TagItem]:
 def _read_row(token: Dict[str, Any]) -> Tuple[str, str]:
     """Return a token's word and tag.
 
-    RAISES (TypeError): one of them is no text.
+    RAISES (TypeError): word or tag is no text.
     """
     word, tag = token["orth"], token.get("ner", MISSING)
     if not isinstance(word, str) or not isinstance(tag, str):
@@ -126,7 +126,7 @@ def _read_row(token: Dict[str, Any]) -> Tuple[str, str]:
 
 
 def _make_item(line: int, words: Sequence[str], tags: Sequence[Optional[str]], faults: Faults) -> List[TagItem]:
-    """Return a sentence, nothing for one without words or one that is left out."""
+    """Return a list with the sentence; empty for one without words, or one that is left out."""
     if not all(words):
         faults.mend(BAD_RECORD, line, "an empty token", form="a word as each token")
         return []

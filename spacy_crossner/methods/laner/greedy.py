@@ -3,11 +3,9 @@
 import torch
 
 from ...core.head import Decoding, HeadOutput
+from ...tuning import LANER_GROUP_DOCS
 from .prefixes import first_cell
 from .tagging import PrefixScorer, Tagging, pick_tags
-
-# Docs that are tagged together on a CPU.
-GROUP = 64
 
 
 @torch.no_grad()
@@ -72,11 +70,11 @@ def tag_greedily(head: PrefixScorer, output: HeadOutput, decoding: Decoding, blo
 def tag_in_groups(head: PrefixScorer, output: HeadOutput, decoding: Decoding, block: int) -> Tagging:
     """Call `tag_greedily` on groups of docs of similar lengths, which have little padding."""
     lengths = output.mask.sum(dim=1)
-    if len(lengths) <= GROUP:
+    if len(lengths) <= LANER_GROUP_DOCS:
         return tag_greedily(head, output, decoding, block)
     labels = torch.zeros_like(output.mask, dtype=torch.long)
     whole = Tagging(labels.clone(), labels, torch.zeros_like(output.emissions), torch.zeros_like(lengths))
-    for rows in lengths.argsort().split(GROUP):
+    for rows in lengths.argsort().split(LANER_GROUP_DOCS):
         longest = int(lengths[rows[-1]])
         emissions, mask, tokens = (values[rows, :longest] for values in (output.emissions, output.mask, output.tokens))
         allowed = None if decoding.allowed is None else decoding.allowed[rows, :longest]

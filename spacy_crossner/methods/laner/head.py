@@ -12,16 +12,12 @@ from torch import Tensor, nn
 
 from ...core.head import Decoding, HeadOutput, pad_tokens
 from ...core.linear import LinearTagger
+from ...tuning import LANER_BLOCK_TOKENS, LANER_GUESS_ROUNDS
 from .beam import search_beam
 from .greedy import tag_greedily, tag_in_groups
 from .prefixes import PrefixEncoder
 from .spans import SpanChains
 from .tagging import Tagging, pick_tags
-
-# Tokens of a doc that a round of greedy tagging scores on a CPU: near the best for batches of 1 to 128 docs.
-BLOCK = 16
-# Rounds of guessing before those of `tag_greedily`: a second one costs more than it saves.
-GUESSES = 1
 
 
 class LabelAwareTagger(LinearTagger):
@@ -168,7 +164,7 @@ class LabelAwareTagger(LinearTagger):
         """Return a cheap first guess of the tags, for `tag_greedily` to begin with, shape (n_docs, n_tokens)."""
         scores = self.token_scores(output.tokens)
         tags = self.crf.best_paths(scores, output.mask, decoding.constrained, decoding.allowed)
-        for _ in range(GUESSES):
+        for _ in range(LANER_GUESS_ROUNDS):
             labels = self.prefixes.labels(tags)
             rough_scores = scores + self.feature_scores(self.features(output, labels, rough=True))
             tags = pick_tags(self.crf, rough_scores, labels, decoding)
@@ -188,7 +184,7 @@ class LabelAwareTagger(LinearTagger):
         if output.mask.device.type != "cpu":
             # A GPU scores many tokens in the time of one.
             return tag_greedily(self, output, decoding, self.block or output.mask.shape[1])
-        return tag_in_groups(self, output, decoding, self.block or BLOCK)
+        return tag_in_groups(self, output, decoding, self.block or LANER_BLOCK_TOKENS)
 
     def lattice_output(self, output: HeadOutput, decoding: Decoding) -> HeadOutput:
         """Return the output with the emissions of the CRF on top: the scores given the tags of `tagging`."""

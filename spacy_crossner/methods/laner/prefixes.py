@@ -6,13 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-State = Tuple[Tensor, Tensor]
+from ...tuning import LANER_MIN_GROUP, LANER_SHARED_PREFIXES, LANER_SIMILAR_LENGTH
 
-# On a CPU, the number of prefixes from which it saves time to compute equal sequences of tags once.
-SHARED_FROM = 64
-# A group of prefixes of similar length: none is shorter than this fraction of the longest, but for the first rows.
-SIMILAR_LENGTH = 0.8
-MIN_GROUP = 16
+State = Tuple[Tensor, Tensor]
 
 
 class PrefixEncoder(nn.Module):
@@ -160,7 +156,7 @@ class PrefixEncoder(nn.Module):
         RETURNS (Tuple[Tensor, Tensor]): the states of all different sequences of labels, shape (n_states, width), and
             the index of the state of each position, shape of `labels`, 0 outside a prefix.
         """
-        if labels.device.type != "cpu" or len(lengths) < SHARED_FROM:
+        if labels.device.type != "cpu" or len(lengths) < LANER_SHARED_PREFIXES:
             # One call, which computes equal sequences more than once.
             states, _ = self.backward_lstm(nn.functional.embedding(labels, self.rows()))
             return states.flatten(0, 1), torch.arange(labels.numel(), device=labels.device).view(labels.shape)
@@ -225,11 +221,11 @@ def part_sizes(lengths: List[int], max_cells: int) -> List[int]:
 
 
 def group_sizes(lengths: List[int]) -> List[int]:
-    """Cut rows, longest first, into groups of similar lengths, of at least `MIN_GROUP` rows as far as there are any."""
+    """Cut rows, longest first, into groups of similar lengths, of `LANER_MIN_GROUP` rows or more except the last."""
     sizes, i = [], 0
     while i < len(lengths):
-        size = 1
-        while i + size < len(lengths) and (size < MIN_GROUP or lengths[i + size] >= SIMILAR_LENGTH * lengths[i]):
+        size, shortest = 1, LANER_SIMILAR_LENGTH * lengths[i]
+        while i + size < len(lengths) and (size < LANER_MIN_GROUP or lengths[i + size] >= shortest):
             size += 1
         sizes.append(size)
         i += size

@@ -1,1 +1,1 @@
-"""`moee_ner`: each tag from a mixture of features of one expert an entity type (MoEE)."""
+"""`moee_ner`: each tag from a mixture of features, one expert for each entity type (MoEE)."""

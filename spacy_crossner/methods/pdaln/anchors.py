@@ -1,7 +1,7 @@
 """Adaptive data: sentences of one domain with entities of another (Zhang et al., 2021, section 4.1.1).
 
-An anchor is a pair of entities with the same type, one from each domain. An adaptive sentence is a sentence in which an
-entity has given way to its partner from the other domain.
+An anchor is a pair of entities with the same type, one from each domain. In an adaptive sentence, the partner from the
+other domain replaces an entity.
 """
 
 import random
@@ -32,12 +32,12 @@ Mentions = Dict[str, List[Span]]
 
 @dataclass
 class AdaptiveData:
-    """Adaptive sentences, and what was done for them.
+    """Adaptive sentences, and how they were made.
 
     docs (List[Doc]): the sentences; their domain is "adaptive".
-    replaced (List[Tuple[Span, Span]]): for each of them the entity that has gone and the one that has come.
-    alone (List[str]): types that only one of the domains has: their entities stay.
-    unchanged (int): sentences of which none was made, for lack of an entity with a partner.
+    replaced (List[Tuple[Span, Span]]): for each sentence the replaced entity and its replacement.
+    alone (List[str]): types that only one of the domains has; their entities are never replaced.
+    unchanged (int): sentences without an adaptive copy, as none of their entities has a partner.
     """
 
     docs: List[Doc] = field(default_factory=list)
@@ -47,26 +47,26 @@ class AdaptiveData:
 
     @property
     def counts(self) -> Dict[str, int]:
-        """How many entities of each type have been replaced."""
+        """The number of replaced entities of each type."""
         return dict(sorted(Counter(old.label_ for old, _ in self.replaced).items()))
 
 
 def collect_mentions(docs: Sequence[Doc]) -> Mentions:
-    """Return the entities of docs by type, one of each name by its normal form, in the order in which they come."""
-    found: Dict[str, Dict[str, Span]] = {}
+    """Return the entities of docs by type, one for each normal form of a name, in the order of the docs."""
+    mentions: Dict[str, Dict[str, Span]] = {}
     for doc in docs:
         for ent in doc.ents:
-            found.setdefault(ent.label_, {}).setdefault(name_key(ent.text), ent)
-    return {label: list(spans.values()) for label, spans in found.items()}
+            mentions.setdefault(ent.label_, {}).setdefault(name_key(ent.text), ent)
+    return {label: list(spans.values()) for label, spans in mentions.items()}
 
 
 def draw_anchors(doc: Doc, partners: Mentions, times: int, rng: random.Random) -> Iterator[Tuple[Span, Span]]:
-    """Yield anchors of a sentence: an entity of it and a partner, no two the same, drawn at random.
+    """Yield random anchors of a sentence: one of its entities and a partner, each pair once.
 
     doc (Doc): the sentence.
-    partners (Mentions): the entities of the other domain. One with the same name is no partner.
-    times (int): how many, or as many as there are.
-    rng (random.Random): draws.
+    partners (Mentions): the entities of the other domain. An entity with the same name is no partner.
+    times (int): maximum number of anchors.
+    rng (random.Random): source of randomness.
     """
     pools = [
         (ent, [new for new in partners.get(ent.label_, []) if name_key(new.text) != name_key(ent.text)])
@@ -76,7 +76,7 @@ def draw_anchors(doc: Doc, partners: Mentions, times: int, rng: random.Random) -
     for _ in range(times):
         if not pools:
             return
-        # First the entity: types with many partners are drawn no more often than others.
+        # The entity is drawn first, so that types with many partners are not drawn more often.
         ent, pool = rng.choice(pools)
         yield ent, pool.pop(rng.randrange(len(pool)))
         pools = [pair for pair in pools if pair[1]]
@@ -90,13 +90,13 @@ def make_adaptive(
     target_times: int = 4,
     seed: int = 0,
 ) -> AdaptiveData:
-    """Make adaptive sentences of two annotated corpora, in both directions.
+    """Make adaptive sentences from two annotated corpora, in both directions.
 
     source (Sequence[Doc]): sentences of the source domain; 500 in the paper.
     target (Sequence[Doc]): sentences of the target domain; 100 in the paper.
-    source_times (int): adaptive sentences of each source sentence.
-    target_times (int): adaptive sentences of each target sentence.
-    seed (int): seed of what is drawn.
+    source_times (int): number of adaptive sentences from each source sentence.
+    target_times (int): number of adaptive sentences from each target sentence.
+    seed (int): random seed.
     RAISES (CrossnerError): the domains have no type in common, or no entities that differ.
     """
     rng = random.Random(seed)
@@ -128,18 +128,18 @@ def augment_files(
     target_times: int = 4,
     seed: int = 0,
 ) -> AdaptiveData:
-    """Write adaptive sentences as a DocBin, and beside it a listing with the ending `.tsv`.
+    """Write adaptive sentences as a DocBin, and a listing with the ending `.tsv` beside it.
 
-    A line of the listing is: type, entity that has gone, entity that has come, sentence as it was, as it is.
+    The columns of the listing are: type, replaced entity, its replacement, sentence before, sentence after.
 
     source (Path): annotated DocBin of the source domain.
     target (Path): annotated DocBin of the target domain.
     output (Path): the DocBin to write; both files appear, or none.
-    source_sentences (int): sentences of the source to start from, drawn at random; 0 for all.
-    target_sentences (int): those of the target.
+    source_sentences (int): number of source sentences, drawn at random; 0 for all.
+    target_sentences (int): number of target sentences, drawn at random; 0 for all.
     source_times (int): see `make_adaptive`.
-    target_times (int): see there.
-    seed (int): seed of what is drawn.
+    target_times (int): see `make_adaptive`.
+    seed (int): random seed.
     RAISES (CrossnerError): a file cannot be read or written, or see `make_adaptive` and `check_output`.
     """
     source, target, output = Path(source), Path(target), Path(output)
@@ -165,12 +165,12 @@ def augment_files(
 def create_anchor_augmenter(
     partners: Path, times: int = 1, rate: float = 1.0, seed: int = 0
 ) -> Callable[[Language, Example], Iterator[Example]]:
-    """Make an augmenter for spaCy's corpus readers: beside each example, adaptive ones with entities of another domain.
+    """Make an augmenter for spaCy's corpus readers: after each example, adaptive copies of it.
 
     partners (Path): annotated DocBin of the other domain.
-    times (int): adaptive examples of each.
-    rate (float): the probability with which an example gets any.
-    seed (int): seed of what is drawn.
+    times (int): maximum number of adaptive copies of an example.
+    rate (float): probability that an example gets copies.
+    seed (int): random seed.
     """
     rng = random.Random(seed)
     mentions: Mentions = {}

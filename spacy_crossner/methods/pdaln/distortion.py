@@ -1,4 +1,4 @@
-"""Distorted sentences for contrastive learning: the same sentence in other words, or with some left out.
+"""Distorted sentences for contrastive learning: the same sentence with synonyms, or with some words left out.
 
 Entities are never touched (Zhang et al., 2021, section 4.2.1).
 """
@@ -19,7 +19,7 @@ from ...errors import CrossnerError, Errors
 Synonyms = Dict[str, List[str]]
 Batcher = Callable[[Iterable[Example]], Iterator[List[Example]]]
 
-# The files of WordNet with its synsets, a part of speech each.
+# The files of WordNet with its synsets, one for each part of speech.
 WORDNET = ("data.noun", "data.verb", "data.adj", "data.adv")
 
 
@@ -31,23 +31,23 @@ def read_synonyms(path: Path) -> Synonyms:
     RETURNS (Synonyms): the synonyms of lower-case words, single words only.
     RAISES (DataError): there is no such file, or it cannot be read.
     """
-    found: Dict[str, Set[str]] = {}
+    synonyms: Dict[str, Set[str]] = {}
     for words in _wordnet_groups(path) if path.is_dir() else _listed_groups(path):
         for word in words:
-            found.setdefault(word.lower(), set()).update(other for other in words if other.lower() != word.lower())
-    return {word: sorted(others) for word, others in found.items() if others}
+            synonyms.setdefault(word.lower(), set()).update(other for other in words if other.lower() != word.lower())
+    return {word: sorted(others) for word, others in synonyms.items() if others}
 
 
 def distort(doc: Doc, synonyms: Synonyms, *, share: float, longest: int, rng: random.Random) -> Doc:
     """Return a distorted copy of a sentence, without annotation.
 
-    At random, as far as the sentence allows, some words give way to synonyms, or a run of words is left out.
+    At random, as far as the sentence allows, synonyms replace some words, or a run of words is left out.
 
-    doc (Doc): the sentence. What its entities are made of, gold or found, stays as it is.
+    doc (Doc): the sentence. The words of its entities stay.
     synonyms (Synonyms): see `read_synonyms`.
-    share (float): share of the words with synonyms that are replaced; one at least.
-    longest (int): words of a run at most; at least one word of a sentence is kept.
-    rng (random.Random): draws.
+    share (float): fraction of the words with synonyms that are replaced; at least one word is.
+    longest (int): maximum number of words of a run; at least one word of a sentence is kept.
+    rng (random.Random): source of randomness.
     """
     free = [token.i for token in doc if not token.ent_type]
     words = [token.text for token in doc]
@@ -57,28 +57,28 @@ def distort(doc: Doc, synonyms: Synonyms, *, share: float, longest: int, rng: ra
         for i in rng.sample(known, max(1, round(share * len(known)))):
             words[i] = _in_case_of(words[i], rng.choice(synonyms[words[i].lower()]))
     elif free and len(words) > 1:
-        # A run of places that lie side by side has one difference between place and number.
+        # Within a run of neighbouring tokens, token index minus position in `free` is constant.
         runs = [[i for _, i in run] for _, run in groupby(enumerate(free), key=lambda pair: pair[1] - pair[0])]
         run = rng.choice(runs)
         size = min(rng.randint(1, longest), len(run), len(words) - 1)
         start = run[rng.randrange(len(run) - size + 1)]
         del words[start : start + size], spaces[start : start + size]
-    made = Doc(doc.vocab, words=words, spaces=None if doc.has_unknown_spaces else spaces)
-    set_domain(made, get_domain(doc))
-    return made
+    distorted = Doc(doc.vocab, words=words, spaces=None if doc.has_unknown_spaces else spaces)
+    set_domain(distorted, get_domain(doc))
+    return distorted
 
 
 class TwinBatcher:
     """Adds to each batch of another batcher a distorted twin of every example (registered as a batcher).
 
-    A twin has no annotation, so that only terms that look at pairs see it. Examples without tokens have none.
+    A twin has no annotation, so that only loss terms on pairs use it. Examples without tokens have no twin.
 
     batcher (Batcher): the other batcher.
     synonyms (Optional[Path]): see `read_synonyms`; None for deletion of words only.
     share (float): see `distort`.
     longest (int): see `distort`.
     seed (int): seed of the distortions.
-    enabled (bool): whether there are twins at all: false where no term looks at them.
+    enabled (bool): False for no twins, where no loss term uses them.
     RAISES (CrossnerError): share is not in (0, 1], or longest below 1.
     """
 
@@ -121,7 +121,7 @@ class TwinBatcher:
 
 
 def _wordnet_groups(folder: Path) -> Iterator[List[str]]:
-    """Yield the words of each synset: after offset, two codes and the number of words come word and code in turn."""
+    """Yield the words of each synset. Its line: offset, two codes, number of words, then words and codes in turn."""
     for name in WORDNET:
         for _, line in read_lines(Faults(folder / name)):
             if line.startswith("  "):
@@ -140,5 +140,5 @@ def _listed_groups(path: Path) -> Iterator[List[str]]:
 
 
 def _in_case_of(word: str, other: str) -> str:
-    """Return a word with a capital where the one that it replaces has one."""
+    """Return a replacement with a capital first letter if the replaced word has one."""
     return other[:1].upper() + other[1:] if word[:1].isupper() else other

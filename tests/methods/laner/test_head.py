@@ -104,7 +104,7 @@ def rows_of(flat, mask):
 @pytest.mark.parametrize("max_cells", [1, 7, 10_000])
 @pytest.mark.parametrize("shared_from", [1, 10_000])
 def test_scores_and_gradients_are_those_of_the_equations(variant, max_cells, shared_from, monkeypatch):
-    monkeypatch.setattr(prefixes, "SHARED_FROM", shared_from)
+    monkeypatch.setattr(prefixes, "LANER_SHARED_PREFIXES", shared_from)
     head = make_head(max_cells=max_cells, **VARIANTS[variant])
     flat, mask = make_batch([4, 1, 6, 3])
     tags = torch.tensor([[1, 2, 0, 3, -1, -1], [0, -1, -1, -1, -1, -1], [0, 0, 1, 2, 2, 0], [1, 2, 0, -1, -1, -1]])
@@ -188,7 +188,7 @@ def test_tagging_in_groups_is_tagging_all_at_once(case, size):
     output = head(flat, mask)
     expected = tag_greedily(head, output, decoding, 3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(greedy, "GROUP", size)
+        patch.setattr(greedy, "LANER_GROUP_DOCS", size)
         found = greedy.tag_in_groups(head, output, decoding, 3)
     for name in ("tags", "labels", "scores"):
         assert torch.allclose(getattr(found, name)[mask].double(), getattr(expected, name)[mask].double(), atol=1e-9)
