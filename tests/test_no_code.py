@@ -113,7 +113,7 @@ def test_code_that_is_not_needed_is_left_alone_and_not_named_again(tiny_encoder,
 @pytest.fixture(scope="module")
 def saved(tiny_encoder, tmp_path_factory):
     """Give the folder of a saved pipeline."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     encoder = {"@architectures": "spacy_crossner.TransformerModel.v1", "name": str(tiny_encoder)}
     encoder["get_spans"] = {"@span_getters": "spacy_crossner.PieceWindows.v1"}
     nlp.add_pipe("transformer", config={"model": encoder})

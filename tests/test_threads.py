@@ -88,7 +88,7 @@ def test_a_lock_that_another_thread_holds_is_free_in_a_child():
 @pytest.mark.parametrize("listener", [True, False])
 def test_an_encoder_gives_threads_the_answer_of_one(tiny_encoder, annotated_docs, listener):
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     encoder = {
         "name": str(tiny_encoder),
         "get_spans": {"@span_getters": "spacy_crossner.PieceWindows.v1", "pieces": 24, "overlap": 6},
@@ -127,7 +127,7 @@ def test_an_encoder_gives_threads_the_answer_of_one(tiny_encoder, annotated_docs
 
 def test_a_pipeline_is_saved_while_threads_predict(tiny_encoder, annotated_docs):
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     tok2vec = {"@architectures": "spacy_crossner.Tok2VecTransformer.v1", "pooling": {"@layers": "reduce_mean.v1"}}
     tok2vec.update(name=str(tiny_encoder), get_spans={"@span_getters": "spacy_crossner.PieceWindows.v1"})
     nlp.add_pipe("crf_ner", name="ner", config={"model": {"tok2vec": tok2vec}})

@@ -88,10 +88,9 @@ def test_another_librarys_domain_is_ours():
 def test_the_package_registers_its_attributes_where_they_are_free():
     """In a process of its own, as this one has imported the package."""
     code = """
-import spacy
 from spacy.tokens import Doc, Span
 Span.set_extension("score", default=None)
-spacy.blank("en").add_pipe("crf_ner")
+import spacy_crossner
 from spacy_crossner.annotations.domains import get_domain
 assert Doc.get_extension("domain")[2] is get_domain
 assert Span.get_extension("score") == (None, None, None, None)

@@ -59,8 +59,8 @@ VALUES = {
     "dapt": [
         "--rate 0",
         "--rate nan",
-        "--share 2",
-        "--share 0",
+        "--select-fraction 2",
+        "--select-fraction 0",
         "--max-steps 0",
         "--masking all",
         "--block-size 9999",

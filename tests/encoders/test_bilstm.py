@@ -37,7 +37,7 @@ def add_vectors(nlp, mode):
 
 @pytest.fixture(params=["floret", "default"])
 def nlp(request):
-    return add_vectors(spacy.blank("en"), request.param)
+    return add_vectors(spacy.blank("xx"), request.param)
 
 
 def test_rows_and_vectors_are_those_of_spacy(nlp):
@@ -56,7 +56,7 @@ def test_the_lexicon_follows_the_vocabulary(nlp):
     key = nlp.vocab.strings.add("Ada")
     first = lexicon.look_up(nlp.vocab, [key, key])
     np.testing.assert_allclose(first[0], nlp.vocab["Ada"].vector, atol=1e-6)
-    other = spacy.blank("en")
+    other = spacy.blank("xx")
     other.vocab.set_vector("Ada", np.ones(6, dtype="float32"))
     np.testing.assert_array_equal(lexicon.look_up(other.vocab, [key])[0], np.ones(6))
     assert copy.deepcopy(lexicon).cached == (None, {})
@@ -66,7 +66,7 @@ def test_a_look_up_is_not_disturbed_by_another_in_its_midst(nlp, monkeypatch):
     # As from another thread, with another vocabulary.
     lexicon = Lexicon(tuned=False)
     key, other_key = (nlp.vocab.strings.add(word) for word in ("Ada", "met"))
-    other = spacy.blank("en")
+    other = spacy.blank("xx")
     other.vocab.set_vector("Ada", np.ones(6, dtype="float32"))
     expected = Lexicon(tuned=False).look_up(nlp.vocab, [key, other_key])
     lexicon.look_up(nlp.vocab, [other_key])
@@ -115,7 +115,7 @@ def test_without_a_bilstm_each_word_stands_for_itself(nlp, tuned, filters):
 @pytest.mark.parametrize("filters", [0, 3])
 def test_vectors_may_be_those_of_lower_case_words(tuned, filters):
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.vocab.vectors = Vectors(strings=nlp.vocab.strings, shape=(2, 6), attr="LOWER")
     nlp.vocab.vectors.add("ada", vector=np.arange(6, dtype="float32"))
     docs = [Doc(nlp.vocab, words=["Ada", "ADA", "met", "ada", "Ada"])]
@@ -174,7 +174,7 @@ def test_many_docs_share_it_through_listeners(nlp, annotated_docs):
 
 
 def test_without_any_input_it_says_what_to_do(annotated_docs):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("crf_ner", config={"model": {"tok2vec": {"@architectures": "spacy_crossner.BiLSTM.v1"}}})
     examples = [Example(without_annotation(doc, nlp.vocab), doc) for doc in annotated_docs(nlp)]
     with pytest.raises(CrossnerError, match="C030"):
@@ -182,6 +182,6 @@ def test_without_any_input_it_says_what_to_do(annotated_docs):
 
 
 def test_before_it_is_initialized_it_says_so():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     with pytest.raises(CrossnerError, match="C031"):
         build_bilstm_tok2vec().predict([nlp.make_doc("a word")])

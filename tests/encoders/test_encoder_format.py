@@ -45,7 +45,7 @@ def run(shim):
 
 
 def make_pipeline(folder, settings):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     encoder = {"@architectures": "spacy_crossner.TransformerModel.v1", "name": str(folder)}
     encoder |= {"get_spans": {"@span_getters": "spacy_crossner.PieceWindows.v1"}, "transformer_config": settings}
     nlp.add_pipe("transformer", config={"model": encoder})
@@ -81,7 +81,7 @@ def through_disk(nlp, folder):
 
 WAYS = {
     "disk": through_disk,
-    "bytes": lambda nlp, folder: spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes()),
+    "bytes": lambda nlp, folder: spacy.blank("xx").from_config(nlp.config).from_bytes(nlp.to_bytes()),
     "pickle": lambda nlp, folder: pickle.loads(pickle.dumps(nlp)),
     "copy": lambda nlp, folder: copy.deepcopy(nlp),
     "twice": lambda nlp, folder: through_disk(through_disk(nlp, folder / "1"), folder / "2"),

@@ -18,7 +18,7 @@ from spacy_crossner.encoders.pieces import PieceTokenizer
 from spacy_crossner.encoders.sentence_vectors import begin_with_sentences
 from spacy_crossner.encoders.transformer import build_transformer_model
 
-VOCAB = spacy.blank("en").vocab
+VOCAB = spacy.blank("xx").vocab
 DOCS = [
     ["ada"],
     ["ada", "met", "paris", "in", "the", "lab", "of", "paris", "."],

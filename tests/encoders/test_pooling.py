@@ -15,7 +15,7 @@ from spacy_crossner.encoders.transformer import build_tok2vec_transformer
 from spacy_crossner.errors import CrossnerError
 
 STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-VOCAB = spacy.blank("en").vocab
+VOCAB = spacy.blank("xx").vocab
 WORDS = [["\n", "ada", "works", "\n\n", "\n", "quizzaciously", "\n"], [], ["ada"], ["\n"], ["it", "\n", "."]]
 BY_TORCH = {
     "reduce_first.v1": lambda rows: rows[0],
@@ -113,7 +113,7 @@ def test_a_pooling_of_nothing(pooling):
 
 @pytest.mark.parametrize("pooling", ["reduce_first.v1", "reduce_max.v1"])
 def test_a_component_on_a_listener_takes_line_breaks(tiny_encoder, pooling):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     encoder = {"@architectures": "spacy_crossner.TransformerModel.v1", "name": str(tiny_encoder)}
     encoder["get_spans"] = {"@span_getters": "spacy_crossner.PieceWindows.v1"}
     nlp.add_pipe("transformer", config={"model": encoder})
@@ -128,7 +128,7 @@ def test_a_component_on_a_listener_takes_line_breaks(tiny_encoder, pooling):
     assert losses[-1] < losses[0]
     assert len(nlp("Ada\n\nmet Grace .\n")) > 4
     # What is saved has no layer more, so that older pipelines are read.
-    loaded = spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes())
+    loaded = spacy.blank("xx").from_config(nlp.config).from_bytes(nlp.to_bytes())
     docs = list(loaded.get_pipe("transformer").pipe([nlp.make_doc("Ada\n\nmet\n")]))
     ours, theirs = (each.get_pipe("ner").model.get_ref("tok2vec").predict(docs)[0] for each in (loaded, nlp))
     assert np.array_equal(ours, theirs)

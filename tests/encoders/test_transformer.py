@@ -95,7 +95,7 @@ def plain_gradients(folder, head, docs, tags):
 
 
 def test_gradients_reach_the_encoder_through_a_listener(tiny_encoder, annotated_docs):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     encoder = {"@architectures": "spacy_crossner.TransformerModel.v1", "name": str(tiny_encoder), "get_spans": SPANS}
     # Without dropout, which would differ between the two.
     encoder["transformer_config"] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -124,7 +124,7 @@ def test_gradients_reach_the_encoder_through_a_listener(tiny_encoder, annotated_
 def test_docs_of_one_window_are_split_as_spacy_transformers_does(tiny_encoder, lengths, is_train):
     model = build_transformer_model(str(tiny_encoder), PieceWindows())
     model.initialize()
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = [Doc(vocab, words=["Ada", "met", "Grace", "in", "Paris", ",", "at", "last", "!"][:n]) for n in lengths]
     batch, _ = model(docs, is_train)
     ours, theirs = batch.cached_doc_data, batch.split_by_doc()
@@ -141,6 +141,6 @@ def test_docs_of_one_window_are_split_as_spacy_transformers_does(tiny_encoder, l
 def test_docs_of_several_windows_are_left_to_spacy_transformers(tiny_encoder):
     model = build_transformer_model(str(tiny_encoder), PieceWindows(pieces=8, overlap=2))
     model.initialize()
-    batch, _ = model([Doc(spacy.blank("en").vocab, words=["Ada"] * 30)], False)
+    batch, _ = model([Doc(spacy.blank("xx").vocab, words=["Ada"] * 30)], False)
     assert len(batch.spans[0]) > 1
     assert batch.cached_doc_data is None

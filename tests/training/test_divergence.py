@@ -54,10 +54,10 @@ class Other:
 @pytest.fixture
 def config(tmp_path, annotated_docs):
     SPOIL.clear()
-    write_docbin(annotated_docs(spacy.blank("en")), tmp_path / "train.spacy")
+    write_docbin(annotated_docs(spacy.blank("xx")), tmp_path / "train.spacy")
     reader = {"@readers": "spacy_crossner.DomainReader.v1", "domains": {"a": {"path": str(tmp_path / "train.spacy")}}}
     content = {
-        "nlp": {"lang": "en", "pipeline": ["ner"]},
+        "nlp": {"lang": "xx", "pipeline": ["ner"]},
         "components": {"ner": CRF},
         "corpora": {"train": reader, "dev": reader},
         "training": {
@@ -156,7 +156,7 @@ def test_no_resume_tries_it_again(config, tmp_path):
 
 
 def test_only_what_learns_can_diverge():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("test_divergence_other", name="other")
     optimizer = Adam(0.1)
     assert first_not_finite(nlp, optimizer) is None

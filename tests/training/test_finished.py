@@ -22,7 +22,7 @@ def finished(tmp_path_factory, tiny_encoder, annotated_docs):
     """Give a folder with a finished stage, `out`, and all that it was made of."""
     folder = tmp_path_factory.mktemp("finished")
     shutil.copytree(tiny_encoder, folder / "encoder")
-    write_docbin(annotated_docs(spacy.blank("en")), folder / "train.spacy")
+    write_docbin(annotated_docs(spacy.blank("xx")), folder / "train.spacy")
     (folder / "labels.json").write_text('["person", "place", "thing"]')
     config = load_config(CONFIGS / "crf.cfg", interpolate=False)
     config["initialize"]["components"]["ner"]["labels"] = {"@readers": "spacy.read_labels.v1", "path": "labels.json"}

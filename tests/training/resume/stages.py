@@ -144,6 +144,7 @@ def transformer_config(corpus):
     config = load_config(CRF_CONFIG, overrides={f"paths.{name}": path for name, path in paths.items()})
     config["training"].update({name: settings["training"][name] for name in (*names, "logger")})
     config["training"]["optimizer"].update(encoder_rate=0.01, head_rate=0.02, total_steps=20)
+    config["nlp"]["lang"] = settings["nlp"]["lang"]
     return config
 
 

@@ -69,7 +69,7 @@ def test_a_stage_that_is_stopped_several_times_ends_as_an_unbroken_one(make, cor
     assert different(run(make(corpus), tmp_path, 0, 4, 6, 8), unbroken(make)) == []
 
 
-@parametrize_states
+@pytest.mark.parametrize("make", [crf_config, stream_config, thinc_config])
 def test_the_next_checkpoint_of_a_resumed_stage_is_that_of_an_unbroken_one(make, corpus, tmp_path):
     states = []
     for name, stops in (("a", [11]), ("b", [4, 8, 11])):
