@@ -143,7 +143,8 @@ def _split(step: Step) -> List[Step]:
         outputs = [path for path in step.outputs if is_within(path, written)]
         made = [path for before in lines for path in before.outputs]
         deps = [path for path in (*step.deps, *made) if is_below(path, words)]
-        lines.append(Step(f"{step.name}-{i}", [line], deps, outputs, [path for path in step.scores if path in outputs]))
+        scores = [path for path in step.scores if is_within(path, outputs)]
+        lines.append(Step(f"{step.name}-{i}", [line], deps, outputs, scores))
     is_whole = all(line.outputs for line in lines) and len(lines) > 1
     return lines if is_whole and {dep for line in lines for dep in line.deps} >= set(step.deps) else [step]
 

@@ -94,11 +94,21 @@ def test_lines_that_make_something_of_their_own_are_steps_of_their_own(project):
     assert (both.name, len(both.script)) == ("train", 2)
 
 
-@pytest.mark.parametrize(("setting", "way"), [("all", "dapt"), ("no-dapt", "no-dapt"), ("direct", "direct")])
-def test_the_scores_of_a_run_are_those_of_its_way(setting, way):
-    project = Path(__file__).parents[2]
-    steps = grid_run_steps(project, GridRun(setting, "laner", "ai", 1), {})
-    assert [path for step in steps for path in step.scores] == [f"metrics/ai/laner/{way}.json"]
+@pytest.mark.parametrize(
+    ("project", "setting", "scores"),
+    [
+        (".", "all", "laner/dapt"),
+        (".", "no-dapt", "laner/no-dapt"),
+        (".", "direct", "laner/direct"),
+        ("projects/papers/crossner", "joint", "laner/joint"),
+        ("projects/papers/pdaln", "all", "laner/pdaln"),
+        ("projects/papers/pdaln", "unsupervised", "laner-zero/pdaln"),
+        ("projects/papers/moee", "all", "laner/zero"),
+    ],
+)
+def test_the_scores_of_a_run_are_those_of_its_way(project, setting, scores):
+    steps = grid_run_steps(Path(__file__).parents[2] / project, GridRun(setting, "laner", "ai", 1), {})
+    assert [path for step in steps for path in step.scores] == [f"metrics/ai/{scores}.json"]
 
 
 def test_pipelines_of_other_ways_are_no_input(tmp_path):
