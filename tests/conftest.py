@@ -1,6 +1,7 @@
 """Fixtures for all tests: a tiny encoder, annotated docs, a pipeline that knows them, the folder of real data."""
 
 import os
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from thinc.api import fix_random_seed
 from thinc.compat import has_cupy_gpu, has_torch_cuda_gpu
 
 from spacy_crossner.annotations.domains import without_annotation
+from spacy_crossner.data import convert, stats
+from spacy_crossner.data.tokenizing import blank_pipeline
 
 # `--hypothesis-profile`, or the variable HYPOTHESIS_PROFILE, tries more examples, as `make fuzz` does.
 # No deadline: machines differ.
@@ -62,6 +65,16 @@ Margaret|B-person keeps a Lisp|B-thing Machine|I-thing in Boston|B-place .
 def pytest_collection_modifyitems(items):
     """Begin with the tests that take longest, or one of several processes would end with them while others are idle."""
     items.sort(key=lambda item: item.path.parent.name != "projects")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_pipelines():
+    """Let all files of a language share a blank pipeline: making one takes longer than reading a small file."""
+    shared = cache(blank_pipeline)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (convert, stats):
+            patch.setattr(module, "blank_pipeline", shared)
+        yield
 
 
 @pytest.fixture(scope="session")
