@@ -9,18 +9,18 @@ ROOT = Path(__file__).parents[1] / "spacy_crossner"
 
 # Each room may import those before it, and itself. Rooms in one line do not know each other.
 ROOMS = [
-    {"errors"},
-    {"threads", "tuning", "annotations"},
-    {"data"},
-    {"storage"},
-    {"fingerprints", "text"},
-    {"encoders"},
-    {"core"},
-    {"methods"},
-    {"training"},
-    {"dapt", "silver", "evaluation"},
-    {"comparison"},
-    {"cli"},
+    ["errors"],
+    ["threads", "tuning", "annotations"],
+    ["data"],
+    ["storage"],
+    ["fingerprints", "text"],
+    ["encoders"],
+    ["core"],
+    ["methods"],
+    ["training"],
+    ["dapt", "silver", "evaluation"],
+    ["comparison"],
+    ["cli"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 
