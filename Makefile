@@ -42,3 +42,4 @@ wheel: $(READY)
 
 clean:
 	rm -rf .venv build dist corpus training metrics packages project.lock
+	rm -rf $(foreach name,corpus training metrics project.lock,projects/papers/*/$(name))

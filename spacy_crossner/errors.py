@@ -77,7 +77,7 @@ class Errors:
     )
     C016 = "[C016] A reader with limit {limit}: it is 0, for all docs, or the number of docs of each domain to take."
     C017 = (
-        "[C017] Cannot fetch the data, the network does not answer ({error}). The sample in assets/sample needs none; "
+        "[C017] Cannot fetch the data with git: {error}. The sample in assets/sample needs none; "
         "a folder of your own is given with --vars.corpus."
     )
     C018 = "[C018] Component '{name}' has preset_ents = '{preset_ents}'; known are {known}."
@@ -156,7 +156,7 @@ class Errors:
     C053 = "[C053] No sentence of {text} has an entity with a score of {threshold} or more. Lower --threshold."
     C054 = "[C054] There is no workflow '{setting}' in project.yml; there are {known}."
     C055 = "[C055] The workflow '{setting}' writes no scores: none of its commands has an output in {folder}."
-    C056 = "[C056] The step '{step}' of {cell} has failed: {problem}. Finished steps are kept: give the command again."
+    C056 = "[C056] The step '{step}' of {run} has failed: {problem}. Finished steps are kept: give the command again."
     C057 = "[C057] A budget of '{budget}': a number of seconds, or of minutes or hours as in 30m or 2h."
     C058 = "[C058] Component '{name}' is a {factory}: only a param_gen_ner has weights by domain."
     C059 = "[C059] {option} {text}: whole numbers of 0 or more, with commas between them."
@@ -174,10 +174,10 @@ class Errors:
         "[C064] Another grid runs in the folder of {output}, and both would write the same files. Wait till it is done."
     )
     C065 = (
-        "[C065] {failed} of {total} cells have failed. The tables have the others; give the command again for those "
+        "[C065] {failed} of {total} runs have failed. The tables have the others; give the command again for those "
         "that are missing."
     )
-    C066 = "[C066] No {path}, which the step '{step}' of {cell} begins with, and which no step before it makes."
+    C066 = "[C066] No {path}, which the step '{step}' of {run} begins with, and which no step before it makes."
     C067 = (
         "[C067] {path} cannot be read with {values}: {problem}. Values go into its lines as they are: no double quote, "
         "no backslash, no $ and no line end in them."
@@ -208,14 +208,6 @@ class Errors:
     C087 = (
         "[C087] Weights of type {dtype} are trained by spacy_crossner.HeadAdamW.v1 alone. Name it in "
         "[training.optimizer], or take torch_dtype out of the encoder's transformer_config."
-    )
-    C088 = (
-        "[C088] project.yml names '{dest}' as the place of an asset, which {problem}. A place is a path inside the "
-        "project's folder, without '..' and without links that lead out of it. Nothing was fetched."
-    )
-    C090 = (
-        "[C090] project.yml names the {part} '{value}' of a git asset, which git would not take as one. Nothing was "
-        "fetched."
     )
     C068 = (
         "[C068] Another process writes {output}. Wait till it is done, or give another --output; after a kill the lock "

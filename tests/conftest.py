@@ -64,7 +64,7 @@ Margaret|B-person keeps a Lisp|B-thing Machine|I-thing in Boston|B-place .
 
 def pytest_collection_modifyitems(items):
     """Begin with the tests that take longest, or one of several processes would end with them while others are idle."""
-    items.sort(key=lambda item: item.path.name != "test_project.py")
+    items.sort(key=lambda item: item.path.parent.name != "projects")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -26,19 +26,19 @@ def compare_cli(
     seeds: Annotated[str, typer.Option(help="Seeds of the target stage")] = "1,2,3",
     sentences: Annotated[str, typer.Option(help="Labelled sentences of the target; 0 for all")] = "0",
     variables: Annotated[
-        Optional[List[str]], typer.Option("--var", help="A variable of the project for all cells, name=value")
+        Optional[List[str]], typer.Option("--var", help="A variable of the project for all runs, name=value")
     ] = None,
     vary: Annotated[
         Optional[List[str]],
         typer.Option(
-            help="Beside the project as it is, each cell with this value of a variable, name=value (repeatable)"
+            help="Beside the project as it is, each run with this value of a variable, name=value (repeatable)"
         ),
     ] = None,
     known: Annotated[
         Optional[List[Path]],
         typer.Option(help="runs.jsonl of another grid, to take over what it has done (repeatable)"),
     ] = None,
-    budget: Annotated[Optional[str], typer.Option(help="Begin no cell after so long: 30m, 2h")] = None,
+    budget: Annotated[Optional[str], typer.Option(help="Begin no run after so long: 30m, 2h")] = None,
     output: Annotated[
         Optional[Path],
         typer.Option(
@@ -47,7 +47,7 @@ def compare_cli(
     ] = None,
 ) -> None:
     """Run a grid of methods, domains and seeds by the project's own steps, and write its tables."""
-    from ..comparison.cells import OF_CELL, make_grid
+    from ..comparison.grid_run import GRID_VARIABLES, make_grid
     from ..comparison.ledger import read_runs
     from ..comparison.project import project_variables
     from ..comparison.run import run_grid
@@ -57,14 +57,14 @@ def compare_cli(
         output = output or project / "metrics" / "compare"
         changed = dict(_pair(pair, "--var") for pair in variables or [])
         as_it_is = project_variables(project, changed)
-        # With the value that it has anyway a variable makes no cell of its own.
+        # With the value that it has anyway a variable makes no run of its own.
         variants = [
             f"{name}={value}"
             for name, value in (_pair(pair, "--vary") for pair in vary or [])
-            if name in OF_CELL or name not in as_it_is or not _is_same(value, as_it_is[name])
+            if name in GRID_VARIABLES or name not in as_it_is or not _is_same(value, as_it_is[name])
         ]
         workflows, configs = _names(settings, "--settings"), _names(methods, "--methods")
-        cells = make_grid(
+        grid_runs = make_grid(
             workflows,
             configs,
             _names(domains, "--domains"),
@@ -73,18 +73,20 @@ def compare_cli(
             ["", *variants],
         )
         for path in known or []:
-            msg.info(f"{path}: {len(read_runs(path))} runs; those that are cells of this grid are taken over")
+            msg.info(f"{path}: {len(read_runs(path))} runs; those that are runs of this grid are taken over")
         done, failed = 0, 0
-        for state in run_grid(project, cells, output, variables=changed, budget=_seconds(budget), known=known or []):
+        for state in run_grid(
+            project, grid_runs, output, variables=changed, budget=_seconds(budget), known=known or []
+        ):
             done = state.done
             failed += bool(state.failure)
             typer.echo(_line(state))
-        if done < len(cells):
-            msg.warn(f"The budget is spent: {len(cells) - done} of {len(cells)} cells are left")
-        written = write_tables(output, project, cells, variables=changed, baseline=(workflows[0], configs[0]))
+        if done < len(grid_runs):
+            msg.warn(f"The budget is spent: {len(grid_runs) - done} of {len(grid_runs)} runs are left")
+        written = write_tables(output, project, grid_runs, variables=changed, baseline=(workflows[0], configs[0]))
         msg.good(f"{output}: {', '.join(path.name for path in written)}")
         if failed:
-            raise CrossnerError(Errors.C065.format(failed=failed, total=len(cells)))
+            raise CrossnerError(Errors.C065.format(failed=failed, total=len(grid_runs)))
 
 
 def _line(state: "Progress") -> str:
@@ -94,7 +96,7 @@ def _line(state: "Progress") -> str:
     else:
         dev = "" if state.run["dev_f"] is None else f", dev {100 * state.run['dev_f']:.1f}"
         found = f"test F1 {100 * state.run['test']['f']:.1f}{dev}{' (known)' if state.is_known else ''}"
-    return f"{state.done}/{state.total} {state.cell}: {found}{left}"
+    return f"{state.done}/{state.total} {state.grid_run}: {found}{left}"
 
 
 def _names(text: str, option: str) -> List[str]:

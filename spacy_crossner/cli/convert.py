@@ -152,11 +152,7 @@ def report(result: Conversion, scheme: Scheme) -> None:
         msg.warn(warning[:1].upper() + warning[1:])
     for split in result.missing:
         use = {"dev": "train and calibrate select on", "test": "evaluate scores on"}[split]
-        option = f"--{split} 0.2"
-        msg.warn(
-            f"No {split} set, which {use}. {option} takes a fifth of train for it (in the project: "
-            f'--vars.convert_options " {option}").'
-        )
+        msg.warn(f"No {split} set, which {use}. --{split} 0.2 takes a fifth of train for it.")
     for path in result.removed:
         msg.warn(f"{path}: deleted: it was of another corpus")
     if result.unread:

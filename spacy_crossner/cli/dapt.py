@@ -20,9 +20,9 @@ def dapt_cli(
     masking: Annotated[
         str, typer.Option(help="token: single tokens; span: isolated masks move next to one another")
     ] = "span",
-    share: Annotated[float, typer.Option(help="Fraction of the tokens selected for prediction")] = 0.15,
-    mask_share: Annotated[float, typer.Option(help="Fraction of the selected tokens replaced by [MASK]")] = 0.8,
-    random_share: Annotated[
+    select_fraction: Annotated[float, typer.Option(help="Fraction of the tokens selected for prediction")] = 0.15,
+    mask_fraction: Annotated[float, typer.Option(help="Fraction of the selected tokens replaced by [MASK]")] = 0.8,
+    random_fraction: Annotated[
         float, typer.Option(help="Fraction of the selected tokens replaced by a random token")
     ] = 0.1,
     whole_words: Annotated[bool, typer.Option(help="Mask all pieces of a word, or none")] = False,
@@ -83,7 +83,11 @@ def dapt_cli(
             text,
             output,
             masking=Masking(
-                level=masking, share=share, mask_share=mask_share, random_share=random_share, whole_words=whole_words
+                level=masking,
+                select_fraction=select_fraction,
+                mask_fraction=mask_fraction,
+                random_fraction=random_fraction,
+                whole_words=whole_words,
             ),
             settings=DaptSettings(
                 max_steps=max_steps,

@@ -5,14 +5,23 @@ from typing import Annotated, List, Optional
 
 import typer
 
+from ..errors import CrossnerError
 from ._app import app, user_errors
+
+C215 = "[C215] --all needs --output, the folder of the scores, and takes no --drop-seen."
 
 
 @app.command("evaluate")
 def evaluate_cli(
-    model: Annotated[str, typer.Argument(help="Folder of a pipeline, or name of an installed one")],
+    model: Annotated[
+        str, typer.Argument(help="Folder of a pipeline, or name of an installed one; with --all, the folder of ways")
+    ],
     data: Annotated[Path, typer.Argument(help="Annotated DocBin (.spacy)")],
     output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Write the scores as JSON")] = None,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Score each MODEL/WAY/calibrated that has changed; write OUTPUT/WAY.json"),
+    ] = False,
     drop_seen: Annotated[
         Optional[List[Path]],
         typer.Option(help="DocBin whose sentences are left out of the scoring; may be given several times"),
@@ -32,8 +41,17 @@ def evaluate_cli(
     """
     from ..evaluation.evaluate import evaluate_files
     from ..evaluation.tables import score_table
+    from ..evaluation.ways import evaluate_ways
 
     with user_errors():
+        if every:
+            if output is None or drop_seen:
+                raise CrossnerError(C215)
+            for way in evaluate_ways(
+                Path(model), data, output, gpu_id=gpu_id, batch_size=batch_size, from_text=from_text
+            ):
+                typer.echo(f"{way.path.stem}\n{score_table(way.scores)}\nScores in {way.path}.")
+            return
         scores = evaluate_files(
             model,
             data,

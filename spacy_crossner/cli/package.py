@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from wasabi import msg
 
 from ..storage.locks import only_writer
 from ..storage.packaging import package_pipeline
@@ -13,14 +14,39 @@ from ._app import app, user_errors
 
 @app.command("package")
 def package_cli(
-    model: Annotated[Path, typer.Argument(help="Folder of a saved pipeline")],
+    model: Annotated[Path, typer.Argument(help="Folder of a saved pipeline; with --best, the folder of ways")],
     output_dir: Annotated[Path, typer.Argument(help="Folder for the wheel")],
     name: Annotated[str, typer.Option("--name", "-n", help="Name of the package and its module, such as crossner_ai")],
     version: Annotated[str, typer.Option("--version", "-v", help="Version of the package")] = "0.1.0",
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace a wheel of the same name and version")] = False,
+    best: Annotated[
+        bool, typer.Option("--best", help="Package the MODEL/WAY/calibrated with the best F1 on dev")
+    ] = False,
 ) -> None:
     """Package a pipeline under exactly the name given: `pip install` it, then `spacy.load(name)`."""
     with user_errors(), only_writer(output_dir / name):
+        if best:
+            model = best_way(model, output_dir, name)
         wheel = package_pipeline(model, output_dir, name, version=version, force=force)
     path = shlex.quote(str(wheel))
     typer.echo(f"Package written. Install it: pip install {path}\nThen in Python: spacy.load({name!r})")
+
+
+def best_way(folder: Path, output_dir: Path, name: str) -> Path:
+    """Return the calibrated pipeline with the best F1 on dev; print which, of which, and how to package another.
+
+    folder (Path): the folder of the ways.
+    output_dir (Path): the folder for the wheel.
+    name (str): the name of the package.
+    RAISES (CrossnerError): as `rank_ways` says.
+    """
+    from ..evaluation.ways import CALIBRATED, rank_ways
+
+    ranked = rank_ways(folder)
+    best, *others = ranked
+    scores = ", ".join(f"{way.name} {100 * f:.2f}" for way, f in ranked.items())
+    msg.good(f"{best.name} is packaged, the best of {len(ranked)} by F1 on dev after calibration: {scores}")
+    if others:
+        command = ["package", str(others[0] / CALIBRATED), str(output_dir), "--name", name, "--force"]
+        typer.echo(f"To package another: python -m spacy crossner {shlex.join(command)}")
+    return best / CALIBRATED

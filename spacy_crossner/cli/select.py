@@ -66,11 +66,11 @@ def select_cli(
 
 
 def parse_types(text: Optional[str]) -> List[str]:
-    """Return types from `T,...`.
+    """Return types from `T,...`; none from an empty text, as where none is given.
 
     RAISES (typer.BadParameter): one of them is empty.
     """
-    types = [kind.strip() for kind in text.split(",")] if text is not None else []
+    types = [kind.strip() for kind in text.split(",")] if text else []
     if not all(types):
         raise typer.BadParameter(f"'{text}' is not of the form T,...", param_hint="--types")
     return types

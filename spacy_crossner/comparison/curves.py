@@ -27,8 +27,8 @@ def draw_curve(curve: Curve, path: Path, label: str) -> Sequence[Path]:
             places = sorted(points)
             scores = [[100 * run["test"]["f"] for run in points[place]] for place in places]
             spreads = [statistics.stdev(values) if len(values) > 1 else 0.0 for values in scores]
-            few = line._replace(domain="").place
-            name = f"{line.setting} {line.method}{', ' if few else ''}{few}"
+            details = line._replace(domain="").place
+            name = f"{line.setting} {line.method}{', ' if details else ''}{details}"
             axis.errorbar(
                 places,
                 list(map(statistics.mean, scores)),
@@ -59,12 +59,14 @@ def draw_types(runs: Sequence[Run], path: Path) -> Sequence[Path]:
     figure = new_figure(9, 3.2 * len(domains))
     axes = figure.subplots(len(domains), 1, squeeze=False)[:, 0]
     for axis, domain in zip(axes, domains, strict=True):
-        own = {group[:2]: found for group, found in groups.items() if group.domain == domain}
-        labels = sorted({label for found in own.values() for run in found for label in run["test"]["per_type"]})
-        width = 0.8 / len(own)
-        for i, (name, found) in enumerate(own.items()):
+        rows = {group[:2]: seed_runs for group, seed_runs in groups.items() if group.domain == domain}
+        labels = sorted(
+            {label for seed_runs in rows.values() for run in seed_runs for label in run["test"]["per_type"]}
+        )
+        width = 0.8 / len(rows)
+        for i, (name, seed_runs) in enumerate(rows.items()):
             means = [
-                statistics.mean(100 * run["test"]["per_type"].get(label, 0.0) for run in found) for label in labels
+                statistics.mean(100 * run["test"]["per_type"].get(label, 0.0) for run in seed_runs) for label in labels
             ]
             axis.bar([place + i * width for place in range(len(labels))], means, width, label=" ".join(name))
         middle = 0.4 - width / 2

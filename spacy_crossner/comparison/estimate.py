@@ -1,4 +1,4 @@
-"""How long the cells of a grid will take."""
+"""How long the runs of a grid will take."""
 
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set
 
@@ -6,28 +6,28 @@ from .grid import Plan
 from .project import Step, is_below
 
 
-def estimate_cells(
+def estimate_runs(
     plans: Sequence[Plan],
     latest: Mapping[str, float],
     is_there: Callable[[Step], bool],
     mean: Optional[float],
 ) -> List[Optional[float]]:
-    """Return the seconds that each cell will take: those of its steps but for what cells before it will have made.
+    """Return the seconds that each run will take: those of its steps, without what earlier runs will have made.
 
-    plans (Sequence[Plan]): the cells, in the order in which they will be run.
+    plans (Sequence[Plan]): the runs, in the order in which they will be run.
     latest (Mapping[str, float]): seconds that a step of a name took when it was last run.
     is_there (Callable[[Step], bool]): whether the outputs of a step are there as they are to be.
-    mean (Optional[float]): seconds of a cell, for one with a step that never ran.
+    mean (Optional[float]): seconds of a run, for one with a step that never ran.
     """
-    # What each output will have come of: a hash of the commands, and of what they will have found.
+    # What each output will have come of: a hash of the commands, and of the origins of their inputs.
     origins: Dict[str, int] = {}
     new: Set[str] = set()
     estimates = []
     for plan in plans:
         seconds: List[Optional[float]] = []
         for step in plan.steps:
-            found = [origins[path] for path in sorted(origins) if is_below(path, step.deps)]
-            origin = hash((*step.script, *found))
+            inputs = [origins[path] for path in sorted(origins) if is_below(path, step.deps)]
+            origin = hash((*step.script, *inputs))
             if step.outputs and all(path in origins for path in step.outputs):
                 is_made = all(origins[path] == origin for path in step.outputs)
             else:
@@ -36,5 +36,5 @@ def estimate_cells(
             if not is_made:
                 new.update(step.outputs)
                 seconds.append(latest.get(step.name))
-        estimates.append(mean if None in seconds else sum(part or 0.0 for part in seconds))
+        estimates.append(mean if None in seconds else sum(known or 0.0 for known in seconds))
     return estimates

@@ -1,4 +1,4 @@
-"""What steps and cells are known by: their commands, all that these read, the versions."""
+"""What steps and runs are known by: their commands, all that these read, the versions."""
 
 import hashlib
 import json
@@ -12,10 +12,8 @@ from thinc.api import Config
 from weasel.util import split_command
 
 from ..fingerprints import encoder_digest, is_adapted_encoder, named_contents, path_digest, versions
-from .project import METRICS, Step, is_below, is_within, read_project
+from .project import METRICS, WRITTEN, Step, is_below, is_within, read_project
 
-# Options of our commands that name what they write: it is not read.
-WRITTEN = ("--output", "-o", "--labels-out", "--json", "--plot", "--paths.log")
 CONFIG = ".cfg"
 CONFIGS_KEPT = 256
 
@@ -23,7 +21,7 @@ CONFIGS_KEPT = 256
 Digest = Callable[[Path, Sequence[Path]], str]
 
 
-def cell_key(project: Path, setting: str, steps: Iterable[Step], digest: Digest = path_digest) -> str:
+def grid_run_key(project: Path, setting: str, steps: Iterable[Step], digest: Digest = path_digest) -> str:
     """Return what a finished run is known by: its commands, what these begin with, the versions.
 
     project (Path): the folder of project.yml.
@@ -34,6 +32,9 @@ def cell_key(project: Path, setting: str, steps: Iterable[Step], digest: Digest 
     steps = list(steps)
     made = [output for step in steps for output in step.outputs]
     read = {path for step in steps for path in (*step.deps, *_named(project, step)) if not is_within(path, made)}
+    # A folder of results in which its own steps write, such as that of a method's pipelines, is no input either.
+    results = _results(project)
+    read = {path for path in read if not (is_within(path, results) and is_below(path, made))}
     return _key(project, read, made, digest, setting=setting, scripts=[step.script for step in steps])
 
 
@@ -44,27 +45,27 @@ def step_key(project: Path, step: Step) -> str:
 
 def _key(project: Path, read: Iterable[str], made: Sequence[str], digest: Digest, **content: Any) -> str:
     """Return the SHA-256 of commands, and of what they read without what is made in it."""
-    found: Dict[str, str] = {}
+    digests: Dict[str, str] = {}
     for path in read:
         if is_adapted_encoder(project / path):
             # What else is in its folder, such as a log with times, makes no difference to what is trained.
-            found[path] = encoder_digest(path, project)
+            digests[path] = encoder_digest(path, project)
         elif os.path.exists(project / path):
             inside = tuple(project / output for output in made if Path(path) in Path(output).parents)
-            found[path] = digest(project / path, inside)
+            digests[path] = digest(project / path, inside)
             if path.endswith(CONFIG):
-                found.update(_named_in_config(project, path))
+                digests.update(_named_in_config(project, path))
         else:
-            found[path] = encoder_digest(path, project)
-    content.update(files=found, versions=versions())
+            digests[path] = encoder_digest(path, project)
+    content.update(files=digests, versions=versions())
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _named(project: Path, step: Step) -> Set[str]:
     """Return what the commands of a step name beside its dependencies: an encoder, be it no file, and more text."""
     # That a word is the name of a folder of results is chance.
-    results = {METRICS.rstrip("/"), *(read_project(project, {}).get("directories") or [])}
-    found: Set[str] = set()
+    results = _results(project)
+    named: Set[str] = set()
     for line in step.script:
         words: List[str] = []
         for word in split_command(line):
@@ -77,15 +78,20 @@ def _named(project: Path, step: Step) -> Set[str]:
             if not os.path.exists(path):
                 # Made by a step before, or no path at all, such as an encoder in a package or on the hub.
                 if encoder_digest(word, project):
-                    found.add(word)
+                    named.add(word)
                 continue
             # Of a folder that holds a dependency the project says itself what is read.
             if Path(word).as_posix() in results or is_below(word, [*step.deps, *step.outputs]):
                 continue
-            # A folder that holds the project holds all that cells write.
+            # A folder that holds the project holds all that runs write.
             if path.resolve() not in (project.resolve(), *project.resolve().parents):
-                found.add(word)
-    return found
+                named.add(word)
+    return named
+
+
+def _results(project: Path) -> Set[str]:
+    """Return the folders that the project writes."""
+    return {METRICS.rstrip("/"), *(read_project(project, {}).get("directories") or [])}
 
 
 def _named_in_config(project: Path, path: str) -> Mapping[str, str]:

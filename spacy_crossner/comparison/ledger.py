@@ -11,13 +11,13 @@ from ..data.faults import UNREADABLE, Faults
 from ..data.files import reason, write_files
 from ..errors import CrossnerError
 from ..fingerprints import path_digest
-from .cells import Cell
+from .grid_run import GridRun
 from .project import Step
 
 RUNS, STAGES = "runs.jsonl", "stages.json"
-CELL = [part.name for part in fields(Cell)]
+FIELDS = [part.name for part in fields(GridRun)]
 # What a line has, and what a note has of a stage.
-LINE = {"key", "test", "dev_f", "counts", "stages", *CELL}
+LINE = {"key", "test", "dev_f", "counts", "stages", *FIELDS}
 STAGE = {"name", "key", "digest", "seconds", "megabytes"}
 
 
@@ -25,7 +25,7 @@ STAGE = {"name", "key", "digest", "seconds", "megabytes"}
 class Ledger:
     """What is known of earlier runs, in a folder.
 
-    folder (Path): it holds `runs.jsonl`, a line for each finished cell, and `stages.json`, what the outputs of steps
+    folder (Path): it holds `runs.jsonl`, a line for each finished run, and `stages.json`, what the outputs of steps
         were made by.
     broken (Dict[str, CrossnerError]): how steps have failed since it was read, by their keys.
     """
@@ -40,20 +40,20 @@ class Ledger:
         if (self.folder / RUNS).exists():
             self.runs = read_runs(self.folder / RUNS)
         try:
-            found = srsly.read_json(self.folder / STAGES)
+            stages = srsly.read_json(self.folder / STAGES)
         except (ValueError, OSError):
             # Not there, or damaged: what is not known of is made anew.
-            found = {}
-        if isinstance(found, dict):
-            self.stages = {path: note for path, note in found.items() if isinstance(note, dict) and set(note) >= STAGE}
+            stages = {}
+        if isinstance(stages, dict):
+            self.stages = {path: note for path, note in stages.items() if isinstance(note, dict) and set(note) >= STAGE}
 
     @property
-    def cells(self) -> List[Cell]:
-        """The cells that there are runs of."""
-        return [Cell(**{name: run[name] for name in CELL}) for run in self.runs.values()]
+    def grid_runs(self) -> List[GridRun]:
+        """The runs of grids that are finished."""
+        return [GridRun(**{name: run[name] for name in FIELDS}) for run in self.runs.values()]
 
     def add_runs(self, *runs: Dict[str, Any]) -> None:
-        """Note finished cells."""
+        """Note finished runs."""
         if not runs:
             return
         # A later line of a key counts: what is there stays, damaged lines too.
@@ -100,7 +100,7 @@ def read_runs(path: Path) -> Dict[str, Dict[str, Any]]:
         text = path.read_text(encoding="utf8", errors="replace")
     except OSError as error:
         raise Faults(path).error(UNREADABLE, None, reason(error)) from error
-    found: Dict[str, Dict[str, Any]] = {}
+    runs: Dict[str, Dict[str, Any]] = {}
     # No splitlines: other line ends of Unicode may stand in the name of a type.
     for line in text.split("\n"):
         try:
@@ -109,6 +109,6 @@ def read_runs(path: Path) -> Dict[str, Dict[str, Any]]:
             continue
         if isinstance(run, dict) and {"variant", *run} >= LINE and isinstance(run["key"], str):
             # The latest comes last.
-            found.pop(run["key"], None)
-            found[run["key"]] = {"variant": "", **run}
-    return found
+            runs.pop(run["key"], None)
+            runs[run["key"]] = {"variant": "", **run}
+    return runs

@@ -1,9 +1,9 @@
-"""What project.yml says: its variables, and the steps of a cell with these filled in."""
+"""What project.yml says: its variables, and the steps of a run with these filled in."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Tuple, cast
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple, cast
 
 import srsly
 from weasel.schemas import ProjectConfigSchema, validate
@@ -12,35 +12,36 @@ from weasel.util.config import load_project_config
 
 from ..data.files import reason
 from ..errors import CrossnerError, Errors
-from .cells import Cell
+from .grid_run import GridRun
 
 PROJECT_FILE = "project.yml"
 # Steps that make no score.
 NOT_SCORED = ("package", "install")
 METRICS = "metrics/"
-# Cells of a grid whose project is kept as it was read.
+# Where `train` leaves the best pipeline.
+TRAINED = "model-best"
+# Options of our commands that name what they write: it is not read.
+WRITTEN = ("--output", "-o", "--labels-out", "--json", "--plot", "--paths.log")
+# Runs of a grid whose project is kept as it was read.
 KEPT = 4096
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command of the project with its variables filled in.
+    """A command of the project with its variables filled in, or a line of its script.
 
     name (str): its name.
-    script (List[str]): what it runs.
+    script (List[str]): the command lines.
     deps (List[str]): files and folders that it depends on.
     outputs (List[str]): files and folders that it makes.
+    scores (Sequence[str]): files with the scores of the run, among or in its outputs.
     """
 
     name: str
     script: List[str]
     deps: List[str]
     outputs: List[str]
-
-    @property
-    def scores(self) -> List[str]:
-        """The files with scores that it writes."""
-        return [path for path in self.outputs if path.startswith(METRICS)]
+    scores: Sequence[str] = ()
 
 
 def project_variables(project: Path, variables: Mapping[str, Any]) -> Dict[str, Any]:
@@ -54,30 +55,31 @@ def project_variables(project: Path, variables: Mapping[str, Any]) -> Dict[str, 
     return {**(read_project(project, variables).get("vars") or {}), **variables}
 
 
-def cell_steps(project: Path, cell: Cell, variables: Mapping[str, Any]) -> List[Step]:
-    """Return what the project does for a cell.
+def grid_run_steps(project: Path, grid_run: GridRun, variables: Mapping[str, Any]) -> List[Step]:
+    """Return what the project does for a run.
 
     project (Path): the folder of project.yml.
-    cell (Cell): the cell.
-    variables (Mapping[str, Any]): variables of the project, as `--vars` gives them, for all cells.
+    grid_run (GridRun): the run.
+    variables (Mapping[str, Any]): variables of the project, as `--vars` gives them, for all runs.
     RAISES (CrossnerError): there is no such workflow, or it scores nothing, or as `read_project` says.
     """
-    config = read_project(project, {**variables, **cell.variables})
+    config = read_project(project, {**variables, **grid_run.variables})
     workflows = config.get("workflows", {})
-    if cell.setting not in workflows:
-        raise CrossnerError(Errors.C054.format(setting=cell.setting, known=", ".join(workflows)))
+    if grid_run.setting not in workflows:
+        raise CrossnerError(Errors.C054.format(setting=grid_run.setting, known=", ".join(workflows)))
     commands = {command["name"]: command for command in config["commands"]}
-    steps = []
-    for name in workflows[cell.setting]:
+    steps: List[Step] = []
+    for name in workflows[grid_run.setting]:
         if name not in NOT_SCORED:
             # A variable that is empty leaves a dependency that is none.
             script, deps, outputs = (
                 [line for line in commands[name].get(part) or [] if line.strip()]
                 for part in ("script", "deps", "outputs")
             )
-            steps.append(Step(name, script, deps, outputs))
+            step = Step(name, script, deps, outputs, _score_files(outputs, steps))
+            steps += _split(step)
     if not any(step.scores for step in steps):
-        raise CrossnerError(Errors.C055.format(setting=cell.setting, folder=METRICS))
+        raise CrossnerError(Errors.C055.format(setting=grid_run.setting, folder=METRICS))
     return steps
 
 
@@ -106,22 +108,51 @@ def check_project(project: Path) -> None:
     """
     path = project / PROJECT_FILE
     try:
-        found = srsly.read_yaml(path)
+        content = srsly.read_yaml(path)
     except OSError as error:
         raise CrossnerError(Errors.C073.format(path=path, found=reason(error))) from error
     except ValueError as error:
         raise CrossnerError(Errors.C073.format(path=path, found=" ".join(str(error).split()))) from error
-    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
-        raise CrossnerError(Errors.C073.format(path=path, found=f"{str(found)[:30]!r}, no mapping of names"))
-    problems = validate(ProjectConfigSchema, found)
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise CrossnerError(Errors.C073.format(path=path, found=f"{str(content)[:30]!r}, no mapping of names"))
+    problems = validate(ProjectConfigSchema, content)
     if problems:
         raise CrossnerError(Errors.C073.format(path=path, found="; ".join(problems)))
 
 
+def _score_files(outputs: Iterable[str], steps: Iterable[Step]) -> List[str]:
+    """Return the files with the scores of a run among the outputs of a step.
+
+    In a folder with the scores of several ways it is that of the way which the earlier steps have trained.
+    """
+    pipelines = [Path(path) for step in steps for path in step.outputs if Path(path).name == TRAINED]
+    way = pipelines[-1].parent.name if pipelines else ""
+    scores = [path for path in outputs if path.startswith(METRICS)]
+    return [path if path.endswith(".json") or not way else f"{path}/{way}.json" for path in scores]
+
+
+def _split(step: Step) -> List[Step]:
+    """Return a step for each line of a script, so that runs share what the first lines make.
+
+    A script of which a line makes nothing of its own stays one step.
+    """
+    lines: List[Step] = []
+    for i, line in enumerate(step.script, 1):
+        words = [word for word in split_command(line) if Path(word) != Path()]
+        written = [word for before, word in zip(["", *words], words, strict=False) if before in WRITTEN]
+        outputs = [path for path in step.outputs if is_within(path, written)]
+        made = [path for before in lines for path in before.outputs]
+        deps = [path for path in (*step.deps, *made) if is_below(path, words)]
+        scores = [path for path in step.scores if is_within(path, outputs)]
+        lines.append(Step(f"{step.name}-{i}", [line], deps, outputs, scores))
+    is_whole = all(line.outputs for line in lines) and len(lines) > 1
+    return lines if is_whole and {dep for line in lines for dep in line.deps} >= set(step.deps) else [step]
+
+
 def is_within(path: str, others: Iterable[str]) -> bool:
     """Return whether a path is one of others or lies in one."""
-    own = Path(path)
-    return any(own == Path(other) or Path(other) in own.parents for other in others)
+    place = Path(path)
+    return any(place == Path(other) or Path(other) in place.parents for other in others)
 
 
 def is_below(path: str, others: Iterable[str]) -> bool:
@@ -132,11 +163,11 @@ def is_below(path: str, others: Iterable[str]) -> bool:
 
 @lru_cache(maxsize=KEPT)
 def _read_project(project: Path, changed: int, variables: Tuple[Tuple[str, Any], ...]) -> Dict[str, Any]:
-    found = load_project_config(project, overrides={f"vars.{name}": value for name, value in variables})
-    if not isinstance(found.get("commands"), list):
+    config = load_project_config(project, overrides={f"vars.{name}": value for name, value in variables})
+    if not isinstance(config.get("commands"), list):
         # What it is where a value has broken the file.
         raise ValueError("its commands are no list")
-    for command in found["commands"]:
+    for command in config["commands"]:
         for line in command.get("script") or []:
             split_command(line)
-    return cast(Dict[str, Any], found)
+    return cast(Dict[str, Any], config)

@@ -1,4 +1,4 @@
-"""Runs the cells of a grid: nothing twice, and after a kill from where it was."""
+"""Carries out the runs of a grid: nothing twice, and after a kill from where it was."""
 
 import statistics
 import time
@@ -11,9 +11,9 @@ import srsly
 
 from ..errors import CrossnerError, Errors
 from ..storage.locks import only_writer
-from .cells import Cell
-from .estimate import estimate_cells
+from .estimate import estimate_runs
 from .grid import Plan, plan_grid
+from .grid_run import GridRun
 from .keys import step_key
 from .ledger import Ledger, read_runs
 from .project import Step, project_variables
@@ -28,16 +28,16 @@ LOCKED = "compare"
 class Progress:
     """Where a grid is.
 
-    cell (Cell): the cell that is done.
+    grid_run (GridRun): the run that is done.
     run (Dict[str, Any]): its line; empty where it has failed.
     is_known (bool): whether it was done before.
-    done (int): cells that are done.
-    total (int): cells of the grid.
-    seconds_left (Optional[float]): time that the others will take, see `estimate_cells`; None where nothing tells.
+    done (int): runs that are done.
+    total (int): runs of the grid.
+    seconds_left (Optional[float]): time that the others will take, see `estimate_runs`; None where nothing tells.
     failure (str): why it has failed; "" where it has not.
     """
 
-    cell: Cell
+    grid_run: GridRun
     run: Dict[str, Any]
     is_known: bool
     done: int
@@ -48,41 +48,40 @@ class Progress:
 
 def run_grid(
     project: Path,
-    cells: Sequence[Cell],
+    grid_runs: Sequence[GridRun],
     output: Path,
     *,
     variables: Optional[Mapping[str, Any]] = None,
     budget: Optional[float] = None,
     known: Sequence[Path] = (),
 ) -> Iterator[Progress]:
-    """Run the cells that no run is known of.
+    """Carry out the runs of a grid that are not finished yet.
 
     project (Path): the folder of project.yml.
-    cells (Sequence[Cell]): the cells.
+    grid_runs (Sequence[GridRun]): the runs.
     output (Path): the folder of the ledger and of the logs.
-    variables (Optional[Mapping[str, Any]]): variables of the project for all cells.
-    budget (Optional[float]): seconds after which no further cell is begun, nor one that is likely to take longer.
-    known (Sequence[Path]): `runs.jsonl` of other grids: runs that are cells of this one are taken over.
-    YIELDS (Progress): after each cell, be it done or failed.
+    variables (Optional[Mapping[str, Any]]): variables of the project for all runs.
+    budget (Optional[float]): seconds after which no further run is begun, nor one that is likely to take longer.
+    known (Sequence[Path]): `runs.jsonl` of other grids: finished runs that belong to this grid are taken over.
+    YIELDS (Progress): after each run, finished or failed.
     RAISES (CrossnerError): as `plan_grid` says, or another grid runs in the project.
     """
     variables = variables or {}
-    plans = plan_grid(project, cells, variables)
+    plans = plan_grid(project, grid_runs, variables)
     with ExitStack() as stack:
         for folder in dict.fromkeys((project.resolve(), output.resolve())):
             stack.enter_context(only_writer(folder / LOCKED, Errors.C064))
         ledger = Ledger(output)
         for path in known:
-            found = read_runs(path)
-            wanted = {plan.key for plan in plans} - set(ledger.runs)
-            ledger.add_runs(*(run for key, run in found.items() if key in wanted))
+            missing = {plan.key for plan in plans} - set(ledger.runs)
+            ledger.add_runs(*(run for key, run in read_runs(path).items() if key in missing))
         begun = time.perf_counter()
         times: List[float] = []
         # What is known comes first.
         done_before = [plan for plan in plans if plan.key in ledger.runs]
         todo = [plan for plan in plans if plan.key not in ledger.runs]
         for done, plan in enumerate(done_before, 1):
-            yield Progress(plan.cell, ledger.runs[plan.key], True, done, len(plans), None)
+            yield Progress(plan.grid_run, ledger.runs[plan.key], True, done, len(plans), None)
         ahead = _seconds_ahead(project, todo, ledger, times)
         for i, plan in enumerate(todo):
             spent = time.perf_counter() - begun
@@ -91,40 +90,40 @@ def run_grid(
             run: Dict[str, Any] = {}
             failure = ""
             try:
-                run = run_cell(project, plan, ledger, variables)
+                run = run_plan(project, plan, ledger, variables)
                 times.append(time.perf_counter() - begun - spent)
             except CrossnerError as error:
                 failure = str(error)
             ahead = _seconds_ahead(project, todo[i + 1 :], ledger, times)
             left = None if None in ahead else sum(seconds or 0.0 for seconds in ahead)
-            yield Progress(plan.cell, run, False, len(done_before) + i + 1, len(plans), left, failure)
+            yield Progress(plan.grid_run, run, False, len(done_before) + i + 1, len(plans), left, failure)
 
 
-def run_cell(project: Path, plan: Plan, ledger: Ledger, variables: Mapping[str, Any]) -> Dict[str, Any]:
-    """Run the steps of a cell whose outputs are not there yet, and note what came of it.
+def run_plan(project: Path, plan: Plan, ledger: Ledger, variables: Mapping[str, Any]) -> Dict[str, Any]:
+    """Carry out the steps of a run whose outputs are not there yet, and add it to the ledger.
 
     project (Path): the folder.
-    plan (Plan): the cell.
+    plan (Plan): the run.
     ledger (Ledger): what is known of earlier runs.
-    variables (Mapping[str, Any]): variables of the project for all cells.
+    variables (Mapping[str, Any]): variables of the project for all runs.
     RETURNS (Dict[str, Any]): the line.
-    RAISES (CrossnerError): a step fails, now or for an earlier cell; those before it are noted. Or its scores are none
+    RAISES (CrossnerError): a step fails, now or for an earlier run; those before it are noted. Or its scores are none
         of `spacy crossner evaluate`.
     """
     stages: Dict[str, Dict[str, float]] = {}
     scores: Dict[str, Any] = {}
     for step in plan.steps:
-        own = step_key(project, step)
-        note = ledger.find_stage(step, project, own)
+        key = step_key(project, step)
+        note = ledger.find_stage(step, project, key)
         if note is None:
-            if own in ledger.broken:
-                raise ledger.broken[own]
+            if key in ledger.broken:
+                raise ledger.broken[key]
             try:
                 seconds, megabytes = run_step(project, step, ledger.folder / LOGS)
             except CrossnerError as error:
-                ledger.broken[own] = error
+                ledger.broken[key] = error
                 raise
-            ledger.add_stage(step, project, own, seconds, megabytes)
+            ledger.add_stage(step, project, key, seconds, megabytes)
             note = {"seconds": seconds, "megabytes": megabytes}
         stages[step.name] = {"seconds": note["seconds"], "megabytes": note["megabytes"]}
         for path in step.scores:
@@ -132,11 +131,11 @@ def run_cell(project: Path, plan: Plan, ledger: Ledger, variables: Mapping[str, 
                 scores = _read_scores(project, path)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 problem = f"{path} is not as `spacy crossner evaluate` writes it ({error!r})"
-                raise CrossnerError(Errors.C056.format(step=step.name, cell=plan.cell, problem=problem)) from error
+                raise CrossnerError(Errors.C056.format(step=step.name, run=plan.grid_run, problem=problem)) from error
     run = {
         "key": plan.key,
-        **asdict(plan.cell),
-        **_settings(project, {**variables, **plan.cell.varied}),
+        **asdict(plan.grid_run),
+        **_settings(project, {**variables, **plan.grid_run.varied}),
         **scores,
         "stages": stages,
         "scripts": [line for step in plan.steps for line in step.script],
@@ -174,7 +173,7 @@ def _seconds_ahead(
     def is_there(step: Step) -> bool:
         return ledger.find_stage(step, project, step_key(project, step)) is not None
 
-    return estimate_cells(plans, latest, is_there, statistics.mean(times) if times else None)
+    return estimate_runs(plans, latest, is_there, statistics.mean(times) if times else None)
 
 
 def _figures(scores: Mapping[str, Any]) -> Dict[str, Any]:
@@ -195,5 +194,5 @@ def _dev_score(project: Path, scores: Mapping[str, Any]) -> Optional[float]:
     meta = project / scores["model"]["path"] / "meta.json"
     if not meta.is_file():
         return None
-    found: Optional[float] = srsly.read_json(meta).get("performance", {}).get("ents_f")
-    return found
+    dev_f: Optional[float] = srsly.read_json(meta).get("performance", {}).get("ents_f")
+    return dev_f

@@ -40,7 +40,7 @@ def run_step(project: Path, step: Step, logs: Path) -> Tuple[float, float]:
     missing = [path for path in step.outputs if not (project / path).exists()]
     if missing:
         problem = f"it left no {missing[0]}"
-        raise CrossnerError(Errors.C056.format(step=step.name, cell=" ".join(step.script), problem=problem))
+        raise CrossnerError(Errors.C056.format(step=step.name, run=" ".join(step.script), problem=problem))
     return time.perf_counter() - begun, most
 
 
@@ -55,12 +55,12 @@ def _run_line(project: Path, step: Step, line: str, handle: BinaryIO) -> float:
         code, megabytes = _run(words, project, handle)
     except OSError as error:
         problem = f"{words[0]}: {error.strerror or error}"
-        raise CrossnerError(Errors.C056.format(step=step.name, cell=line, problem=problem)) from error
+        raise CrossnerError(Errors.C056.format(step=step.name, run=line, problem=problem)) from error
     if code:
         log = Path(handle.name)
         said = log.read_text(encoding="utf8", errors="replace").splitlines()[-3:]
         problem = f"exit {code}; {log} ends with: {' '.join(said)}"
-        raise CrossnerError(Errors.C056.format(step=step.name, cell=line, problem=problem))
+        raise CrossnerError(Errors.C056.format(step=step.name, run=line, problem=problem))
     return megabytes
 
 

@@ -34,8 +34,8 @@ class Group(NamedTuple):
     @property
     def place(self) -> str:
         """What a table calls the domain, the sentences and the variant."""
-        few = f"{self.sentences} sentences" if self.sentences else ""
-        return ", ".join(part for part in (self.domain, few, self.variant) if part)
+        sentences = f"{self.sentences} sentences" if self.sentences else ""
+        return ", ".join(name for name in (self.domain, sentences, self.variant) if name)
 
 
 # Runs by what stands on the x axis, by line.
@@ -43,7 +43,7 @@ Curve = Dict[Group, Dict[float, List[Run]]]
 
 
 def latest_runs(runs: Iterable[Run]) -> List[Run]:
-    """Return the latest run of each cell, whatever data and commands it is of.
+    """Return the latest run of each setting, method, domain, size, variant and seed, whatever data and commands it has.
 
     runs (Iterable[Run]): the runs, the latest last.
     """
@@ -52,15 +52,16 @@ def latest_runs(runs: Iterable[Run]) -> List[Run]:
 
 def group_runs(runs: Iterable[Run]) -> Dict[Group, List[Run]]:
     """Return runs by what they have in common but for the seed, in the order in which they come."""
-    found: Dict[Group, List[Run]] = {}
+    groups: Dict[Group, List[Run]] = {}
     for run in runs:
-        found.setdefault(_group(run), []).append(run)
-    return found
+        groups.setdefault(_group(run), []).append(run)
+    return groups
 
 
 def plain_groups(runs: Iterable[Run]) -> Dict[Group, List[Run]]:
     """Return the groups with all sentences, and with the project's variables as they are."""
-    return {group: found for group, found in group_runs(runs).items() if not group.sentences and not group.variant}
+    groups = group_runs(runs)
+    return {group: seed_runs for group, seed_runs in groups.items() if not group.sentences and not group.variant}
 
 
 def find_curves(runs: Sequence[Run], defaults: Mapping[str, Any]) -> Dict[str, Curve]:
@@ -73,17 +74,17 @@ def find_curves(runs: Sequence[Run], defaults: Mapping[str, Any]) -> Dict[str, C
     groups = group_runs(runs)
     names = list(dict.fromkeys(group.variant.partition("=")[0] for group in groups if group.variant))
     curves: Dict[str, Curve] = {}
-    for group, found in groups.items():
+    for group, seed_runs in groups.items():
         if group.sentences:
             line = group._replace(sentences=0)
-            curves.setdefault("target_sentences", {}).setdefault(line, {})[group.sentences] = found
+            curves.setdefault("target_sentences", {}).setdefault(line, {})[group.sentences] = seed_runs
         for name in names:
-            own, _, value = group.variant.partition("=")
-            place = as_number(value if own == name else defaults.get(name))
-            if own in ("", name) and place is not None:
+            varied, _, value = group.variant.partition("=")
+            place = as_number(value if varied == name else defaults.get(name))
+            if varied in ("", name) and place is not None:
                 line = group._replace(variant="")
                 # Of two ways to write a number the first one counts.
-                curves.setdefault(name, {}).setdefault(line, {}).setdefault(place, found)
+                curves.setdefault(name, {}).setdefault(line, {}).setdefault(place, seed_runs)
     drawn = {
         name: {line: points for line, points in curve.items() if len(points) > 1} for name, curve in curves.items()
     }
@@ -108,48 +109,51 @@ def score_rows(runs: Sequence[Run], baseline: Optional[Tuple[str, str]] = None) 
     domains = list(dict.fromkeys(group.domain for group in groups))
     names = list(dict.fromkeys((group.setting, group.method) for group in groups))
     baseline = baseline or (names[0] if names else None)
-    rows: List[Row] = [("setting", "method", *(f"{domain}, {part}" for domain in domains for part in ("test", "dev")))]
+    rows: List[Row] = [
+        ("setting", "method", *(f"{domain}, {split}" for domain in domains for split in ("test", "dev")))
+    ]
     for setting, method in names:
         cells: List[str] = [setting, method]
         for domain in domains:
-            found = groups.get(Group(setting, method, domain))
-            if found is None:
+            seed_runs = groups.get(Group(setting, method, domain))
+            if seed_runs is None:
                 cells += ["", ""]
                 continue
             other = groups.get(Group(*baseline, domain)) if baseline else None
-            stars = "" if other is None or other is found else significance(found, other)
-            test, dev = _test_and_dev(found)
+            stars = "" if other is None or other is seed_runs else significance(seed_runs, other)
+            test, dev = _test_and_dev(seed_runs)
             cells += [test + stars, dev]
         rows.append(cells)
     for setting, method in names:
-        own_groups = {domain: groups.get(Group(setting, method, domain), []) for domain in domains}
-        sizes = {domain: {len(run["counts"] or []) for run in found} for domain, found in own_groups.items()}
+        by_domain = {domain: groups.get(Group(setting, method, domain), []) for domain in domains}
+        sizes = {domain: {len(run["counts"] or []) for run in seed_runs} for domain, seed_runs in by_domain.items()}
         figures = published(setting, method, sizes)
         if any(domain in figures for domain in domains):
             paper = ROWS[setting, method][0]
-            own = [f"{figures[domain]:.1f}" if domain in figures else "" for domain in domains]
-            rows.append((setting, f"{method}, BERT, as published ({paper})", *(cell for f in own for cell in (f, ""))))
+            scores = [f"{figures[domain]:.1f}" if domain in figures else "" for domain in domains]
+            row = [cell for score in scores for cell in (score, "")]
+            rows.append((setting, f"{method}, BERT, as published ({paper})", *row))
     return rows
 
 
-def significance(found: Sequence[Run], other: Sequence[Run], *, two_sided: bool = False) -> str:
+def significance(runs: Sequence[Run], other: Sequence[Run], *, two_sided: bool = False) -> str:
     """Return stars for how sure it is that runs are better than others: a bootstrap over sentences and paired seeds.
 
-    found, other (Sequence[Run]): the runs.
+    runs, other (Sequence[Run]): the runs.
     two_sided (bool): whether they are better or worse.
     """
     if two_sided:
-        return _stars(min(2 * _p_value(found, other), 2 * _p_value(other, found)))
-    return _stars(_p_value(found, other))
+        return _stars(min(2 * _p_value(runs, other), 2 * _p_value(other, runs)))
+    return _stars(_p_value(runs, other))
 
 
 def _stars(p_value: float) -> str:
     return "**" if p_value < 0.01 else "*" if p_value < 0.05 else ""
 
 
-def _p_value(found: Sequence[Run], other: Sequence[Run]) -> float:
+def _p_value(runs: Sequence[Run], other: Sequence[Run]) -> float:
     by_seed = {run["seed"]: run for run in other}
-    pairs = [(run, by_seed[run["seed"]]) for run in found if run["seed"] in by_seed]
+    pairs = [(run, by_seed[run["seed"]]) for run in runs if run["seed"] in by_seed]
     counts = [
         tuple(np.array(run["counts"]) for run in pair) for pair in pairs if all(run.get("counts") for run in pair)
     ]
@@ -187,13 +191,13 @@ def variant_rows(runs: Sequence[Run]) -> List[Row]:
         base = groups.get(line, [])
         if base:
             rows.append((line.setting, line.method, line.place, "", *_test_and_dev(base), ""))
-        for group, found in groups.items():
+        for group, seed_runs in groups.items():
             if group.variant and group._replace(variant="") == line:
                 by_seed = {run["seed"]: run["test"]["f"] for run in base}
-                gains = [run["test"]["f"] - by_seed[run["seed"]] for run in found if run["seed"] in by_seed]
-                stars = significance(found, base, two_sided=True)
+                gains = [run["test"]["f"] - by_seed[run["seed"]] for run in seed_runs if run["seed"] in by_seed]
+                stars = significance(seed_runs, base, two_sided=True)
                 gain = f"{100 * statistics.mean(gains):+.1f}{stars}" if gains else ""
-                rows.append((line.setting, line.method, line.place, group.variant, *_test_and_dev(found), gain))
+                rows.append((line.setting, line.method, line.place, group.variant, *_test_and_dev(seed_runs), gain))
     return rows
 
 
@@ -203,11 +207,13 @@ def type_rows(runs: Sequence[Run]) -> List[Row]:
     names = list(dict.fromkeys((group.setting, group.method) for group in groups))
     rows: List[Row] = [("domain", "type", *(f"{setting} {method}" for setting, method in names))]
     for domain in dict.fromkeys(group.domain for group in groups):
-        own = {group[:2]: found for group, found in groups.items() if group.domain == domain}
-        labels = sorted({label for found in own.values() for run in found for label in run["test"]["per_type"]})
+        columns = {group[:2]: seed_runs for group, seed_runs in groups.items() if group.domain == domain}
+        labels = sorted(
+            {label for seed_runs in columns.values() for run in seed_runs for label in run["test"]["per_type"]}
+        )
         for label in labels:
             cells = [
-                percent([run["test"]["per_type"].get(label, 0.0) for run in own[name]]) if name in own else ""
+                percent([run["test"]["per_type"].get(label, 0.0) for run in columns[name]]) if name in columns else ""
                 for name in names
             ]
             rows.append((domain, label, *cells))
@@ -219,18 +225,19 @@ def cost_rows(runs: Sequence[Run]) -> List[Row]:
     rows: List[Row] = [
         ("setting", "method", "domain", "seconds", "of these in stages of its seed", "megabytes", "words/s")
     ]
-    for group, found in group_runs(runs).items():
-        stages = [run["stages"] for run in found]
-        seconds = [sum(stage["seconds"] for stage in own.values()) for own in stages]
+    for group, seed_runs in group_runs(runs).items():
+        stages = [run["stages"] for run in seed_runs]
+        seconds = [sum(stage["seconds"] for stage in of_run.values()) for of_run in stages]
         # What all seeds share was done once.
         shared = set(stages[0])
-        for own in stages[1:]:
-            shared = {name for name in shared if own.get(name) == stages[0][name]}
+        for of_run in stages[1:]:
+            shared = {name for name in shared if of_run.get(name) == stages[0][name]}
         of_seed = [
-            sum(own[name]["seconds"] for name in own if name not in shared or len(stages) == 1) for own in stages
+            sum(of_run[name]["seconds"] for name in of_run if name not in shared or len(stages) == 1)
+            for of_run in stages
         ]
-        most = max(stage["megabytes"] for own in stages for stage in own.values())
-        speed = statistics.median(run["test"]["words_per_second"] for run in found)
+        most = max(stage["megabytes"] for of_run in stages for stage in of_run.values())
+        speed = statistics.median(run["test"]["words_per_second"] for run in seed_runs)
         rows.append(
             (
                 group.setting,
@@ -272,15 +279,15 @@ def _group(run: Run) -> Group:
     return Group(run["setting"], run["method"], run["domain"], run["sentences"], run["variant"])
 
 
-def _test_and_dev(found: Sequence[Run]) -> List[str]:
-    dev = [run["dev_f"] for run in found if run["dev_f"] is not None]
-    return [percent([run["test"]["f"] for run in found]), percent(dev) if dev else ""]
+def _test_and_dev(seed_runs: Sequence[Run]) -> List[str]:
+    dev = [run["dev_f"] for run in seed_runs if run["dev_f"] is not None]
+    return [percent([run["test"]["f"] for run in seed_runs]), percent(dev) if dev else ""]
 
 
 def as_number(value: Any) -> Optional[float]:
     """Return the number that a variable's value is; None for what is none."""
     try:
-        found = float(value)
+        number = float(value)
     except (TypeError, ValueError):
         return None
-    return found if math.isfinite(found) else None
+    return number if math.isfinite(number) else None

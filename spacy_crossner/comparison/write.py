@@ -10,12 +10,12 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 from ..data.files import write_files
 from ..data.stats import stats
 from ..errors import CrossnerError, Warnings
-from .cells import Cell
 from .curves import draw_curve, draw_overlap, draw_types
-from .grid import current_cells
+from .grid import current_keys
+from .grid_run import GridRun
 from .keys import step_key
 from .ledger import Ledger
-from .project import cell_steps, project_variables
+from .project import grid_run_steps, project_variables
 from .tables import (
     Run,
     cost_rows,
@@ -47,7 +47,7 @@ LEFT = re.compile(r"(scores|variants|types|cost|curve|overlap|curve-.*)\.(csv|pn
 def write_tables(
     folder: Path,
     project: Path,
-    cells: Sequence[Cell] = (),
+    grid_runs: Sequence[GridRun] = (),
     *,
     variables: Optional[Mapping[str, Any]] = None,
     baseline: Optional[Tuple[str, str]] = None,
@@ -58,17 +58,19 @@ def write_tables(
 
     folder (Path): where `runs.jsonl` is.
     project (Path): the folder of project.yml.
-    cells (Sequence[Cell]): cells that have a place in them beside those that runs were made for.
-    variables (Optional[Mapping[str, Any]]): variables of the project for all cells.
+    grid_runs (Sequence[GridRun]): runs that have a place in them beside those that runs were made for.
+    variables (Optional[Mapping[str, Any]]): variables of the project for all runs.
     baseline (Optional[Tuple[str, str]]): setting and method that the others are compared with; the first if not given.
     RETURNS (List[Path]): the files.
     RAISES (DataError): a file cannot be written.
     """
     variables = variables or {}
     ledger = Ledger(folder)
-    current = current_cells(project, [*ledger.cells, *cells], variables)
-    # What the same commands have made for another cell, as for a variant that is now the project as it is, is the same.
-    runs: List[Run] = [{**ledger.runs[key], **asdict(cell)} for cell, key in current.items() if key in ledger.runs]
+    current = current_keys(project, [*ledger.grid_runs, *grid_runs], variables)
+    # What the same commands have made for another run, as for a variant that is now the project as it is, is the same.
+    runs: List[Run] = [
+        {**ledger.runs[key], **asdict(grid_run)} for grid_run, key in current.items() if key in ledger.runs
+    ]
     curves = find_curves(runs, project_variables(project, variables))
     if baseline is None and runs:
         baseline = (runs[0]["setting"], runs[0]["method"])
@@ -82,8 +84,8 @@ def write_tables(
     tables = {name: rows for name, rows in tables.items() if len(rows) > 1}
     titles = {**TITLES, **{_file(name): f"Test F1 over {AXES.get(name, name)}" for name in curves}}
     below = {"scores": legend(runs, baseline) if baseline else "", "variants": VARIANTS_LEGEND}
-    parts = [(f"## {titles[name]}\n", to_markdown(rows), below.get(name, "")) for name, rows in tables.items()]
-    text = "\n".join(part for table in parts for part in table if part)
+    sections = [(f"## {titles[name]}\n", to_markdown(rows), below.get(name, "")) for name, rows in tables.items()]
+    text = "\n".join(block for section in sections for block in section if block)
     files = {folder / f"{name}.csv": to_csv(rows).encode("utf8") for name, rows in tables.items()}
     files[folder / "tables.md"] = text.encode("utf8")
     write_files(files)
@@ -110,17 +112,17 @@ def _file(variable: str) -> str:
 
 
 def _draw_overlap(
-    project: Path, ledger: Ledger, cells: Iterable[Cell], variables: Mapping[str, Any], path: Path
+    project: Path, ledger: Ledger, grid_runs: Iterable[GridRun], variables: Mapping[str, Any], path: Path
 ) -> Sequence[Path]:
     """Draw how far the train sets of source and targets overlap, as far as they lie converted as the project is now."""
     source = project_variables(project, variables).get("source")
     sets: Dict[Path, None] = {}
-    for cell in cells:
-        for step in [] if cell.variant else cell_steps(project, cell, variables):
+    for grid_run in grid_runs:
+        for step in [] if grid_run.variant else grid_run_steps(project, grid_run, variables):
             new = [
                 project / output / "train.spacy"
                 for output in step.outputs
-                if output in (f"corpus/{cell.domain}", f"corpus/{source}")
+                if output in (f"corpus/{grid_run.domain}", f"corpus/{source}")
             ]
             new = [train for train in new if train not in sets and train.is_file()]
             if new and ledger.find_stage(step, project, step_key(project, step)) is not None:

@@ -28,29 +28,34 @@ class Masking:
     """What is masked, and by what.
 
     level (str): "token", or "span": drawn alike, then `join_isolated`.
-    share (float): share of the tokens that are drawn; special ones, and so padding, are not counted and never drawn.
-    mask_share (float): share of the drawn tokens that the mask token stands for.
-    random_share (float): share of the drawn tokens that a random one stands for; the rest is left as it is.
+    select_fraction (float): fraction of the tokens selected for prediction; special tokens and padding are not counted
+        and never selected.
+    mask_fraction (float): fraction of the selected tokens replaced by the mask token.
+    random_fraction (float): fraction of the selected tokens replaced by a random token; the rest stays as it is.
     whole_words (bool): draw words, and join isolated words: a word's pieces are masked together.
     RAISES (CrossnerError): a setting makes no sense.
     """
 
     level: str = "span"
-    share: float = 0.15
-    mask_share: float = 0.8
-    random_share: float = 0.1
+    select_fraction: float = 0.15
+    mask_fraction: float = 0.8
+    random_fraction: float = 0.1
     whole_words: bool = False
 
     def __post_init__(self) -> None:
         """Check the settings."""
         if self.level not in LEVELS:
             raise CrossnerError(C420.format(setting="level", value=repr(self.level), expected=" or ".join(LEVELS)))
-        if not 0 < self.share < 1:
-            raise CrossnerError(C420.format(setting="share", value=self.share, expected="above 0 and below 1"))
-        shares = (self.mask_share, self.random_share)
-        if min(shares) < 0 or sum(shares) > 1 + 1e-9:
+        if not 0 < self.select_fraction < 1:
+            raise CrossnerError(
+                C420.format(setting="select_fraction", value=self.select_fraction, expected="above 0 and below 1")
+            )
+        fractions = (self.mask_fraction, self.random_fraction)
+        if min(fractions) < 0 or sum(fractions) > 1 + 1e-9:
             expected = "0 or more, and together 1 or less"
-            raise CrossnerError(C420.format(setting="mask_share, random_share", value=shares, expected=expected))
+            raise CrossnerError(
+                C420.format(setting="mask_fraction, random_fraction", value=fractions, expected=expected)
+            )
 
 
 @dataclass(frozen=True)
@@ -138,12 +143,12 @@ class MaskCollator:
         return MaskedBlocks(masked_ids, positions, targets)
 
     def _draw(self, draws: NDArray[np.float64], maskable: Bools) -> Bools:
-        masked = (draws < self.masking.share) & maskable
+        masked = (draws < self.masking.select_fraction) & maskable
         return join_isolated(masked, maskable) if self.masking.level == "span" else masked
 
     def _replace(self, targets: Ints, draws: NDArray[np.float64]) -> Ints:
         """Return what stands for the tokens: the mask, a random token, or the token itself."""
-        below_mask, width = self.masking.mask_share, self.masking.random_share
+        below_mask, width = self.masking.mask_fraction, self.masking.random_fraction
         is_random = (draws >= below_mask) & (draws < below_mask + width)
         replaced = np.where(draws < below_mask, self.mask_id, targets)
         # What is left of the draw within its interval is uniform again.

@@ -171,8 +171,7 @@ TAG_OF_RANGE = Fault("C129", "the tags of entities on the tokens with a number o
 TWO_TAGS = Fault("C130", "one column of tags beside those of chunks; cut the other one out, as `cut -f` does")
 NO_SPLIT = Fault(
     "C161",
-    "a {split} set (`spacy crossner convert ... --{split} 0.2` takes a fifth of train for it, in the project "
-    '--vars.convert_options " --dev 0.2 --test 0.2")',
+    "a {split} set (`spacy crossner convert ... --{split} 0.2` takes a fifth of train for it)",
 )
 NOT_OURS = Fault(
     "C162",

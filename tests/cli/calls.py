@@ -12,7 +12,6 @@ CRF = {"factory": "crf_ner", "model": {"@architectures": "spacy_crossner.CRF.v1"
 
 # A call of each command that works, with the kind of each input in braces, `{kind:name}` where there are several.
 CALLS = {
-    "assets": "{project}",
     "augment": "{docs:a} {docs:b} --output {new}/out.spacy",
     "bootstrap": "{model:a} {model:b} {docs} --samples 100 --output {new}/out.json",
     "calibrate": "{model} {docs} --output {new}/out",

@@ -12,7 +12,6 @@ from .calls import CRF
 
 PROJECT = """
 vars: {method: crf, domain: ai, seed: 0, target_sentences: 0}
-assets: []
 workflows: {one: [score]}
 commands:
   - name: score

@@ -1,94 +1,103 @@
-"""`assets`: files are fetched and checked; without a network there is one clear sentence."""
+"""`assets`: files come from git at a pinned commit and are checked; without a network there is one clear sentence."""
 
 import hashlib
+import json
 import subprocess
 
 import pytest
 from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
+from spacy_crossner.data import assets
+from spacy_crossner.data.assets import LISTING, SUMS, fetch_assets
+from spacy_crossner.errors import CrossnerError
+
+FILES = {"ai/train.txt": b"Ada\tB-person\r\n", "ai/dev.txt": "Köln\tB-place\n".encode(), "book/train.txt": b"x\tO\n"}
 
 
-def write_project(folder, url, text="token\n", dest="got/data.txt"):
-    digest = hashlib.md5(text.encode()).hexdigest()
-    lines = ["title: t", "assets:", f"  - dest: {dest}", f"    url: {url}", "    extra: true"]
-    lines.append(f"    checksum: {digest}")
-    (folder / "project.yml").write_text("\n".join(lines) + "\n", encoding="utf8")
+def git(folder, *arguments):
+    words = ["git", "-c", "user.name=n", "-c", "user.email=n@example.org", *arguments]
+    return subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def test_a_missing_network_is_one_sentence(tmp_path):
+@pytest.fixture
+def published(tmp_path):
+    """Give a listing of a repository with a later commit, in which a file has changed; one file has no known sum."""
+    repository = tmp_path / "repository"
+    for name, content in FILES.items():
+        (repository / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / "data" / name).write_bytes(content)
+    git(tmp_path, "init", "--quiet", str(repository))
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "-m", "first")
+    commit = git(repository, "rev-parse", "HEAD")
+    (repository / "data" / "ai" / "train.txt").write_text("changed")
+    git(repository, "commit", "--quiet", "-a", "-m", "second")
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+    listing = {"repository": repository.as_uri(), "commit": commit, "folder": "data"}
+    path = tmp_path / "listing.json"
+    path.write_text(json.dumps({**listing, "sha256": {**sums, "book/train.txt": None}}))
+    return path
+
+
+def test_files_are_those_of_the_pinned_commit_byte_by_byte(published, tmp_path):
+    assert fetch_assets(tmp_path / "out", published)
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in FILES} == FILES
+    lines = (tmp_path / "out" / SUMS).read_text().splitlines()
+    assert lines == [f"{hashlib.sha256(content).hexdigest()}  {name}" for name, content in FILES.items()]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_there_with_the_right_sum_is_not_fetched_again(published, tmp_path, monkeypatch, name):
+    fetch_assets(tmp_path / "out", published)
+    with monkeypatch.context() as patch:
+        patch.setattr(assets, "_git", None)
+        assert not fetch_assets(tmp_path / "out", published)
+    # Damaged or lost, also one whose sum only the first fetch has told.
+    (tmp_path / "out" / name).write_bytes(b"damaged")
+    assert fetch_assets(tmp_path / "out", published)
+    (tmp_path / "out" / name).unlink()
+    assert fetch_assets(tmp_path / "out", published)
+    assert (tmp_path / "out" / name).read_bytes() == FILES[name]
+
+
+def test_a_wrong_sum_writes_nothing(published, tmp_path):
+    listing = json.loads(published.read_text())
+    listing["sha256"]["ai/dev.txt"] = "0" * 64
+    published.write_text(json.dumps(listing))
+    with pytest.raises(CrossnerError, match=r"C095.*ai/dev.txt"):
+        fetch_assets(tmp_path / "out", published)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_commit_that_is_not_there_is_an_error(published, tmp_path):
+    listing = json.loads(published.read_text())
+    published.write_text(json.dumps({**listing, "commit": "0" * 40}))
+    with pytest.raises(CrossnerError, match="C017"):
+        fetch_assets(tmp_path / "out", published)
+
+
+def test_a_missing_network_is_one_sentence(tmp_path, monkeypatch):
     # Port 9 of this machine: nothing listens there.
-    write_project(tmp_path, "http://127.0.0.1:9/data.txt")
-    result = CliRunner().invoke(app, ["assets", str(tmp_path)])
+    listing = {**json.loads(LISTING.read_text()), "repository": "http://127.0.0.1:9/data"}
+    (tmp_path / "listing.json").write_text(json.dumps(listing))
+    monkeypatch.setattr(fetch_assets, "__defaults__", (tmp_path / "listing.json",))
+    result = CliRunner().invoke(app, ["assets", str(tmp_path / "out")])
     assert result.exit_code == 1
-    assert "C017" in " ".join(result.output.split())
+    assert "[C017] Cannot fetch the data with git: fatal:" in " ".join(result.output.split())
+    assert "127.0.0.1" in result.output
+    assert not (tmp_path / "out").exists()
 
 
-def test_what_is_there_is_not_fetched_again(tmp_path):
-    write_project(tmp_path, "http://127.0.0.1:9/data.txt")
-    (tmp_path / "got").mkdir()
-    (tmp_path / "got" / "data.txt").write_text("token\n", encoding="utf8")
-    assert CliRunner().invoke(app, ["assets", str(tmp_path)]).exit_code == 0
+def test_a_missing_git_is_one_sentence(published, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CrossnerError, match=r"C017.*git: No such file"):
+        fetch_assets(tmp_path / "out", published)
 
 
-@pytest.mark.parametrize(
-    ("dest", "problem"),
-    [
-        ("../data.txt", "leads out of the project"),
-        ("got/../../data.txt", "leads out of the project"),
-        ("{folder}/data.txt", "leads out of the project"),
-        ("linked/data.txt", "is or goes through a link to"),
-        ("linked.txt", "is or goes through a link to"),
-        (".", "is the project's own folder"),
-    ],
-)
-def test_an_asset_is_written_into_the_project_alone(tmp_path, dest, problem):
-    project = tmp_path / "project"
-    outside = tmp_path / "outside"
-    for folder in (project, outside):
-        folder.mkdir()
-    (project / "linked").symlink_to(outside, target_is_directory=True)
-    (project / "linked.txt").symlink_to(outside / "new.txt")
-    (tmp_path / "source.txt").write_text("token\n", encoding="utf8")
-    write_project(project, tmp_path / "source.txt", dest=dest.format(folder=outside))
-    before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
-    result = CliRunner().invoke(app, ["assets", str(project)])
+def test_an_output_that_cannot_be_written_is_named(published, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    result = CliRunner().invoke(app, ["assets", str(tmp_path / "file" / "out")])
     assert result.exit_code == 1
-    output = " ".join(result.output.split())
-    assert "C088" in output
-    assert problem in output
-    assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*")) == before
-
-
-def test_a_link_inside_the_project_is_followed(tmp_path):
-    (tmp_path / "disk").mkdir()
-    (tmp_path / "got").symlink_to("disk", target_is_directory=True)
-    (tmp_path / "source.txt").write_text("token\n", encoding="utf8")
-    write_project(tmp_path, tmp_path / "source.txt")
-    # Where the network is not asked first, a file is copied.
-    CliRunner().invoke(app, ["assets", str(tmp_path)])
-    assert (tmp_path / "disk" / "data.txt").read_text(encoding="utf8") == "token\n"
-
-
-@pytest.mark.parametrize(
-    ("part", "value"),
-    [
-        ("repo", "--upload-pack=touch"),
-        ("repo", "ext::sh"),
-        ("repo", "source --upload-pack=touch"),
-        ("branch", "--upload-pack=touch"),
-    ],
-)
-def test_git_is_given_no_options(tmp_path, monkeypatch, part, value):
-    def fail(*args, **kwargs):
-        raise AssertionError("git was called")
-
-    monkeypatch.setattr(subprocess, "run", fail)
-    git = {"repo": "https://example.org/data", "branch": "main", "path": "data", part: value}
-    lines = ["title: t", "assets:", "  - dest: got", "    extra: true", "    git:"]
-    lines += [f'      {name}: "{text}"' for name, text in git.items()]
-    (tmp_path / "project.yml").write_text("\n".join(lines), encoding="utf8")
-    result = CliRunner().invoke(app, ["assets", str(tmp_path)])
-    assert result.exit_code == 1
-    assert "C090" in result.output
-    assert part in result.output
+    assert "file" in result.output
+    assert (tmp_path / "file").read_text() == "mine"

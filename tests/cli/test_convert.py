@@ -143,7 +143,7 @@ def test_a_missing_set_is_named_with_what_to_do(tmp_path):
     code, output = run(tmp_path / "in", tmp_path / "out", "-d", "ai")
     assert code == 0
     assert "No dev set, which train and calibrate select on. --dev 0.2 takes a fifth of train for it" in output
-    assert '--vars.convert_options " --test 0.2"' in output
+    assert "No test set, which evaluate scores on. --test 0.2 takes a fifth of train for it" in output
 
 
 def test_splits_of_a_person_need_force(tmp_path):

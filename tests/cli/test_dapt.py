@@ -41,7 +41,13 @@ def test_options_reach_the_function(tmp_path, monkeypatch):
         return DaptReport(tmp_path, {}, [(0, 1.0), (1, 0.5)], 10, 0, 1.0, 10.0, True)
 
     monkeypatch.setattr("spacy_crossner.dapt.train.adapt_encoder", adapt)
-    masking = {"level": "token", "share": 0.2, "mask_share": 0.7, "random_share": 0.2, "whole_words": True}
+    masking = {
+        "level": "token",
+        "select_fraction": 0.2,
+        "mask_fraction": 0.7,
+        "random_fraction": 0.2,
+        "whole_words": True,
+    }
     settings = {
         "max_steps": 7,
         "epochs": 1.5,
@@ -95,7 +101,7 @@ def test_defaults_are_those_of_the_function(tmp_path, monkeypatch):
     ("options", "message"),
     [
         (["--masking", "spans"], "C420"),
-        (["--share", "1.5"], "C420"),
+        (["--select-fraction", "1.5"], "C420"),
         (["--max-steps", "0"], "C425"),
         (["--block-size", "4000"], "C426"),
         (["--gpu-id", "99"], "C429"),

@@ -4,10 +4,10 @@ from xml.etree import ElementTree
 import pytest
 import srsly
 
-from spacy_crossner.comparison.cells import Cell
 from spacy_crossner.comparison.curves import draw_curve, draw_overlap, draw_types
-from spacy_crossner.comparison.grid import current_cells
-from spacy_crossner.comparison.ledger import CELL, Ledger
+from spacy_crossner.comparison.grid import current_keys
+from spacy_crossner.comparison.grid_run import GridRun
+from spacy_crossner.comparison.ledger import FIELDS, Ledger
 from spacy_crossner.comparison.tables import find_curves
 from spacy_crossner.comparison.write import write_tables
 from spacy_crossner.errors import CrossnerError
@@ -68,10 +68,10 @@ def test_a_grid_leaves_figures_where_they_can_be_drawn(runs, curve, tmp_path, mo
     variables = {"method": "", "domain": "", "seed": 0, "target_sentences": 0}
     srsly.write_yaml(project / "project.yml", {"vars": variables, "workflows": workflows, "commands": [score]})
     # A setting that the project does not have is left out.
-    runs = {Cell(*(run[name] for name in CELL)): run for run in [*runs, *curve]}
-    keys = current_cells(project, runs, {})
+    runs = {GridRun(*(run[name] for name in FIELDS)): run for run in [*runs, *curve]}
+    keys = current_keys(project, runs, {})
     assert len(keys) == 7 + 12
-    Ledger(tmp_path).add_runs(*({**run, "key": keys.get(cell, "x")} for cell, run in runs.items()))
+    Ledger(tmp_path).add_runs(*({**run, "key": keys.get(grid_run, "x")} for grid_run, run in runs.items()))
     names = {path.name for path in write_tables(tmp_path, project)}
     assert names >= {
         "tables.md",

@@ -1,9 +1,9 @@
-"""Steps and cells are known by all that they read: an encoder wherever it is, files that configs name, versions."""
+"""Steps and runs are known by all that they read: an encoder wherever it is, files that configs name, versions."""
 
 import pytest
 import srsly
 
-from spacy_crossner.comparison.keys import cell_key, step_key
+from spacy_crossner.comparison.keys import grid_run_key, step_key
 from spacy_crossner.comparison.project import Step
 from spacy_crossner.fingerprints import packages
 
@@ -25,7 +25,7 @@ def keys(project, words="--paths.encoder enc --output out/made"):
     step = Step(
         "train", [f"python -m spacy crossner train config.cfg {words}"], ["config.cfg", "data.txt"], ["out/made"]
     )
-    return step_key(project, step), cell_key(project, "direct", [step])
+    return step_key(project, step), grid_run_key(project, "direct", [step])
 
 
 @pytest.mark.parametrize("name", ["config.cfg", "data.txt", "base/weights", "more/vectors", "enc/weights"])

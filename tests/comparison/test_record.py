@@ -64,7 +64,7 @@ def test_other_seeds_stay_and_the_same_are_replaced(runs, results, make_run):
     assert len(rows["rows"]) == 3
 
 
-def test_two_cells_are_never_one_run(runs, results):
+def test_two_runs_are_never_one(runs, results):
     before = results.read_text()
     with pytest.raises(typer.BadParameter, match=r"two runs of seed 1 .* '`laner`, no-dapt'"):
         put(runs, results, row="`{method}`, {setting}")

@@ -56,7 +56,7 @@ def test_significance_passes_over_seeds_of_another_test_set(make_run):
     assert significance(better[1:2], worse[1:2]) == ""
 
 
-def test_the_last_run_of_a_cell_is_in_the_tables(make_run):
+def test_the_last_run_of_a_kind_is_in_the_tables(make_run):
     runs = [{**make_run("a", "b", seed, f), "key": f"{seed} {f}"} for f in (0.2, 0.4, 0.6) for seed in (1, 2)]
     assert [run["key"] for run in latest_runs(runs)] == ["1 0.6", "2 0.6"]
 

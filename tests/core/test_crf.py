@@ -3,7 +3,7 @@ from itertools import pairwise, product
 import pytest
 import torch
 import torchcrf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_crossner.annotations.tags import allowed_starts, allowed_transitions, label_tags
@@ -71,7 +71,6 @@ def enumerated_likelihood(crf, emissions, tags):
     return scores[agrees].logsumexp(0) - scores.logsumexp(0)
 
 
-@settings(deadline=None, max_examples=30)
 @given(batches(), st.booleans())
 def test_best_paths_are_the_best_of_all(drawn, constrained):
     crf, emissions, _, mask = drawn
@@ -89,7 +88,6 @@ def test_best_paths_are_the_best_of_all(drawn, constrained):
     assert (mask | (found == last)).all()
 
 
-@settings(deadline=None, max_examples=30)
 @given(batches())
 def test_unconstrained_paths_are_those_of_pytorch_crf(drawn):
     crf, emissions, _, mask = drawn
@@ -99,7 +97,6 @@ def test_unconstrained_paths_are_those_of_pytorch_crf(drawn):
     assert torch.equal(viterbi(emissions, mask, *scores), found)
 
 
-@settings(deadline=None, max_examples=40)
 @given(batches(), st.booleans(), st.sampled_from([0.3, 0.6, 0.9]), st.integers(0, 2**31))
 def test_best_paths_take_allowed_tags_or_break_the_fewest_rules(drawn, constrained, share, seed):
     crf, emissions, _, mask = drawn
@@ -116,7 +113,6 @@ def test_best_paths_take_allowed_tags_or_break_the_fewest_rules(drawn, constrain
         assert best.tolist() == paths[fewest][scores[fewest].argmax()].tolist()
 
 
-@settings(deadline=None, max_examples=40)
 @given(batches(), st.booleans())
 def test_of_equally_good_paths_the_one_with_the_first_tags_from_the_end_is_taken(drawn, constrained):
     crf, emissions, _, mask = drawn
@@ -132,7 +128,6 @@ def test_of_equally_good_paths_the_one_with_the_first_tags_from_the_end_is_taken
         assert best.tolist() == min(paths[scores == scores.max()].tolist(), key=lambda path: path[::-1])
 
 
-@settings(deadline=None, max_examples=40)
 @given(batches(), st.booleans(), st.sampled_from([1, 10, 40, 32768]))
 def test_threads_and_blocks_change_no_path(drawn, ties, threaded_from):
     crf, emissions, _, mask = drawn
@@ -182,7 +177,6 @@ def test_constrained_paths_are_legal_where_every_score_favours_illegal_ones():
     assert emissions[0, range(6), path].sum() == 3e4
 
 
-@settings(deadline=None, max_examples=30)
 @given(batches())
 def test_likelihood_of_full_annotation_is_that_of_pytorch_crf(drawn):
     crf, emissions, tags, mask = drawn
@@ -195,7 +189,6 @@ def test_likelihood_of_full_annotation_is_that_of_pytorch_crf(drawn):
     torch.testing.assert_close(found, torch.stack(slow), rtol=1e-9, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=30)
 @given(batches(missing=True))
 def test_likelihood_of_partial_annotation_sums_over_all_completions(drawn):
     crf, emissions, tags, mask = drawn
@@ -211,7 +204,6 @@ def test_likelihood_of_partial_annotation_sums_over_all_completions(drawn):
     assert (gradients[0][tags < 0] == 0).all()
 
 
-@settings(deadline=None, max_examples=20)
 @given(batches(missing=True), st.integers(1, 4))
 def test_more_padding_changes_nothing(drawn, more):
     crf, emissions, tags, mask = drawn
@@ -260,7 +252,6 @@ def test_likelihood_of_a_long_row_in_float32():
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=0.0)
 
 
-@settings(max_examples=60, deadline=None)
 @given(batches())
 def test_log_marginals_are_the_sums_over_all_paths(batch):
     crf, emissions, _, mask = batch

@@ -2,7 +2,7 @@ from itertools import product
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_crossner.annotations.tags import allowed_starts, allowed_transitions, label_tags
@@ -79,7 +79,6 @@ def is_span(paths, start, end, label):
     return held if end == paths.shape[1] else held & (paths[:, end] != 2 + 2 * label)
 
 
-@settings(deadline=None, max_examples=150)
 @given(batches(), st.sampled_from([1e-6, 0.05, 0.5]))
 def test_lattice_equals_the_enumeration_of_all_paths(drawn, floor):
     crf, emissions, mask, keywords = drawn
@@ -116,7 +115,6 @@ def test_lattice_equals_the_enumeration_of_all_paths(drawn, floor):
     assert (expected[left_out] < floor + 1e-10).all()
 
 
-@settings(deadline=None, max_examples=30)
 @given(batches())
 def test_unconstrained_log_partition_and_its_gradient_are_those_of_pytorch_crf(drawn):
     crf, emissions, mask, _ = drawn
@@ -129,7 +127,6 @@ def test_unconstrained_log_partition_and_its_gradient_are_those_of_pytorch_crf(d
     torch.testing.assert_close(lattice.marginals(), gradient, **CLOSE)
 
 
-@settings(deadline=None, max_examples=50)
 @given(batches())
 def test_log_space_and_probability_space_agree(drawn):
     crf, emissions, mask, keywords = drawn
@@ -263,7 +260,6 @@ def test_long_rows(scale):
     assert (spans[:, 2] - spans[:, 1]).max() > 100
 
 
-@settings(deadline=None, max_examples=20)
 @given(batches(), st.integers(1, 3))
 def test_more_padding_changes_nothing(drawn, more):
     crf, emissions, mask, keywords = drawn

@@ -39,7 +39,7 @@ def test_the_share_is_as_set_over_a_million_tokens(level, share, whole_words):
     ids, starts = make_blocks(9000, 128)
     n_maskable = (ids >= 5).sum()
     assert n_maskable > 1_000_000
-    masked = collator(level=level, share=share, whole_words=whole_words)(ids, starts, 0)
+    masked = collator(level=level, select_fraction=share, whole_words=whole_words)(ids, starts, 0)
     assert abs(len(masked.positions) / n_maskable - share) < 0.002
 
 
@@ -48,7 +48,7 @@ def test_the_mean_run_at_span_level(share):
     ids, starts = make_blocks(8000, 128, special=0.0)
     runs = {}
     for level in ("token", "span"):
-        flags = marked(collator(level=level, share=share)(ids, starts, 0), ids.shape)
+        flags = marked(collator(level=level, select_fraction=share)(ids, starts, 0), ids.shape)
         # Each run begins where the one before is not masked; the first token of a block is special.
         runs[level] = flags.sum() / (flags[:, 1:] & ~flags[:, :-1]).sum()
     assert runs["token"] == pytest.approx(1 / (1 - share), abs=0.02)
@@ -62,7 +62,7 @@ def test_special_tokens_are_never_masked(level, whole_words):
     ids[100:200, 40:] = PAD
     ids[200:, 10:20] = UNK
     before = ids.copy()
-    masked = collator(level=level, share=0.6, whole_words=whole_words)(ids, starts, 0)
+    masked = collator(level=level, select_fraction=0.6, whole_words=whole_words)(ids, starts, 0)
     assert (ids == before).all()
     assert (masked.targets >= 5).all()
     assert (masked.ids[ids < 5] == ids[ids < 5]).all()
@@ -71,7 +71,7 @@ def test_special_tokens_are_never_masked(level, whole_words):
 
 def test_most_are_hidden_some_are_swapped_some_are_left():
     ids, starts = make_blocks(4000, 128)
-    masked = collator(mask_share=0.7, random_share=0.2)(ids, starts, 0)
+    masked = collator(mask_fraction=0.7, random_fraction=0.2)(ids, starts, 0)
     put_in = masked.ids.ravel()[masked.positions]
     n = len(put_in)
     assert n > 50_000
@@ -90,19 +90,19 @@ def test_most_are_hidden_some_are_swapped_some_are_left():
     assert (masked.targets == ids.ravel()[masked.positions]).all()
 
 
-@pytest.mark.parametrize(("mask_share", "random_share"), [(1.0, 0.0), (0.0, 1.0), (0.0, 0.0)])
-def test_one_kind_of_replacement_alone(mask_share, random_share):
+@pytest.mark.parametrize(("mask_fraction", "random_fraction"), [(1.0, 0.0), (0.0, 1.0), (0.0, 0.0)])
+def test_one_kind_of_replacement_alone(mask_fraction, random_fraction):
     ids, starts = make_blocks(100, 128)
-    masked = collator(mask_share=mask_share, random_share=random_share)(ids, starts, 0)
+    masked = collator(mask_fraction=mask_fraction, random_fraction=random_fraction)(ids, starts, 0)
     put_in = masked.ids.ravel()[masked.positions]
-    assert (put_in == MASK).all() == (mask_share == 1)
-    assert ((put_in == masked.targets).mean() > 0.9) == (mask_share == random_share == 0)
+    assert (put_in == MASK).all() == (mask_fraction == 1)
+    assert ((put_in == masked.targets).mean() > 0.9) == (mask_fraction == random_fraction == 0)
 
 
 @given(st.integers(0, 1000), st.sampled_from(["token", "span"]), st.integers(3, 40))
 def test_whole_words_are_masked_or_not(seed, level, size):
     ids, starts = make_blocks(4, size, seed, special=0.1)
-    flags = marked(collator(seed, level=level, share=0.3, whole_words=True)(ids, starts, 0), ids.shape)
+    flags = marked(collator(seed, level=level, select_fraction=0.3, whole_words=True)(ids, starts, 0), ids.shape)
     for row, row_starts, row_flags in zip(ids.tolist(), starts.tolist(), flags.tolist(), strict=True):
         for i in range(1, size):
             is_piece_of_last = not row_starts[i] and row[i] >= 5 and row[i - 1] >= 5
@@ -123,7 +123,7 @@ def test_isolated_words_are_joined_at_span_level():
 @given(st.integers(0, 30), st.integers(1, 6), st.integers(5, 33), st.integers(0, 3))
 def test_masks_depend_on_seed_and_place_alone(first, n_blocks, size, seed):
     ids, starts = make_blocks(40, size, special=0.0)
-    collate = collator(seed, share=0.4)
+    collate = collator(seed, select_fraction=0.4)
     everything = collate(ids, starts, 0)
     part = slice(first, first + n_blocks)
     found, expected = collate(ids[part], starts[part], first), everything.rows(part.start, min(part.stop, 40))
@@ -153,7 +153,13 @@ def test_rows_of_masked_blocks():
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("level", "spans"), ("share", 0.0), ("share", 1.0), ("mask_share", -0.1), ("mask_share", 0.95)],
+    [
+        ("level", "spans"),
+        ("select_fraction", 0.0),
+        ("select_fraction", 1.0),
+        ("mask_fraction", -0.1),
+        ("mask_fraction", 0.95),
+    ],
 )
 def test_settings_that_make_no_sense(setting, value):
     with pytest.raises(CrossnerError, match="C420") as caught:

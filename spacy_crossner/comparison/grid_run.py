@@ -1,14 +1,14 @@
-"""The cells of a grid."""
+"""The runs of a grid: which method is trained in which setting, on which domain, with which seed."""
 
 from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence
 
-# Variables of the project that a cell sets.
-OF_CELL = ("method", "domain", "seed", "target_sentences")
+# Variables of the project that each run of a grid sets.
+GRID_VARIABLES = ("method", "domain", "seed", "target_sentences")
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridRun:
     """One run of the grid.
 
     setting (str): a workflow of project.yml.
@@ -16,7 +16,7 @@ class Cell:
     domain (str): the target.
     seed (int): seed of the target stage.
     sentences (int): labelled sentences of the target; 0 for all.
-    variant (str): a variable of the project that is another one than for other cells, `name=value`; "" for none.
+    variant (str): a variable of the project that is another one than for other runs, `name=value`; "" for none.
     """
 
     setting: str
@@ -27,16 +27,21 @@ class Cell:
     variant: str = ""
 
     def __str__(self) -> str:
-        """Return what a line of the progress calls it."""
-        few = f", {self.sentences} sentences" if self.sentences else ""
-        other = f", {self.variant}" if self.variant else ""
-        return f"{self.setting} {self.method} on {self.domain}{few}{other}, seed {self.seed}"
+        """Return the name of the run in messages."""
+        sentences = f", {self.sentences} sentences" if self.sentences else ""
+        variant = f", {self.variant}" if self.variant else ""
+        return f"{self.setting} {self.method} on {self.domain}{sentences}{variant}, seed {self.seed}"
 
     @property
     def variables(self) -> Dict[str, Any]:
         """The variables of the project that it sets."""
-        own = {"method": self.method, "domain": self.domain, "seed": self.seed, "target_sentences": self.sentences}
-        return {**own, **self.varied}
+        return {
+            "method": self.method,
+            "domain": self.domain,
+            "seed": self.seed,
+            "target_sentences": self.sentences,
+            **self.varied,
+        }
 
     @property
     def varied(self) -> Dict[str, str]:
@@ -52,13 +57,13 @@ def make_grid(
     seeds: Sequence[int],
     sentences: Sequence[int] = (0,),
     variants: Sequence[str] = ("",),
-) -> List[Cell]:
-    """Return all cells, seeds last, so that a budget cuts seeds.
+) -> List[GridRun]:
+    """Return all runs, seeds last, so that a budget cuts seeds.
 
-    But all seeds of a variant come before the next: its stages would overwrite those that the seeds share.
+    Variants come before seeds: the stages of a variant overwrite those that the seeds of another one share.
     """
-    cells = (
-        Cell(setting, method, domain, seed, size, variant)
+    grid_runs = (
+        GridRun(setting, method, domain, seed, size, variant)
         for variant in variants
         for seed in seeds
         for setting in settings
@@ -66,4 +71,4 @@ def make_grid(
         for domain in domains
         for size in sentences
     )
-    return list(dict.fromkeys(cells))
+    return list(dict.fromkeys(grid_runs))

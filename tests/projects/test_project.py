@@ -1,0 +1,214 @@
+"""The project from text to a package, with a tiny encoder and two steps a stage; one test runs real processes."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import spacy
+import srsly
+from safetensors.torch import load_file, save_file
+from spacy.vocab import Vocab
+from typer.testing import CliRunner
+
+from spacy_crossner.cli import app
+from spacy_crossner.comparison import step
+from spacy_crossner.data.docbin import read_docbin
+
+METHOD = "crf"
+
+
+@pytest.fixture(scope="module")
+def project(make_project):
+    """Give the project after its three workflows, but for `install`; `outputs` is what each of them has printed."""
+    project = make_project()
+    config = srsly.read_yaml(project.folder / "project.yml")
+    for steps in config["workflows"].values():
+        steps.remove("install")
+    srsly.write_yaml(project.folder / "project.yml", config)
+    project.variables["method"] = METHOD
+    project.outputs = {}
+    for workflow in ("all", "no-dapt", "direct"):
+        code, project.outputs[workflow] = project(workflow)
+        assert code == 0, project.outputs[workflow]
+    return project
+
+
+def test_the_ways_do_not_overwrite_each_other(project):
+    ways = ("dapt", "direct", "no-dapt")
+    for way in ways:
+        folder = project.folder / "training" / "ai" / METHOD / way
+        scores = json.loads((project.folder / "metrics" / "ai" / METHOD / f"{way}.json").read_text(encoding="utf8"))
+        assert scores["sentences"] == 12
+        assert scores["model"]["path"] == f"training/ai/{METHOD}/{way}/calibrated"
+        assert scores["from_text"] is not None
+        labels = spacy.load(folder / "calibrated").get_pipe("ner").labels
+        # What it learned on the source comes first; alone it knows the target's types, by their names.
+        assert (labels[:4] == ("location", "misc", "organisation", "person")) is (way != "direct")
+        assert "researcher" in labels
+    assert sorted(path.stem for path in (project.folder / "metrics" / "ai" / METHOD).iterdir()) == list(ways)
+    # Each workflow calibrated and scored its own way, and kept the others.
+    for workflow, kept in (("all", 0), ("no-dapt", 1), ("direct", 2)):
+        assert project.outputs[workflow].count("Pipeline saved to") == 1
+        assert len(re.findall(r"calibrated is kept", project.outputs[workflow])) == kept
+
+
+def test_the_best_way_is_packaged_and_named(project):
+    assert (project.folder / "packages" / "crossner_ai-0.1.0-py3-none-any.whl").is_file()
+    assert "dapt is packaged, the best of 1" in project.outputs["all"]
+    assert re.search(r"is packaged, the best of 3 by F1 on dev after calibration: .*\d", project.outputs["direct"])
+
+
+def test_raw_text_is_selected_and_the_encoder_adapted(project):
+    kept = (project.folder / "corpus" / "raw-ai" / "selected.txt").read_text(encoding="utf8").splitlines()
+    assert 0 < len(set(kept)) < len(kept) < 160
+    card = (project.folder / "training" / "ai" / "encoder" / "README.md").read_text(encoding="utf8")
+    assert "| training.max_steps | 2 |" in card
+
+
+def test_a_second_time_all_is_kept(project):
+    before = project.folder / "training" / "ai" / METHOD / "dapt" / "model-best" / "meta.json"
+    changed = before.stat().st_mtime_ns
+    code, output = project("all")
+    assert code == 0, output
+    # Those that decide for themselves; the rest was skipped by spaCy.
+    assert project.ran == ["dapt", "train", "train", "calibrate", "evaluate"]
+    assert output.count("is kept") == 3 + 3 + 3
+    assert before.stat().st_mtime_ns == changed
+
+
+def test_a_change_of_the_encoder_is_seen(project, tiny_encoder):
+    encoder = project.folder / "own encoder"
+    shutil.copytree(tiny_encoder, encoder)
+    variables = {"encoder": encoder.name, "domain": "news"}
+    project("convert", **variables)
+    assert project("train-direct", **variables)[0] == 0
+    assert "is kept" in project("train-direct", **variables)[1]
+    weights = load_file(encoder / "model.safetensors")
+    weights["embeddings.LayerNorm.bias"][3] += 1
+    save_file(weights, encoder / "model.safetensors", metadata={"format": "pt"})
+    assert "Changed since it was made: the content of own encoder" in project("train-direct", **variables)[1]
+
+
+@pytest.mark.parametrize(
+    ("command", "variables", "message"),
+    [
+        ("convert", {"corpus": "assets/nowhere"}, "assets/nowhere"),
+        ("train-direct", {"encoder": "no/such-encoder"}, "No encoder 'no/such-encoder'"),
+        ("train-direct", {"method": "magic"}, "configs/magic.cfg"),
+    ],
+)
+def test_what_is_missing_is_named_in_one_message(project, capsys, command, variables, message):
+    code, output = project(command, **variables)
+    assert code == 1
+    assert message in output + " ".join(capsys.readouterr().out.split())
+
+
+def test_one_labelled_file_is_enough(project):
+    """In German, to see that the language reaches every step."""
+    corpus = project.folder / "mine" / "contracts"
+    corpus.mkdir(parents=True)
+    lines = [f"[Ada](person) schrieb z.B. an [Köln](place) und {i} mehr." for i in range(20)]
+    (corpus / "contracts.txt").write_text("\n".join(lines), encoding="utf8")
+    names = {"corpus": "mine", "domain": "contracts", "lang": "de", "raw": "raw.txt", "names": "names.txt", "types": ""}
+    code, output = project("convert", **names)
+    assert code == 0, output
+    held_out = [
+        doc.text
+        for name in ("dev", "test")
+        for doc in read_docbin(project.folder / "corpus" / "contracts" / f"{name}.spacy", Vocab())
+    ]
+    assert len(held_out) == 8
+    # Two sentences of the set and one of test, in other spellings.
+    number = re.search(r"\d+", held_out[-1])[0]
+    raw = [
+        f"Ada\u00a0schrieb z.B. an Ko\u0308ln und {number} mehr.",
+        f"ADA schrieb Z.B. an Kö\u00adln und {number} mehr .",
+        "Ada war in Köln, und Köln ist schön.",
+    ]
+    (project.folder / "raw.txt").write_text("\n".join(raw), encoding="utf8")
+    (project.folder / "names.txt").write_text("Ko\u0308ln\nAda\n", encoding="utf8")
+    code, output = project("select", **names)
+    assert code == 0, output
+    selected = json.loads((project.folder / "corpus/raw-contracts/selected.txt.json").read_text(encoding="utf8"))
+    assert (selected["sentences_read"], selected["excluded"], selected["mentions"]) == (3, 2, 3)
+    assert project("train-direct", **names)[0] == 0
+    # With another language than the corpus has, training does not begin.
+    code, output = project("train-direct", **{**names, "lang": "en"})
+    assert code == 1
+    assert "[C160]" in output
+
+
+def test_a_grid_takes_the_steps_of_the_project(project, shorten, monkeypatch):
+    """Each way in its own folder: the scores of a run are those of its setting, and the source stage is shared."""
+    ran = []
+
+    def run_here(words, folder, output):
+        begun = time.perf_counter()
+        monkeypatch.chdir(folder)
+        result = CliRunner().invoke(app, shorten(words)[4:])
+        output.write(result.output.encode())
+        ran.append(words[4])
+        return result.exit_code, time.perf_counter() - begun
+
+    monkeypatch.setattr(step, "_run", run_here)
+    options = ["--settings", "direct,no-dapt", "--methods", METHOD, "--seeds", "1,2"]
+    options += ["--var", f"encoder={project.variables['encoder']}"]
+    result = CliRunner().invoke(app, ["compare", str(project.folder), *options])
+    assert result.exit_code == 0, result.output
+    assert "4/4" in result.output
+    assert ran.count("train") == 2 + 1 + 2
+    runs = [json.loads(line) for line in (project.folder / "metrics/compare/runs.jsonl").read_text().splitlines()]
+    assert [(run["setting"], run["seed"]) for run in runs] == [
+        ("direct", 1),
+        ("no-dapt", 1),
+        ("direct", 2),
+        ("no-dapt", 2),
+    ]
+    for run in runs:
+        way = json.loads((project.folder / "metrics" / "ai" / METHOD / f"{run['setting']}.json").read_text())
+        assert run["dev_f"] is not None
+        if run["seed"] == 2:
+            assert run["test"]["f"] == pytest.approx(way["strict"]["f"])
+    again = CliRunner().invoke(app, ["compare", str(project.folder), *options])
+    assert again.output.count("(known)") == 4
+
+
+def test_names_may_hold_blanks_and_any_letter(tmp_path, tiny_encoder, repository, make_project, shorten):
+    """A project in such a folder, with such variables; the first two steps run as processes of `spacy project run`."""
+    folder = tmp_path / "my project" / "ä b"
+    shutil.copytree(repository / "configs", folder / "configs")
+    sample, texts = repository / "assets" / "sample", folder / "mein Text"
+    shutil.copytree(sample / "ai", texts / "künstliche 智能")
+    shutil.copy(sample / "ai_raw.txt", texts / "roh er.txt")
+    shutil.copy(sample / "ai_entities.tsv", texts / "namen s.tsv")
+    shutil.copytree(tiny_encoder, folder / "klein er encoder")
+    config = srsly.read_yaml(repository / "project.yml")
+    for command in config["commands"]:
+        # The same lines, but for the options that make them quick.
+        command["script"] = [
+            " ".join(shorten(re.findall(r'"[^"]*"|\S+', line))) if " crossner " in line else line
+            for line in command["script"]
+        ]
+    config["workflows"] = {"begin": ["convert", "train-direct"], "rest": ["select", "dapt", "calibrate", "evaluate"]}
+    srsly.write_yaml(folder / "project.yml", config)
+    variables = {
+        "corpus": "mein Text",
+        "domain": "künstliche 智能",
+        "raw": "mein Text/roh er.txt",
+        "names": "mein Text/namen s.tsv",
+        "encoder": "klein er encoder",
+        "method": METHOD,
+    }
+    words = [word for name, value in variables.items() for word in (f"--vars.{name}", value)]
+    command = [sys.executable, "-W", "ignore", "-m", "spacy", "project", "run", "begin", str(folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    code, output = make_project(folder)("rest", **variables)
+    assert code == 0, output
+    scores = json.loads((folder / "metrics" / "künstliche 智能" / METHOD / "direct.json").read_text(encoding="utf8"))
+    assert scores["sentences"] == 12
+    assert (folder / "training" / "künstliche 智能" / "encoder" / "config.json").is_file()
