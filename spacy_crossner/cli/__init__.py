@@ -1,8 +1,7 @@
 """The commands: `python -m spacy crossner ...` and `spacy-crossner ...`. One command a file.
 
 A `<name>_cli` function parses the command line and calls a plain function of the package. spaCy imports this package
-for each of its own commands. So modules that take seconds to import (transformers, scikit-learn) are imported inside
-the functions that need them.
+for each of its own commands, so slow imports (transformers, scikit-learn) are inside the functions that need them.
 """
 
 from spacy.cli._util import app as spacy_app

@@ -1,4 +1,4 @@
-"""The command group, and the report of errors."""
+"""The command group and the printing of errors."""
 
 from contextlib import contextmanager
 from typing import Iterator
@@ -24,7 +24,7 @@ def main() -> None:
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Print an error that the user can correct as one message and exit with 1; other errors keep their traceback."""
+    """Print an error that the user can correct as one message and exit with 1. Other errors keep their traceback."""
     try:
         yield
     except CrossnerError as error:

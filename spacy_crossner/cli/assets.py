@@ -1,4 +1,4 @@
-"""`assets`: fetch CrossNER's data."""
+"""`assets`: download the CrossNER data."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +15,9 @@ from ._app import app, user_errors
 def assets_cli(
     output: Annotated[Path, typer.Argument(help="Folder for the files")] = Path("assets/crossner"),
 ) -> None:
-    """Fetch CrossNER's files with git, at a pinned commit, and check their sums. Needs a network."""
+    """Download CrossNER's files with git at a pinned commit and verify their checksums. Needs a network connection."""
     with user_errors(), only_writer(output):
         if fetch_assets(output):
-            msg.good(f"CrossNER is in {output}, and every file has the right sum")
+            msg.good(f"CrossNER is in {output}; all checksums match")
         else:
-            msg.info(f"{output} is kept: every file has the right sum")
+            msg.info(f"{output} is up to date: all checksums match")

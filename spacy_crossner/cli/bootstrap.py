@@ -1,4 +1,4 @@
-"""`bootstrap`: compare the scores of two pipelines by a significance test."""
+"""`bootstrap`: compare the scores of two pipelines with a significance test."""
 
 import json
 from pathlib import Path
@@ -13,14 +13,14 @@ from ._app import app, user_errors
 @app.command("bootstrap")
 def bootstrap_cli(
     first: Annotated[str, typer.Argument(help="Folder of a pipeline, or name of an installed one")],
-    second: Annotated[str, typer.Argument(help="The pipeline to compare it with")],
+    second: Annotated[str, typer.Argument(help="Second pipeline, given in the same way")],
     data: Annotated[Path, typer.Argument(help="Annotated DocBin (.spacy)")],
-    samples: Annotated[int, typer.Option(min=100, help="Samples of the sentences")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Seed of the samples")] = 0,
-    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Write the figures as JSON")] = None,
+    samples: Annotated[int, typer.Option(min=100, help="Number of bootstrap samples")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Random seed of the samples")] = 0,
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Write the result as JSON")] = None,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
-    """Compare two pipelines on the same sentences by a paired bootstrap test."""
+    """Compare two pipelines on the same sentences with a paired bootstrap test."""
     from ..evaluation.bootstrap import bootstrap_files
 
     with user_errors():

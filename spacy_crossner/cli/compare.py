@@ -1,4 +1,4 @@
-"""`compare`: a grid of methods, domains and seeds, and its tables."""
+"""`compare`: run a grid of methods, domains and seeds, and write its tables."""
 
 import json
 import re
@@ -19,34 +19,32 @@ UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 @app.command("compare")
 def compare_cli(
-    project: Annotated[Path, typer.Argument(help="Folder of project.yml")] = Path(),
-    settings: Annotated[str, typer.Option(help="Workflows of project.yml")] = "direct,no-dapt",
-    methods: Annotated[str, typer.Option(help="Configs")] = "tagger,crf,laner",
-    domains: Annotated[str, typer.Option(help="Targets")] = "ai",
+    project: Annotated[Path, typer.Argument(help="Folder with project.yml")] = Path(),
+    settings: Annotated[str, typer.Option(help="Workflows of project.yml, separated by commas")] = "direct,no-dapt",
+    methods: Annotated[str, typer.Option(help="Methods, by config name")] = "tagger,crf,laner",
+    domains: Annotated[str, typer.Option(help="Target domains")] = "ai",
     seeds: Annotated[str, typer.Option(help="Seeds of the target stage")] = "1,2,3",
-    sentences: Annotated[str, typer.Option(help="Labelled sentences of the target; 0 for all")] = "0",
+    sentences: Annotated[str, typer.Option(help="Numbers of labelled target sentences; 0 for all")] = "0",
     variables: Annotated[
-        Optional[List[str]], typer.Option("--var", help="A variable of the project for all runs, name=value")
+        Optional[List[str]], typer.Option("--var", help="Set a project variable for all runs: name=value (repeatable)")
     ] = None,
     vary: Annotated[
         Optional[List[str]],
-        typer.Option(
-            help="Beside the project as it is, each run with this value of a variable, name=value (repeatable)"
-        ),
+        typer.Option(help="Repeat each run with another value of a project variable: name=value (repeatable)"),
     ] = None,
     known: Annotated[
         Optional[List[Path]],
-        typer.Option(help="runs.jsonl of another grid, to take over what it has done (repeatable)"),
+        typer.Option(help="Reuse finished runs from the runs.jsonl of another grid (repeatable)"),
     ] = None,
-    budget: Annotated[Optional[str], typer.Option(help="Begin no run after so long: 30m, 2h")] = None,
+    budget: Annotated[
+        Optional[str], typer.Option(help="Start no new run after this time, for example 30m or 2h")
+    ] = None,
     output: Annotated[
         Optional[Path],
-        typer.Option(
-            "--output", "-o", help="Folder of runs.jsonl, the tables and the logs; PROJECT/metrics/compare if not given"
-        ),
+        typer.Option("--output", "-o", help="Folder for runs.jsonl, tables and logs. Default: PROJECT/metrics/compare"),
     ] = None,
 ) -> None:
-    """Run a grid of methods, domains and seeds by the project's own steps, and write its tables."""
+    """Run a grid of methods, domains and seeds with the project's commands, and write result tables."""
     from ..comparison.grid_run import GRID_VARIABLES, make_grid
     from ..comparison.ledger import read_runs
     from ..comparison.project import project_variables
@@ -57,7 +55,7 @@ def compare_cli(
         output = output or project / "metrics" / "compare"
         changed = dict(_pair(pair, "--var") for pair in variables or [])
         as_it_is = project_variables(project, changed)
-        # With the value that it has anyway a variable makes no run of its own.
+        # A value equal to the project's own value adds no run.
         variants = [
             f"{name}={value}"
             for name, value in (_pair(pair, "--vary") for pair in vary or [])
@@ -73,7 +71,7 @@ def compare_cli(
             ["", *variants],
         )
         for path in known or []:
-            msg.info(f"{path}: {len(read_runs(path))} runs; those that are runs of this grid are taken over")
+            msg.info(f"{path}: {len(read_runs(path))} runs; runs that belong to this grid are reused")
         done, failed = 0, 0
         for state in run_grid(
             project, grid_runs, output, variables=changed, budget=_seconds(budget), known=known or []
@@ -82,7 +80,7 @@ def compare_cli(
             failed += bool(state.failure)
             typer.echo(_line(state))
         if done < len(grid_runs):
-            msg.warn(f"The budget is spent: {len(grid_runs) - done} of {len(grid_runs)} runs are left")
+            msg.warn(f"The time budget is used up: {len(grid_runs) - done} of {len(grid_runs)} runs are not done")
         written = write_tables(output, project, grid_runs, variables=changed, baseline=(workflows[0], configs[0]))
         msg.good(f"{output}: {', '.join(path.name for path in written)}")
         if failed:
@@ -92,11 +90,11 @@ def compare_cli(
 def _line(state: "Progress") -> str:
     left = "" if state.seconds_left is None else f"; about {state.seconds_left / 60:,.0f} min left"
     if state.failure:
-        found = f"failed: {state.failure}"
+        outcome = f"failed: {state.failure}"
     else:
         dev = "" if state.run["dev_f"] is None else f", dev {100 * state.run['dev_f']:.1f}"
-        found = f"test F1 {100 * state.run['test']['f']:.1f}{dev}{' (known)' if state.is_known else ''}"
-    return f"{state.done}/{state.total} {state.grid_run}: {found}{left}"
+        outcome = f"test F1 {100 * state.run['test']['f']:.1f}{dev}{' (known)' if state.is_known else ''}"
+    return f"{state.done}/{state.total} {state.grid_run}: {outcome}{left}"
 
 
 def _names(text: str, option: str) -> List[str]:
@@ -123,14 +121,14 @@ def _pair(text: str, option: str) -> Tuple[str, str]:
 def _is_same(text: str, value: Any) -> bool:
     from ..comparison.tables import as_number
 
-    # As a config writes it: true, null.
+    # Also compare the JSON form (true, null), which configs use.
     return text in (str(value), json.dumps(value)) or None is not as_number(text) == as_number(value)
 
 
 def _seconds(text: Optional[str]) -> Optional[float]:
     if text is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not found:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not match:
         raise CrossnerError(Errors.C057.format(budget=text))
-    return float(found[1]) * UNITS[found[2]]
+    return float(match[1]) * UNITS[match[2]]

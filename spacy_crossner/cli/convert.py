@@ -16,42 +16,48 @@ from ._app import app, user_errors
 
 @app.command("convert")
 def convert_cli(
-    source: Annotated[Path, typer.Argument(help="Text file, folder with train, dev, test, or of .ann files")],
-    output: Annotated[
-        Path, typer.Argument(help="The .spacy file to write; a folder where SOURCE has splits, or with --dev or --test")
+    source: Annotated[
+        Path, typer.Argument(help="Text file, folder with train, dev and test files, or folder of .ann files")
     ],
-    domain: Annotated[str, typer.Option("--domain", "-d", help="Domain mark of every doc")],
+    output: Annotated[
+        Path, typer.Argument(help=".spacy file to write; a folder if SOURCE has splits or with --dev or --test")
+    ],
+    domain: Annotated[str, typer.Option("--domain", "-d", help="Domain name stored in every doc")],
     format: Annotated[Format, typer.Option("--format", "-f", help="Format of the text")] = Format.auto,
     scheme: Annotated[
         Scheme,
-        typer.Option("--scheme", "-s", help="Tag scheme of columns; bioes reads BILOU and BMEWO too, io labels alone"),
+        typer.Option(
+            "--scheme", "-s", help="Tag scheme of column files. bioes also reads BILOU and BMEWO; io reads bare labels"
+        ),
     ] = Scheme.auto,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Plain text (or .gz), a sentence or paragraph a line: no annotation")
+        bool, typer.Option("--raw", help="Read unannotated text (plain or .gz), one sentence or paragraph per line")
     ] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", "-r", help="Repair faults that can be repaired, and count them")
+        bool,
+        typer.Option("--repair", "-r", help="Repair invalid tags and offsets where possible, and count the repairs"),
     ] = False,
     label_map: Annotated[
         Optional[List[str]], typer.Option("--map", "-m", metavar="OLD=NEW", help="Rename a label (repeatable)")
     ] = None,
     drop: Annotated[
-        Optional[List[str]], typer.Option("--drop", metavar="LABEL", help="Remove a label's entities (repeatable)")
+        Optional[List[str]],
+        typer.Option("--drop", metavar="LABEL", help="Remove all entities with this label (repeatable)"),
     ] = None,
-    lang: Annotated[
-        str, typer.Option("--lang", "-l", help="Language of the text and of the tokenizer for running text")
-    ] = "en",
+    lang: Annotated[str, typer.Option("--lang", "-l", help="Language of the text and of the tokenizer")] = "en",
     labels_out: Annotated[
         Optional[Path], typer.Option("--labels-out", help="Write the labels as JSON for spacy.read_labels.v1")
     ] = None,
     dev: Annotated[
         Optional[str],
         typer.Option(
-            "--dev", metavar="SIZE", help="Draw a dev set from train: a fraction (0.2), or a number of sentences (100)"
+            "--dev", metavar="SIZE", help="Draw a dev set from train: a fraction (0.2) or a number of sentences (100)"
         ),
     ] = None,
-    test: Annotated[Optional[str], typer.Option("--test", metavar="SIZE", help="The same for a test set")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed for --dev and --test")] = 0,
+    test: Annotated[
+        Optional[str], typer.Option("--test", metavar="SIZE", help="Draw a test set from train, as with --dev")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed for --dev and --test")] = 0,
     force: Annotated[
         bool, typer.Option("--force", help="Replace splits in OUTPUT that this command did not write")
     ] = False,
@@ -60,10 +66,10 @@ def convert_cli(
 
     Reads CoNLL columns and CSV (IO, IOB1, BIO, BIOES, BILOU, BMEWO), JSON of Prodigy, doccano, Label Studio, Hugging
     Face and spaCy, brat's .ann files and inline [words](label) markup. Columns are identified by their content. --map
-    and --drop take labels by their names in the file. After an error nothing is written.
+    and --drop use the label names of the input file. If there is an error, no file is written.
 
-    --dev and --test draw missing sets from train: each type is in each set if there are enough, no sentence is in two
-    sets, and documents (-DOCSTART-) stay together.
+    --dev and --test draw missing sets from train. Every set gets entities of every type, if there are enough. No
+    sentence is in two sets. Documents (-DOCSTART-) stay together.
     """
     names = parse_map(label_map or [])
     sizes = {name: parse_size(name, size) for name, size in (("dev", dev), ("test", test)) if size is not None}
@@ -90,7 +96,7 @@ def convert_cli(
 
 
 def parse_map(pairs: List[str]) -> Dict[str, str]:
-    """Parse pairs `OLD=NEW` and return the new label names by the old ones.
+    """Parse pairs `OLD=NEW` and return a mapping from old to new label names.
 
     RAISES (typer.BadParameter): a pair has another form, or a label gets two names.
     """
@@ -114,7 +120,7 @@ def parse_size(name: str, text: str) -> Size:
     except ValueError:
         size = 0
     if not (size >= 1 if isinstance(size, int) else 0 < size < 1):
-        problem = f"'{text}' is neither a share between 0 and 1 nor a number of sentences"
+        problem = f"'{text}' is neither a fraction between 0 and 1 nor a number of sentences"
         raise typer.BadParameter(problem, param_hint=f"--{name}")
     return size
 
@@ -151,22 +157,22 @@ def report(result: Conversion, scheme: Scheme) -> None:
     for warning in result.warnings:
         msg.warn(warning[:1].upper() + warning[1:])
     for split in result.missing:
-        use = {"dev": "train and calibrate select on", "test": "evaluate scores on"}[split]
-        msg.warn(f"No {split} set, which {use}. --{split} 0.2 takes a fifth of train for it.")
+        use = {"dev": "train and calibrate need", "test": "evaluate needs"}[split]
+        msg.warn(f"There is no {split} set, which {use}. --{split} 0.2 takes a fifth of train for it.")
     for path in result.removed:
-        msg.warn(f"{path}: deleted: it was of another corpus")
+        msg.warn(f"{path}: deleted; it belonged to another corpus")
     if result.unread:
         msg.info(f"Not read: {', '.join(result.unread)}")
     if any(file.source.rows and file.source.scheme is Scheme.iob1 for file in result.files) and scheme is Scheme.auto:
-        msg.info("I- tags begin entities here, so they were read as IOB1. If that is wrong: --scheme bio")
+        msg.info("Entities begin with I- tags, so the tags were read as IOB1. If this is wrong, use --scheme bio")
     if result.changes.unknown():
         unknown = ", ".join(result.changes.unknown())
         seen = ", ".join(sorted(result.changes.seen)) or "none"
-        msg.warn(f"--map or --drop names labels that no file holds: {unknown}. Labels found: {seen}")
+        msg.warn(f"--map or --drop names labels that are in no file: {unknown}. Labels in the files: {seen}")
 
 
 def print_parts(result: Conversion) -> None:
-    """Print the number of entities of each type in each part, and a warning for a part without a type."""
+    """Print the number of entities of each type in each part. Warn if a part lacks a type."""
     parts = {file.output.stem: file.entities for file in result.files}
     rows = [(label, *(f"{entities[label]:,}" for entities in parts.values())) for label in result.labels]
     aligns: List[Literal["r", "c", "l"]] = ["r" if i else "l" for i in range(1 + len(parts))]

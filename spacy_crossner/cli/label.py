@@ -1,4 +1,4 @@
-"""`label`: label text with a pipeline, to train on."""
+"""`label`: label text with a pipeline for self-training."""
 
 from pathlib import Path
 from typing import Annotated, List, Optional
@@ -13,15 +13,16 @@ from ._app import app, user_errors
 @app.command("label")
 def label_cli(
     model: Annotated[str, typer.Argument(help="Folder of a pipeline, or name of an installed one")],
-    text: Annotated[Path, typer.Argument(help="Text, plain or .gz, a sentence a line; or a DocBin (.spacy)")],
+    text: Annotated[Path, typer.Argument(help="Text (plain or .gz), one sentence per line; or a DocBin (.spacy)")],
     output: Annotated[Path, typer.Option("--output", "-o", help="DocBin to write")],
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Minimum score of an entity; tokens of others get no annotation")
+        float,
+        typer.Option(min=0, max=1, help="Minimum score of an entity; tokens of entities below it get no annotation"),
     ] = 0.9,
-    domain: Annotated[Optional[str], typer.Option(help="Domain of the docs")] = None,
+    domain: Annotated[Optional[str], typer.Option(help="Domain name stored in the docs")] = None,
     exclude: Annotated[
         Optional[List[Path]],
-        typer.Option("--exclude", "-x", help="Dev or test file whose sentences are left out (repeatable)"),
+        typer.Option("--exclude", "-x", help="Dev or test file whose sentences are skipped (repeatable)"),
     ] = None,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
@@ -35,7 +36,7 @@ def label_cli(
         )
     msg.good(
         f"{output}: {len(result.docs):,} of {result.n_read:,} sentences, {result.n_certain:,} entities; "
-        f"{result.n_uncertain:,} uncertain ones are left without annotation"
+        f"{result.n_uncertain:,} uncertain entities are left without annotation"
     )
     if exclude:
-        msg.info(f"{result.n_excluded:,} sentences left out: they are in a file of --exclude")
+        msg.info(f"{result.n_excluded:,} sentences skipped: they are in a file given with --exclude")

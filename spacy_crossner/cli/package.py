@@ -1,4 +1,4 @@
-"""`package`: turn a saved pipeline into an installable wheel."""
+"""`package`: build an installable wheel from a saved pipeline."""
 
 import shlex
 from pathlib import Path
@@ -14,7 +14,7 @@ from ._app import app, user_errors
 
 @app.command("package")
 def package_cli(
-    model: Annotated[Path, typer.Argument(help="Folder of a saved pipeline; with --best, the folder of ways")],
+    model: Annotated[Path, typer.Argument(help="Pipeline folder; with --best, the folder of ways")],
     output_dir: Annotated[Path, typer.Argument(help="Folder for the wheel")],
     name: Annotated[str, typer.Option("--name", "-n", help="Name of the package and its module, such as crossner_ai")],
     version: Annotated[str, typer.Option("--version", "-v", help="Version of the package")] = "0.1.0",
@@ -23,7 +23,7 @@ def package_cli(
         bool, typer.Option("--best", help="Package the MODEL/WAY/calibrated with the best F1 on dev")
     ] = False,
 ) -> None:
-    """Package a pipeline under exactly the name given: `pip install` it, then `spacy.load(name)`."""
+    """Package a pipeline under exactly this name: `pip install` the wheel, then `spacy.load(name)`."""
     with user_errors(), only_writer(output_dir / name):
         if best:
             model = best_way(model, output_dir, name)
@@ -33,7 +33,7 @@ def package_cli(
 
 
 def best_way(folder: Path, output_dir: Path, name: str) -> Path:
-    """Return the calibrated pipeline with the best F1 on dev; print which, of which, and how to package another.
+    """Return the calibrated pipeline with the best F1 on dev. Print all scores and the command to package another one.
 
     folder (Path): the folder of the ways.
     output_dir (Path): the folder for the wheel.
@@ -45,8 +45,8 @@ def best_way(folder: Path, output_dir: Path, name: str) -> Path:
     ranked = rank_ways(folder)
     best, *others = ranked
     scores = ", ".join(f"{way.name} {100 * f:.2f}" for way, f in ranked.items())
-    msg.good(f"{best.name} is packaged, the best of {len(ranked)} by F1 on dev after calibration: {scores}")
+    msg.good(f"Packaging {best.name}, the best of {len(ranked)} by F1 on dev after calibration: {scores}")
     if others:
         command = ["package", str(others[0] / CALIBRATED), str(output_dir), "--name", name, "--force"]
-        typer.echo(f"To package another: python -m spacy crossner {shlex.join(command)}")
+        typer.echo(f"To package another way: python -m spacy crossner {shlex.join(command)}")
     return best / CALIBRATED

@@ -1,4 +1,4 @@
-"""`report`: scores and mistakes of a pipeline as one HTML page."""
+"""`report`: write the scores and mistakes of a pipeline as one HTML page."""
 
 from pathlib import Path
 from typing import Annotated, List, Optional
@@ -14,14 +14,14 @@ def report_cli(
     data: Annotated[Path, typer.Argument(help="Annotated DocBin (.spacy)")],
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write")],
     drop_seen: Annotated[
-        Optional[List[Path]], typer.Option(help="DocBin whose sentences are left out; may be given several times")
+        Optional[List[Path]], typer.Option(help="DocBin whose sentences are not scored (repeatable)")
     ] = None,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
     batch_size: Annotated[
-        Optional[int], typer.Option(min=1, help="Sentences in a batch; the pipeline's own if not given")
+        Optional[int], typer.Option(min=1, help="Sentences per batch. Default: the batch size of the pipeline")
     ] = None,
 ) -> None:
-    """Write an HTML page with scores, confusion, calibration and every sentence with its mistakes."""
+    """Write an HTML page with scores, a confusion matrix, calibration, and the mistakes in each sentence."""
     from ..evaluation.report import report_files
 
     with user_errors():

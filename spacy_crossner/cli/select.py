@@ -1,4 +1,4 @@
-"""`select`: a corpus for domain-adaptive pre-training out of raw text."""
+"""`select`: select sentences of raw text for domain-adaptive pre-training."""
 
 from pathlib import Path
 from typing import Annotated, List, Optional
@@ -14,37 +14,41 @@ from ._app import app, user_errors
 
 @app.command("select")
 def select_cli(
-    raw: Annotated[List[Path], typer.Argument(help="Text, plain or .gz, a sentence or a paragraph a line")],
+    raw: Annotated[List[Path], typer.Argument(help="Text (plain or .gz), one sentence or paragraph per line")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File to write, a sentence a line; OUT.json beside it")
+        Path, typer.Option("--output", "-o", help="File to write, one sentence per line; statistics go to OUT.json")
     ],
     entities: Annotated[
-        Optional[Path], typer.Option("--entities", "-e", help="Entity list: name<TAB>type, or a name, on each line")
+        Optional[Path],
+        typer.Option("--entities", "-e", help="Entity list, one per line: name<TAB>type, or just a name"),
     ] = None,
-    level: Annotated[Level, typer.Option("--level", "-l", help="Which sentences")] = Level.integrated,
+    level: Annotated[Level, typer.Option("--level", "-l", help="Selection level, see above")] = Level.integrated,
     types: Annotated[
-        Optional[str], typer.Option("--types", "-t", help="Types special to the domain: T,...; all if not given")
+        Optional[str], typer.Option("--types", "-t", help="Domain-specific types: T,... Default: all types")
     ] = None,
-    min_entities: Annotated[int, typer.Option(help="Mentions that a sentence of the entity level needs")] = 2,
+    min_entities: Annotated[int, typer.Option(help="Minimum mentions in a sentence of the entity level")] = 2,
     min_special: Annotated[
-        int, typer.Option(help="Mentions of special types that a sentence of the task level needs")
+        int, typer.Option(help="Minimum mentions of domain-specific types in a sentence of the task level")
     ] = 1,
-    upsample: Annotated[int, typer.Option(help="How often the task level is in the integrated level")] = 2,
+    upsample: Annotated[int, typer.Option(help="Copies of the task level in the integrated level")] = 2,
     exclude: Annotated[
         Optional[List[Path]],
-        typer.Option("--exclude", "-x", help="Dev or test file whose sentences are left out (repeatable)"),
+        typer.Option("--exclude", "-x", help="Dev or test file whose sentences are skipped (repeatable)"),
     ] = None,
     split: Annotated[
-        bool, typer.Option("--split/--lines", help="Split lines into sentences, or take them as such")
+        bool, typer.Option("--split/--lines", help="Split lines into sentences, or treat each line as a sentence")
     ] = True,
-    ignore_case: Annotated[bool, typer.Option(help="Look for names without regard to case")] = False,
-    filter_size: Annotated[int, typer.Option(help="Size of the duplicate filter in MiB")] = 64,
-    share: Annotated[float, typer.Option(help="Share of the sentences that is taken, by their words")] = 1.0,
+    ignore_case: Annotated[bool, typer.Option(help="Match names case-insensitively")] = False,
+    filter_size: Annotated[int, typer.Option(help="Memory of the duplicate filter in MiB")] = 64,
+    share: Annotated[
+        float, typer.Option(help="Fraction of the sentences to use, chosen by a hash of their words")
+    ] = 1.0,
 ) -> None:
-    """Select the sentences of raw text that a language model of a domain is best trained on.
+    """Select sentences of raw text for domain-adaptive pre-training.
 
-    domain: all of them. entity: those with two or more mentions of the list. task: those with a mention of a type
-    special to the domain. integrated: entity, and then task twice. Repetitions are left out.
+    Levels: domain selects all sentences. entity selects sentences with two or more mentions of listed names. task
+    selects sentences with a mention of a domain-specific type. integrated is entity followed by task twice. Duplicate
+    sentences are removed.
     """
     with user_errors(), only_writer(output):
         report = select_corpus(
@@ -66,9 +70,9 @@ def select_cli(
 
 
 def parse_types(text: Optional[str]) -> List[str]:
-    """Return types from `T,...`; none from an empty text, as where none is given.
+    """Return the types in `T,...`. Empty text and None give an empty list.
 
-    RAISES (typer.BadParameter): one of them is empty.
+    RAISES (typer.BadParameter): a type is empty.
     """
     types = [kind.strip() for kind in text.split(",")] if text else []
     if not all(types):
@@ -77,10 +81,10 @@ def parse_types(text: Optional[str]) -> List[str]:
 
 
 def print_report(report: SelectionReport) -> None:
-    """Print the sizes of the levels and what was left out."""
+    """Print the size of each level and the number of skipped sentences."""
     print(levels_table(report))
-    left_out = f"{report.duplicates:,} repetitions and {report.excluded:,} to exclude left out"
-    msg.info(f"{report.sentences_read:,} sentences read, {left_out}; tokens are what white space parts")
+    skipped = f"{report.duplicates:,} duplicates and {report.excluded:,} excluded sentences skipped"
+    msg.info(f"{report.sentences_read:,} sentences read, {skipped}; tokens are split at white space")
     for warning in report.warnings:
         msg.warn(warning)
     written = report.written

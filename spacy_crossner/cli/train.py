@@ -17,16 +17,17 @@ def train_cli(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for model-best and model-last")],
     epochs: Annotated[
         Optional[float],
-        typer.Option(help="Passes over the training corpus; sets the number of steps and the schedule"),
+        typer.Option(help="Passes over the training corpus; sets the number of steps and the learning rate schedule"),
     ] = None,
-    min_steps: Annotated[int, typer.Option(min=0, help="With --epochs: no fewer steps than this")] = 0,
-    evaluations: Annotated[int, typer.Option(min=1, help="With --epochs: how often dev is scored")] = 4,
+    min_steps: Annotated[int, typer.Option(min=0, help="With --epochs: minimum number of steps")] = 0,
+    evaluations: Annotated[int, typer.Option(min=1, help="With --epochs: number of evaluations on dev")] = 4,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on from the checkpoint of a killed run of this command")
+        bool,
+        typer.Option("--resume/--no-resume", help="Resume from the checkpoint of an interrupted run of this command"),
     ] = True,
 ) -> None:
-    """Train a pipeline. Settings of the config are overridden as with `spacy train`: --training.batcher.size 32."""
+    """Train a pipeline. Override config settings as with `spacy train`: --training.batcher.size 32."""
     overrides = parse_config_overrides(ctx.args)
     with user_errors():
         train(

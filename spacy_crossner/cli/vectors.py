@@ -15,24 +15,26 @@ def vectors_cli(
     texts: Annotated[
         List[str],
         typer.Argument(
-            help="Text, plain or .gz, a sentence or a paragraph a line; or .spacy files. An empty name is ignored"
+            help="Text (plain or .gz), one sentence or paragraph per line; or .spacy files. Empty names are ignored"
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder, for --initialize.vectors of a training")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to use as --initialize.vectors in training")],
     lang: Annotated[str, typer.Option(help="Language of the tokenizer")] = "en",
     architecture: Annotated[str, typer.Option(help="skipgram or cbow")] = "skipgram",
     width: Annotated[int, typer.Option(help="Width of the vectors")] = 100,
-    buckets: Annotated[int, typer.Option(help="Rows of the table of vectors")] = 50_000,
-    min_ngram: Annotated[int, typer.Option(help="Minimum length of the n-grams of a word")] = 3,
-    max_ngram: Annotated[int, typer.Option(help="Maximum length of the n-grams of a word")] = 6,
-    min_count: Annotated[int, typer.Option(help="Minimum count of a word; rarer words are ignored")] = 5,
+    buckets: Annotated[int, typer.Option(help="Rows of the vector table")] = 50_000,
+    min_ngram: Annotated[int, typer.Option(help="Minimum n-gram length in characters")] = 3,
+    max_ngram: Annotated[int, typer.Option(help="Maximum n-gram length in characters")] = 6,
+    min_count: Annotated[int, typer.Option(help="Minimum frequency; rarer words are ignored")] = 5,
     epochs: Annotated[int, typer.Option(help="Passes over the text")] = 5,
-    threads: Annotated[int, typer.Option(help="Threads; with more than one, runs differ")] = 1,
+    threads: Annotated[
+        int, typer.Option(help="Number of threads; with more than one, results are not reproducible")
+    ] = 1,
 ) -> None:
-    """Train floret vectors on raw text: every word has a vector, also a word that is not in the text."""
+    """Train floret vectors on raw text. Every word gets a vector, even if it is not in the text."""
     with user_errors():
         n_tokens = train_vectors(
-            # An unset variable of a project gives an empty name.
+            # An unset project variable gives an empty name.
             [Path(text) for text in texts if text],
             output,
             lang=lang,

@@ -39,7 +39,7 @@ def test_every_option(columns, tmp_path):
     assert code == 0, output
     assert "2 sentences, 5 tokens, 2 entities of 1 types (train.txt: columns, BIO tags)" in output
     assert "repaired 1: tags with nothing to continue made the beginning of an entity" in output
-    assert "--map or --drop names labels that no file holds: ORG. Labels found: LOC, PER" in output
+    assert "--map or --drop names labels that are in no file: ORG. Labels in the files: LOC, PER" in output
     assert json.loads((tmp_path / "labels.json").read_text(encoding="utf8")) == ["person"]
     docs = read_docbin(tmp_path / "out.spacy", Vocab())
     assert [[ent.label_ for ent in doc.ents] for doc in docs] == [["person"], ["person"]]
@@ -142,8 +142,8 @@ def test_a_missing_set_is_named_with_what_to_do(tmp_path):
     (tmp_path / "in" / "train.txt").write_text("[Ada](PER) came\n", encoding="utf8")
     code, output = run(tmp_path / "in", tmp_path / "out", "-d", "ai")
     assert code == 0
-    assert "No dev set, which train and calibrate select on. --dev 0.2 takes a fifth of train for it" in output
-    assert "No test set, which evaluate scores on. --test 0.2 takes a fifth of train for it" in output
+    assert "There is no dev set, which train and calibrate need. --dev 0.2 takes a fifth of train for it" in output
+    assert "There is no test set, which evaluate needs. --test 0.2 takes a fifth of train for it" in output
 
 
 def test_splits_of_a_person_need_force(tmp_path):
@@ -157,14 +157,14 @@ def test_splits_of_a_person_need_force(tmp_path):
     assert (tmp_path / "out" / "dev.spacy").read_bytes() == b"mine"
     code, output = run(tmp_path / "in", tmp_path / "out", "-d", "ai", "--force")
     assert code == 0
-    assert "dev.spacy: deleted: it was of another corpus" in output
+    assert "dev.spacy: deleted; it belonged to another corpus" in output
 
 
 @pytest.mark.parametrize("size", ["0", "1.5", "-3", "1.0", "half", "nan", "²"])
 def test_wrong_sizes(columns, tmp_path, size):
     code, output = run(columns, tmp_path / "out", "-d", "news", "--dev", size)
     assert code == 2
-    assert f"'{size}' is neither a share between 0 and 1 nor a number of sentences" in output
+    assert f"'{size}' is neither a fraction between 0 and 1 nor a number of sentences" in output
 
 
 def test_entities_out_of_reach_are_told(tmp_path):

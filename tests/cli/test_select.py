@@ -27,7 +27,7 @@ def test_table_and_statistics(files, tmp_path):
     assert code == 0, output
     assert "domain-level 4 10 (1.00x) entity-level 1 3 (0.30x) task-level 2 6 (0.60x)" in output
     assert "integrated-level * 5 15 (1.50x)" in output
-    assert "5 sentences read, 1 repetitions and 0 to exclude left out" in output
+    assert "5 sentences read, 1 duplicates and 0 excluded sentences skipped" in output
     assert "The levels should grow from task over entity to domain, but have 6, 3 and 10 tokens" in output
     assert "out.txt: 5 sentences, 15 tokens of the integrated level" in output
     assert json.loads((tmp_path / "out.txt.json").read_text(encoding="utf8"))["settings"]["types"] == [

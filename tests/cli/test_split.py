@@ -28,8 +28,8 @@ def test_parts(source, tmp_path):
     assert "are in more than one part" in output
     assert len(read_docbin(tmp_path / "out" / "test.spacy", Vocab())) == 5
     output = run(source, tmp_path / "out", "--sizes", "train=5")[1]
-    assert "5 docs are in no part" in output
-    assert "unlabelled.spacy: deleted: it was a part of an earlier split" in output
+    assert "5 docs are not in any part" in output
+    assert "unlabelled.spacy: deleted; it was part of an earlier split" in output
     (tmp_path / "out" / "train.spacy").write_bytes(b"mine")
     assert "[C132]" in run(source, tmp_path / "out", "--sizes", "train=5")[1]
     assert run(source, tmp_path / "out", "--sizes", "train=5", "--force")[0] == 0
@@ -48,4 +48,4 @@ def test_too_small_a_set(source, tmp_path):
 def test_wrong_sizes(source, tmp_path, sizes):
     code, output = run(source, tmp_path / "out", "--sizes", sizes)
     assert code == 2
-    assert "is not of the form name=number" in output or "'a' stands twice" in output
+    assert "is not of the form name=number" in output or "'a' is given twice" in output

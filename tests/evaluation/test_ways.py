@@ -128,9 +128,9 @@ def test_the_best_on_dev_is_packaged_and_said(calibrated):
     code, output = run(*words)
     assert code == 0, output
     scores = f"strong {100 * ranked[best]:.2f}, weak {100 * ranked[other]:.2f}"
-    assert f"strong is packaged, the best of 2 by F1 on dev after calibration: {scores}" in output
+    assert f"Packaging strong, the best of 2 by F1 on dev after calibration: {scores}" in output
     command = f"package {other / 'calibrated'} {calibrated / 'wheels'} --name crossner_ai --force"
-    assert f"To package another: python -m spacy crossner {command}" in output
+    assert f"To package another way: python -m spacy crossner {command}" in output
     assert (calibrated / "wheels" / "crossner_ai-0.1.0-py3-none-any.whl").is_file()
 
 

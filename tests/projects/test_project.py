@@ -58,8 +58,8 @@ def test_the_ways_do_not_overwrite_each_other(project):
 
 def test_the_best_way_is_packaged_and_named(project):
     assert (project.folder / "packages" / "crossner_ai-0.1.0-py3-none-any.whl").is_file()
-    assert "dapt is packaged, the best of 1" in project.outputs["all"]
-    assert re.search(r"is packaged, the best of 3 by F1 on dev after calibration: .*\d", project.outputs["direct"])
+    assert "Packaging dapt, the best of 1" in project.outputs["all"]
+    assert re.search(r"Packaging .*, the best of 3 by F1 on dev after calibration: .*\d", project.outputs["direct"])
 
 
 def test_raw_text_is_selected_and_the_encoder_adapted(project):
