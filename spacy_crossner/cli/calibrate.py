@@ -35,7 +35,7 @@ def calibrate_cli(
     ] = False,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
-    """Fit a temperature and a threshold on dev. After it, 80% of the entities with a score of 0.8 are correct."""
+    """Fit a temperature and a threshold on dev, so that about 80% of the entities with a score of 0.8 are correct."""
     from ..evaluation.temperature import calibrate_files
     from ..evaluation.ways import calibrate_ways
 

@@ -1,1 +1,1 @@
-"""The comparison: a grid of methods, domains and seeds, run by the project's own steps, and its tables."""
+"""Comparison: run a grid of methods, domains and seeds with the project's commands, and write result tables."""

@@ -1,4 +1,4 @@
-"""Figures of a grid's runs."""
+"""Plots of the results of a grid."""
 
 import statistics
 from pathlib import Path
@@ -11,12 +11,12 @@ MARKERS = "osD^vPX*"
 
 
 def draw_curve(curve: Curve, path: Path, label: str) -> Sequence[Path]:
-    """Draw F1 on test along the lines of a curve: mean and deviation over seeds, a panel a domain.
+    """Plot test F1 as mean and standard deviation over seeds, with one panel for each domain.
 
-    curve (Curve): see `find_curves`.
-    path (Path): the file, saved as PNG and as SVG.
-    label (str): what the x axis shows.
-    RETURNS (Sequence[Path]): the files.
+    curve (Curve): the lines to plot, see `find_curves`.
+    path (Path): the file to write; it is saved as PNG and as SVG.
+    label (str): label of the x axis.
+    RETURNS (Sequence[Path]): the written files.
     """
     domains = list(dict.fromkeys(line.domain for line in curve))
     figure = new_figure(5 * len(domains), 3.6)
@@ -46,11 +46,11 @@ def draw_curve(curve: Curve, path: Path, label: str) -> Sequence[Path]:
 
 
 def draw_types(runs: Sequence[Run], path: Path) -> Sequence[Path]:
-    """Draw F1 on test by type as bars, a panel a domain, a colour a setting and method.
+    """Plot test F1 by entity type as bars: one panel for each domain, one colour for each setting and method.
 
-    runs (Sequence[Run]): the runs; of those with all sentences the means over seeds are drawn.
-    path (Path): the file, saved as PNG and as SVG; nothing where there is no such run.
-    RETURNS (Sequence[Path]): the files.
+    runs (Sequence[Run]): the runs. Only runs on all sentences are plotted, as means over seeds.
+    path (Path): the file to write as PNG and as SVG.
+    RETURNS (Sequence[Path]): the written files; empty without runs on all sentences.
     """
     groups = plain_groups(runs)
     domains = list(dict.fromkeys(group.domain for group in groups))
@@ -79,11 +79,11 @@ def draw_types(runs: Sequence[Run], path: Path) -> Sequence[Path]:
 
 
 def draw_overlap(overlap: Mapping[Tuple[str, str], float], path: Path) -> Sequence[Path]:
-    """Draw the vocabulary overlap of domains as a heat map (CrossNER, Figure 1).
+    """Plot the vocabulary overlap of domains as a heat map (CrossNER, Figure 1).
 
-    overlap (Mapping[Tuple[str, str], float]): percent by pair, see `vocabulary_overlap`.
-    path (Path): the file, saved as PNG and as SVG; nothing where there is no pair.
-    RETURNS (Sequence[Path]): the files.
+    overlap (Mapping[Tuple[str, str], float]): overlap in percent of each pair of domains, see `vocabulary_overlap`.
+    path (Path): the file to write as PNG and as SVG.
+    RETURNS (Sequence[Path]): the written files; empty without a pair of domains.
     """
     domains = list(dict.fromkeys(domain for pair in overlap for domain in pair))
     if not domains:

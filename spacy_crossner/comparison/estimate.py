@@ -1,4 +1,4 @@
-"""How long the runs of a grid will take."""
+"""Estimates of the running time of a grid."""
 
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set
 
@@ -12,14 +12,14 @@ def estimate_runs(
     is_there: Callable[[Step], bool],
     mean: Optional[float],
 ) -> List[Optional[float]]:
-    """Return the seconds that each run will take: those of its steps, without what earlier runs will have made.
+    """Estimate the seconds of each run. Steps whose outputs an earlier run already makes count as 0.
 
-    plans (Sequence[Plan]): the runs, in the order in which they will be run.
-    latest (Mapping[str, float]): seconds that a step of a name took when it was last run.
-    is_there (Callable[[Step], bool]): whether the outputs of a step are there as they are to be.
-    mean (Optional[float]): seconds of a run, for one with a step that never ran.
+    plans (Sequence[Plan]): the runs, in the order of execution.
+    latest (Mapping[str, float]): seconds of the latest execution of each step, by step name.
+    is_there (Callable[[Step], bool]): returns whether the outputs of a step exist and are up to date.
+    mean (Optional[float]): mean seconds of a run; the estimate for runs with a step that was never executed.
     """
-    # What each output will have come of: a hash of the commands, and of the origins of their inputs.
+    # For each output, a hash of its commands and of the origins of their inputs.
     origins: Dict[str, int] = {}
     new: Set[str] = set()
     estimates = []

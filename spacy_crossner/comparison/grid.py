@@ -1,4 +1,4 @@
-"""What the project does for each run of a grid, and whether it can."""
+"""Plans of a grid: the project steps of each run, and checks that they can be executed."""
 
 import json
 from dataclasses import replace
@@ -12,7 +12,7 @@ from .grid_run import GRID_VARIABLES, GridRun
 from .keys import grid_run_key
 from .project import Step, grid_run_steps, is_below, project_variables
 
-# The field of `GridRun` that each option sets.
+# Each grid option and the field of `GridRun` that it sets.
 OPTIONS = {
     "--methods": "method",
     "--domains": "domain",
@@ -23,11 +23,11 @@ OPTIONS = {
 
 
 class Plan(NamedTuple):
-    """A run and what the project does for it.
+    """A run of the grid and its project steps.
 
     grid_run (GridRun): the run.
-    steps (List[Step]): the steps of the project.
-    key (str): what the finished run is known by.
+    steps (List[Step]): the project steps of the run.
+    key (str): cache key of the finished run.
     """
 
     grid_run: GridRun
@@ -36,21 +36,21 @@ class Plan(NamedTuple):
 
 
 def plan_grid(project: Path, grid_runs: Sequence[GridRun], variables: Mapping[str, Any]) -> List[Plan]:
-    """Return the runs with their steps and keys.
+    """Return the runs with their steps and cache keys.
 
-    project (Path): the folder of project.yml.
+    project (Path): the folder with project.yml.
     grid_runs (Sequence[GridRun]): the runs.
-    variables (Mapping[str, Any]): variables of the project for all runs.
-    RAISES (CrossnerError): the project has no such variable, or a file is not there that no step makes, or a workflow
-        does the same whatever the method, the number of sentences or the variant is, so that its rows would have wrong
-        names, or as `grid_run_steps` says.
+    variables (Mapping[str, Any]): project variables for all runs.
+    RAISES (CrossnerError): the project has no such variable; an input file is missing and no step makes it; a workflow
+        ignores the method, the number of sentences or the variant, so that its table rows would have wrong names; or
+        see `grid_run_steps`.
     """
     known = [name for name in project_variables(project, {}) if name not in GRID_VARIABLES]
     varied = dict.fromkeys(grid_run.variant.partition("=")[0] for grid_run in grid_runs if grid_run.variant)
     for name in (*variables, *varied):
         if name not in known:
             raise CrossnerError(Errors.C062.format(name=name, known=", ".join(known)))
-    # A file that many runs begin with is read once.
+    # Cache the digests: many runs share the same input files.
     digest = lru_cache(maxsize=None)(path_digest)
     plans = []
     for grid_run in grid_runs:
@@ -58,7 +58,7 @@ def plan_grid(project: Path, grid_runs: Sequence[GridRun], variables: Mapping[st
         _check_files(project, grid_run, steps)
         plans.append(Plan(grid_run, steps, grid_run_key(project, grid_run.setting, steps, digest)))
     _check_difference(plans)
-    # One run of each kind is enough.
+    # Check one run of each kind.
     kinds = {
         (plan.grid_run.setting, bool(plan.grid_run.sentences), plan.grid_run.variant): plan for plan in reversed(plans)
     }
@@ -73,12 +73,13 @@ def plan_grid(project: Path, grid_runs: Sequence[GridRun], variables: Mapping[st
 
 
 def current_keys(project: Path, grid_runs: Iterable[GridRun], variables: Mapping[str, Any]) -> Dict[GridRun, str]:
-    """Return the keys that runs have as the project is now.
+    """Return the cache keys of runs under the current state of the project.
 
-    project (Path): the folder of project.yml.
-    grid_runs (Iterable[GridRun]): runs of a grid or of earlier ones.
-    variables (Mapping[str, Any]): variables of the project for all runs.
-    RETURNS (Dict[GridRun, str]): without runs that it cannot run, and variants that are the project as it is.
+    project (Path): the folder with project.yml.
+    grid_runs (Iterable[GridRun]): runs of this grid or of earlier grids.
+    variables (Mapping[str, Any]): project variables for all runs.
+    RETURNS (Dict[GridRun, str]): the keys, without runs that the project cannot execute and without variants that do
+        not differ from the project's own values.
     """
     keys = {}
     digest = lru_cache(maxsize=None)(path_digest)
@@ -94,7 +95,7 @@ def current_keys(project: Path, grid_runs: Iterable[GridRun], variables: Mapping
 
 
 def _check_difference(plans: Iterable[Plan]) -> None:
-    """Raise which option makes no difference to a workflow."""
+    """Raise an error if a workflow ignores an option of the grid."""
     by_scripts: Dict[Tuple[str, str], GridRun] = {}
     for grid_run, steps, _ in plans:
         first = by_scripts.setdefault((grid_run.setting, _scripts(steps)), grid_run)
@@ -106,7 +107,7 @@ def _check_difference(plans: Iterable[Plan]) -> None:
 
 
 def _check_files(project: Path, grid_run: GridRun, steps: Sequence[Step]) -> None:
-    """Raise if a step depends on a file that is not there and that no earlier step makes."""
+    """Raise an error if a step depends on a missing file that no earlier step makes."""
     made: List[str] = []
     for step in steps:
         for dep in step.deps:

@@ -1,9 +1,9 @@
-"""The runs of a grid: which method is trained in which setting, on which domain, with which seed."""
+"""The runs of a grid: every combination of setting, method, domain and seed."""
 
 from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence
 
-# Variables of the project that each run of a grid sets.
+# Project variables that every run of a grid sets.
 GRID_VARIABLES = ("method", "domain", "seed", "target_sentences")
 
 
@@ -12,11 +12,11 @@ class GridRun:
     """One run of the grid.
 
     setting (str): a workflow of project.yml.
-    method (str): a config.
-    domain (str): the target.
+    method (str): the name of a config.
+    domain (str): the target domain.
     seed (int): seed of the target stage.
-    sentences (int): labelled sentences of the target; 0 for all.
-    variant (str): a variable of the project that is another one than for other runs, `name=value`; "" for none.
+    sentences (int): number of labelled target sentences; 0 for all.
+    variant (str): a project variable with a value for this run only, `name=value`; "" for none.
     """
 
     setting: str
@@ -27,14 +27,14 @@ class GridRun:
     variant: str = ""
 
     def __str__(self) -> str:
-        """Return the name of the run in messages."""
+        """Return the name of the run for messages."""
         sentences = f", {self.sentences} sentences" if self.sentences else ""
         variant = f", {self.variant}" if self.variant else ""
         return f"{self.setting} {self.method} on {self.domain}{sentences}{variant}, seed {self.seed}"
 
     @property
     def variables(self) -> Dict[str, Any]:
-        """The variables of the project that it sets."""
+        """The project variables that the run sets."""
         return {
             "method": self.method,
             "domain": self.domain,
@@ -45,7 +45,7 @@ class GridRun:
 
     @property
     def varied(self) -> Dict[str, str]:
-        """The variable of its variant."""
+        """The project variable that the variant sets."""
         name, _, value = self.variant.partition("=")
         return {name: value} if name else {}
 
@@ -58,9 +58,9 @@ def make_grid(
     sentences: Sequence[int] = (0,),
     variants: Sequence[str] = ("",),
 ) -> List[GridRun]:
-    """Return all runs, seeds last, so that a budget cuts seeds.
+    """Return all runs. All methods run with one seed before the next seed starts, so that a time budget cuts seeds.
 
-    Variants come before seeds: the stages of a variant overwrite those that the seeds of another one share.
+    All runs of a variant come together, because the stages of a variant overwrite the shared stages of other variants.
     """
     grid_runs = (
         GridRun(setting, method, domain, seed, size, variant)

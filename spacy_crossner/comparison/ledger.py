@@ -1,4 +1,4 @@
-"""What is known of the runs of a grid, in a folder that one grid at a time writes to."""
+"""The ledger: records of finished runs and steps, in a folder that only one grid writes to at a time."""
 
 import json
 from dataclasses import dataclass, field, fields
@@ -16,18 +16,20 @@ from .project import Step
 
 RUNS, STAGES = "runs.jsonl", "stages.json"
 FIELDS = [part.name for part in fields(GridRun)]
-# What a line has, and what a note has of a stage.
+# Fields of a line in `runs.jsonl` and of a stage in `stages.json`.
 LINE = {"key", "test", "dev_f", "counts", "stages", *FIELDS}
 STAGE = {"name", "key", "digest", "seconds", "megabytes"}
 
 
 @dataclass
 class Ledger:
-    """What is known of earlier runs, in a folder.
+    """The records of finished runs and steps in a folder.
 
-    folder (Path): it holds `runs.jsonl`, a line for each finished run, and `stages.json`, what the outputs of steps
-        were made by.
-    broken (Dict[str, CrossnerError]): how steps have failed since it was read, by their keys.
+    folder (Path): the folder with `runs.jsonl` (a line for each finished run) and `stages.json` (the step that made
+        each output).
+    runs (Dict[str, Dict[str, Any]]): the finished runs by key.
+    stages (Dict[str, Dict[str, Any]]): the finished step of each output, by the path of the output.
+    broken (Dict[str, CrossnerError]): errors of steps that failed in this process, by step key.
     """
 
     folder: Path
@@ -36,27 +38,27 @@ class Ledger:
     broken: Dict[str, CrossnerError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Read what there is."""
+        """Read the existing records."""
         if (self.folder / RUNS).exists():
             self.runs = read_runs(self.folder / RUNS)
         try:
             stages = srsly.read_json(self.folder / STAGES)
         except (ValueError, OSError):
-            # Not there, or damaged: what is not known of is made anew.
+            # The file is missing or damaged: unrecorded outputs are made again.
             stages = {}
         if isinstance(stages, dict):
             self.stages = {path: note for path, note in stages.items() if isinstance(note, dict) and set(note) >= STAGE}
 
     @property
     def grid_runs(self) -> List[GridRun]:
-        """The runs of grids that are finished."""
+        """All finished runs."""
         return [GridRun(**{name: run[name] for name in FIELDS}) for run in self.runs.values()]
 
     def add_runs(self, *runs: Dict[str, Any]) -> None:
-        """Note finished runs."""
+        """Record finished runs."""
         if not runs:
             return
-        # A later line of a key counts: what is there stays, damaged lines too.
+        # Append: of several lines with the same key the last one is valid. Existing lines stay, even damaged ones.
         path = self.folder / RUNS
         before = path.read_bytes() if path.exists() else b""
         begin = "" if before.endswith(b"\n") or not before else "\n"
@@ -67,10 +69,10 @@ class Ledger:
             self.runs[run["key"]] = run
 
     def add_stage(self, step: Step, project: Path, key: str, seconds: float, megabytes: float) -> None:
-        """Note a finished step."""
+        """Record a finished step."""
         digests = {output: path_digest(project / output) for output in step.outputs}
         for output in step.outputs:
-            # The latest comes last.
+            # Keep the latest entry last.
             self.stages.pop(output, None)
             self.stages[output] = {
                 "name": step.name,
@@ -82,7 +84,7 @@ class Ledger:
         write_files({self.folder / STAGES: (json.dumps(self.stages, indent=1) + "\n").encode("utf8")})
 
     def find_stage(self, step: Step, project: Path, key: str) -> Optional[Dict[str, Any]]:
-        """Return the note of a step whose outputs are there as this very step has left them."""
+        """Return the record of a step if its outputs are unchanged since this step wrote them; otherwise None."""
         notes = [self.stages.get(output) for output in step.outputs]
         for output, note in zip(step.outputs, notes, strict=True):
             if note is None or note["key"] != key or note["digest"] != path_digest(project / output):
@@ -91,24 +93,24 @@ class Ledger:
 
 
 def read_runs(path: Path) -> Dict[str, Dict[str, Any]]:
-    """Return the runs of a file by their keys. What is no run, such as a last line that a kill has cut, is passed over.
+    """Return the runs of a file by key. Invalid lines, such as a last line cut off by a kill, are skipped.
 
     path (Path): a `runs.jsonl`.
-    RAISES (DataError): it cannot be read.
+    RAISES (DataError): the file cannot be read.
     """
     try:
         text = path.read_text(encoding="utf8", errors="replace")
     except OSError as error:
         raise Faults(path).error(UNREADABLE, None, reason(error)) from error
     runs: Dict[str, Dict[str, Any]] = {}
-    # No splitlines: other line ends of Unicode may stand in the name of a type.
+    # Not `splitlines`: label names may contain other Unicode line ends.
     for line in text.split("\n"):
         try:
             run = json.loads(line)
         except ValueError:
             continue
         if isinstance(run, dict) and {"variant", *run} >= LINE and isinstance(run["key"], str):
-            # The latest comes last.
+            # Keep the latest entry last.
             runs.pop(run["key"], None)
             runs[run["key"]] = {"variant": "", **run}
     return runs

@@ -1,4 +1,4 @@
-"""What project.yml says: its variables, and the steps of a run with these filled in."""
+"""The content of project.yml: its variables, and the steps of a run with the variables filled in."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,26 +15,26 @@ from ..errors import CrossnerError, Errors
 from .grid_run import GridRun
 
 PROJECT_FILE = "project.yml"
-# Steps that make no score.
+# Steps that do not affect the scores.
 NOT_SCORED = ("package", "install")
 METRICS = "metrics/"
-# Where `train` leaves the best pipeline.
+# Folder name of the best pipeline of `train`.
 TRAINED = "model-best"
-# Options of our commands that name what they write: it is not read.
+# Options of our commands that name output files.
 WRITTEN = ("--output", "-o", "--labels-out", "--json", "--plot", "--paths.log")
-# Runs of a grid whose project is kept as it was read.
+# Number of parsed projects in the cache: one for each combination of variables.
 KEPT = 4096
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command of the project with its variables filled in, or a line of its script.
+    """A project command with its variables filled in, or one line of its script.
 
-    name (str): its name.
+    name (str): the name of the step.
     script (List[str]): the command lines.
-    deps (List[str]): files and folders that it depends on.
-    outputs (List[str]): files and folders that it makes.
-    scores (Sequence[str]): files with the scores of the run, among or in its outputs.
+    deps (List[str]): input files and folders.
+    outputs (List[str]): output files and folders.
+    scores (Sequence[str]): score files of the run, among the outputs or in an output folder.
     """
 
     name: str
@@ -45,23 +45,23 @@ class Step:
 
 
 def project_variables(project: Path, variables: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the variables of a project, those that refer to others filled in.
+    """Return the variables of a project, with references between variables resolved.
 
-    project (Path): the folder of project.yml.
-    variables (Mapping[str, Any]): some of them with other values, as `--vars` gives them.
-    RAISES (CrossnerError): as `read_project` says.
+    project (Path): the folder with project.yml.
+    variables (Mapping[str, Any]): variables to override, as with `--vars`.
+    RAISES (CrossnerError): see `read_project`.
     """
-    # It has them filled into other values, but not in their own places.
+    # The loaded project fills overrides into other values but keeps the old value of the variable itself.
     return {**(read_project(project, variables).get("vars") or {}), **variables}
 
 
 def grid_run_steps(project: Path, grid_run: GridRun, variables: Mapping[str, Any]) -> List[Step]:
-    """Return what the project does for a run.
+    """Return the project steps of a run.
 
-    project (Path): the folder of project.yml.
+    project (Path): the folder with project.yml.
     grid_run (GridRun): the run.
-    variables (Mapping[str, Any]): variables of the project, as `--vars` gives them, for all runs.
-    RAISES (CrossnerError): there is no such workflow, or it scores nothing, or as `read_project` says.
+    variables (Mapping[str, Any]): project variables for all runs, as with `--vars`.
+    RAISES (CrossnerError): the workflow does not exist or writes no scores; or see `read_project`.
     """
     config = read_project(project, {**variables, **grid_run.variables})
     workflows = config.get("workflows", {})
@@ -71,7 +71,7 @@ def grid_run_steps(project: Path, grid_run: GridRun, variables: Mapping[str, Any
     steps: List[Step] = []
     for name in workflows[grid_run.setting]:
         if name not in NOT_SCORED:
-            # A variable that is empty leaves a dependency that is none.
+            # Empty variables leave empty dependencies: drop them.
             script, deps, outputs = (
                 [line for line in commands[name].get(part) or [] if line.strip()]
                 for part in ("script", "deps", "outputs")
@@ -84,11 +84,11 @@ def grid_run_steps(project: Path, grid_run: GridRun, variables: Mapping[str, Any
 
 
 def read_project(project: Path, variables: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return what project.yml has, its variables filled in; not to be changed.
+    """Return the content of project.yml with its variables filled in. The result is cached: do not change it.
 
-    project (Path): its folder.
-    variables (Mapping[str, Any]): variables with other values.
-    RAISES (CrossnerError): with a value the file or a command of it cannot be read.
+    project (Path): the folder with project.yml.
+    variables (Mapping[str, Any]): variables to override.
+    RAISES (CrossnerError): the file, or a command in it, is invalid with these values.
     """
     path = project / PROJECT_FILE
     check_project(project)
@@ -101,10 +101,10 @@ def read_project(project: Path, variables: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def check_project(project: Path) -> None:
-    """Raise if there is no project.yml that has the form of one.
+    """Check that a folder contains a valid project.yml.
 
-    project (Path): its folder.
-    RAISES (CrossnerError): it is not there, no YAML, or something else.
+    project (Path): the folder.
+    RAISES (CrossnerError): the file is missing, is not YAML, or is not a project.
     """
     path = project / PROJECT_FILE
     try:
@@ -114,7 +114,7 @@ def check_project(project: Path) -> None:
     except ValueError as error:
         raise CrossnerError(Errors.C073.format(path=path, found=" ".join(str(error).split()))) from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise CrossnerError(Errors.C073.format(path=path, found=f"{str(content)[:30]!r}, no mapping of names"))
+        raise CrossnerError(Errors.C073.format(path=path, found=f"{str(content)[:30]!r}, not a mapping of names"))
     problems = validate(ProjectConfigSchema, content)
     if problems:
         raise CrossnerError(Errors.C073.format(path=path, found="; ".join(problems)))
@@ -123,7 +123,8 @@ def check_project(project: Path) -> None:
 def _score_files(outputs: Iterable[str], steps: Iterable[Step]) -> List[str]:
     """Return the files with the scores of a run among the outputs of a step.
 
-    In a folder with the scores of several ways it is that of the way which the earlier steps have trained.
+    A metrics folder may contain the scores of several ways. The result is the file of the way that the earlier steps
+    trained.
     """
     pipelines = [Path(path) for step in steps for path in step.outputs if Path(path).name == TRAINED]
     way = pipelines[-1].parent.name if pipelines else ""
@@ -132,9 +133,9 @@ def _score_files(outputs: Iterable[str], steps: Iterable[Step]) -> List[str]:
 
 
 def _split(step: Step) -> List[Step]:
-    """Return a step for each line of a script, so that runs share what the first lines make.
+    """Split a step into one step for each line of its script, so that runs can share the outputs of the first lines.
 
-    A script of which a line makes nothing of its own stays one step.
+    A script stays one step if one of its lines has no output of its own.
     """
     lines: List[Step] = []
     for i, line in enumerate(step.script, 1):
@@ -150,13 +151,13 @@ def _split(step: Step) -> List[Step]:
 
 
 def is_within(path: str, others: Iterable[str]) -> bool:
-    """Return whether a path is one of others or lies in one."""
+    """Return whether a path equals one of the others or is inside one of them."""
     place = Path(path)
     return any(place == Path(other) or Path(other) in place.parents for other in others)
 
 
 def is_below(path: str, others: Iterable[str]) -> bool:
-    """Return whether a path is one of others, lies in one, or holds one."""
+    """Return whether a path equals one of the others, is inside one of them, or contains one of them."""
     others = list(others)
     return is_within(path, others) or any(Path(path) in Path(other).parents for other in others)
 
@@ -165,8 +166,8 @@ def is_below(path: str, others: Iterable[str]) -> bool:
 def _read_project(project: Path, changed: int, variables: Tuple[Tuple[str, Any], ...]) -> Dict[str, Any]:
     config = load_project_config(project, overrides={f"vars.{name}": value for name, value in variables})
     if not isinstance(config.get("commands"), list):
-        # What it is where a value has broken the file.
-        raise ValueError("its commands are no list")
+        # A value of a variable can break the structure of the file.
+        raise ValueError("its commands are not a list")
     for command in config["commands"]:
         for line in command.get("script") or []:
             split_command(line)

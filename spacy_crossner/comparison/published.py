@@ -1,11 +1,11 @@
-"""Figures that papers have published for the same test sets: test F1 in percent with BERT (12 layers, width 768)."""
+"""Published results on the same test sets: test F1 in percent with BERT (12 layers, width 768)."""
 
 from typing import Collection, Dict, Mapping, Tuple
 
-# Sentences of CrossNER's test sets by domain: another set of the same name has nothing to do with the figures.
+# Size of each CrossNER test set. Published results are only shown for test sets of the same size.
 SENTENCES = {"politics": 651, "science": 543, "music": 465, "literature": 416, "ai": 431}
 
-# Setting, method: paper, F1 by domain.
+# Key: setting and method. Value: paper and F1 by domain.
 ROWS: Dict[Tuple[str, str], Tuple[str, Tuple[float, ...]]] = {
     ("direct", "tagger"): ("Liu et al., 2021", (66.56, 63.73, 66.59, 59.95, 50.37)),
     ("no-dapt", "tagger"): ("Liu et al., 2021", (68.71, 64.94, 68.30, 63.63, 58.88)),
@@ -16,11 +16,11 @@ ROWS: Dict[Tuple[str, str], Tuple[str, Tuple[float, ...]]] = {
 
 
 def published(setting: str, method: str, sizes: Mapping[str, Collection[int]]) -> Dict[str, float]:
-    """Return what was published for a setting and a method, by domain; empty for what was not.
+    """Return the published F1 of a setting and method, by domain; empty if nothing was published.
 
     setting (str): the setting.
     method (str): the method.
-    sizes (Mapping[str, Collection[int]]): sentences of test sets by domain; what is not CrossNER's has no figure.
+    sizes (Mapping[str, Collection[int]]): sizes of the test sets by domain. Sets of another size get no result.
     """
     _, figures = ROWS.get((setting, method), ("", ()))
     return {domain: f for (domain, n), f in zip(SENTENCES.items(), figures, strict=False) if n in sizes.get(domain, ())}

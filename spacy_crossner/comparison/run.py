@@ -1,4 +1,4 @@
-"""Carries out the runs of a grid: nothing twice, and after a kill from where it was."""
+"""Execute the runs of a grid. Finished steps are reused, also after a kill."""
 
 import statistics
 import time
@@ -20,21 +20,21 @@ from .project import Step, project_variables
 from .step import run_step
 
 LOGS = "logs"
-# Stands for all that a grid writes in the folder of a project, or of results.
+# Name of the lock file for everything that a grid writes in a project or results folder.
 LOCKED = "compare"
 
 
 @dataclass
 class Progress:
-    """Where a grid is.
+    """The progress of a grid after a run.
 
-    grid_run (GridRun): the run that is done.
-    run (Dict[str, Any]): its line; empty where it has failed.
-    is_known (bool): whether it was done before.
-    done (int): runs that are done.
-    total (int): runs of the grid.
-    seconds_left (Optional[float]): time that the others will take, see `estimate_runs`; None where nothing tells.
-    failure (str): why it has failed; "" where it has not.
+    grid_run (GridRun): the run that just ended.
+    run (Dict[str, Any]): its record in `runs.jsonl`; empty if it failed.
+    is_known (bool): whether the run was already finished before.
+    done (int): number of runs that have ended.
+    total (int): number of runs in the grid.
+    seconds_left (Optional[float]): estimated time of the remaining runs, see `estimate_runs`; None if unknown.
+    failure (str): the error message if the run failed; otherwise "".
     """
 
     grid_run: GridRun
@@ -55,16 +55,16 @@ def run_grid(
     budget: Optional[float] = None,
     known: Sequence[Path] = (),
 ) -> Iterator[Progress]:
-    """Carry out the runs of a grid that are not finished yet.
+    """Execute the unfinished runs of a grid.
 
-    project (Path): the folder of project.yml.
+    project (Path): the folder with project.yml.
     grid_runs (Sequence[GridRun]): the runs.
-    output (Path): the folder of the ledger and of the logs.
-    variables (Optional[Mapping[str, Any]]): variables of the project for all runs.
-    budget (Optional[float]): seconds after which no further run is begun, nor one that is likely to take longer.
-    known (Sequence[Path]): `runs.jsonl` of other grids: finished runs that belong to this grid are taken over.
+    output (Path): the folder for the ledger and the logs.
+    variables (Optional[Mapping[str, Any]]): project variables for all runs.
+    budget (Optional[float]): time budget in seconds. A run is not started if it is expected to exceed the budget.
+    known (Sequence[Path]): `runs.jsonl` files of other grids. Finished runs that belong to this grid are reused.
     YIELDS (Progress): after each run, finished or failed.
-    RAISES (CrossnerError): as `plan_grid` says, or another grid runs in the project.
+    RAISES (CrossnerError): see `plan_grid`; or another grid is running in the project.
     """
     variables = variables or {}
     plans = plan_grid(project, grid_runs, variables)
@@ -77,7 +77,7 @@ def run_grid(
             ledger.add_runs(*(run for key, run in read_runs(path).items() if key in missing))
         begun = time.perf_counter()
         times: List[float] = []
-        # What is known comes first.
+        # Report the finished runs first.
         done_before = [plan for plan in plans if plan.key in ledger.runs]
         todo = [plan for plan in plans if plan.key not in ledger.runs]
         for done, plan in enumerate(done_before, 1):
@@ -100,15 +100,15 @@ def run_grid(
 
 
 def run_plan(project: Path, plan: Plan, ledger: Ledger, variables: Mapping[str, Any]) -> Dict[str, Any]:
-    """Carry out the steps of a run whose outputs are not there yet, and add it to the ledger.
+    """Execute the steps of a run whose outputs are missing or out of date, and add the run to the ledger.
 
-    project (Path): the folder.
+    project (Path): the folder with project.yml.
     plan (Plan): the run.
-    ledger (Ledger): what is known of earlier runs.
-    variables (Mapping[str, Any]): variables of the project for all runs.
-    RETURNS (Dict[str, Any]): the line.
-    RAISES (CrossnerError): a step fails, now or for an earlier run; those before it are noted. Or its scores are none
-        of `spacy crossner evaluate`.
+    ledger (Ledger): records of earlier runs.
+    variables (Mapping[str, Any]): project variables for all runs.
+    RETURNS (Dict[str, Any]): the record of the run.
+    RAISES (CrossnerError): a step fails, or failed in an earlier run; the finished steps before it stay recorded. Or a
+        score file does not have the format of `spacy crossner evaluate`.
     """
     stages: Dict[str, Dict[str, float]] = {}
     scores: Dict[str, Any] = {}
@@ -130,7 +130,7 @@ def run_plan(project: Path, plan: Plan, ledger: Ledger, variables: Mapping[str, 
             try:
                 scores = _read_scores(project, path)
             except (OSError, ValueError, KeyError, TypeError) as error:
-                problem = f"{path} is not as `spacy crossner evaluate` writes it ({error!r})"
+                problem = f"{path} does not have the format of `spacy crossner evaluate` ({error!r})"
                 raise CrossnerError(Errors.C056.format(step=step.name, run=plan.grid_run, problem=problem)) from error
     run = {
         "key": plan.key,
@@ -145,9 +145,9 @@ def run_plan(project: Path, plan: Plan, ledger: Ledger, variables: Mapping[str, 
 
 
 def _settings(project: Path, variables: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the encoder, and the variables that are not as project.yml has them."""
+    """Return the encoder and the variables that differ from project.yml."""
     defaults = project_variables(project, {})
-    # A command line has strings only.
+    # Compare as strings: values from the command line are strings.
     changed = {name: value for name, value in variables.items() if str(value) != str(defaults.get(name))}
     return {"encoder": project_variables(project, variables).get("encoder"), "variables": changed}
 
@@ -190,7 +190,7 @@ def _figures(scores: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _dev_score(project: Path, scores: Mapping[str, Any]) -> Optional[float]:
-    """Return the score on dev by which the pipeline was chosen, as it has noted it."""
+    """Return the dev score that selected the pipeline, from its meta.json; None if there is none."""
     meta = project / scores["model"]["path"] / "meta.json"
     if not meta.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Runs a step of the project as processes of its own."""
+"""Run the commands of a project step as subprocesses."""
 
 import os
 import signal
@@ -20,13 +20,13 @@ from .project import Step
 
 
 def run_step(project: Path, step: Step, logs: Path) -> Tuple[float, float]:
-    """Run the commands of a step in the project's folder; what they print goes to a log.
+    """Run the commands of a step in the project folder and write their output to a log.
 
-    project (Path): the folder.
+    project (Path): the project folder.
     step (Step): the step.
-    logs (Path): the folder of the log, `<step>.log`.
-    RETURNS (Tuple[float, float]): seconds, and the peak memory of a process in megabytes.
-    RAISES (CrossnerError): a command fails, or an output is not there.
+    logs (Path): the folder for the log, `<step>.log`.
+    RETURNS (Tuple[float, float]): seconds, and the highest peak memory of the processes in megabytes.
+    RAISES (CrossnerError): a command fails, or an output is missing.
     """
     begun, most = time.perf_counter(), 0.0
     log = logs / f"{step.name}.log"
@@ -39,13 +39,13 @@ def run_step(project: Path, step: Step, logs: Path) -> Tuple[float, float]:
         raise Faults(log).error(NOT_WRITABLE, None, reason(error)) from error
     missing = [path for path in step.outputs if not (project / path).exists()]
     if missing:
-        problem = f"it left no {missing[0]}"
+        problem = f"it did not write {missing[0]}"
         raise CrossnerError(Errors.C056.format(step=step.name, run=" ".join(step.script), problem=problem))
     return time.perf_counter() - begun, most
 
 
 def _run_line(project: Path, step: Step, line: str, handle: BinaryIO) -> float:
-    """Run a command of a step; return the peak memory of its process in megabytes."""
+    """Run one command of a step and return the peak memory of its process in megabytes."""
     words = split_command(line)
     if words[0] in ("python", "python3"):
         words[0] = sys.executable
@@ -58,14 +58,14 @@ def _run_line(project: Path, step: Step, line: str, handle: BinaryIO) -> float:
         raise CrossnerError(Errors.C056.format(step=step.name, run=line, problem=problem)) from error
     if code:
         log = Path(handle.name)
-        said = log.read_text(encoding="utf8", errors="replace").splitlines()[-3:]
-        problem = f"exit {code}; {log} ends with: {' '.join(said)}"
+        last_lines = log.read_text(encoding="utf8", errors="replace").splitlines()[-3:]
+        problem = f"exit {code}; {log} ends with: {' '.join(last_lines)}"
         raise CrossnerError(Errors.C056.format(step=step.name, run=line, problem=problem))
     return megabytes
 
 
 def _run(words: List[str], folder: Path, output: BinaryIO) -> Tuple[int, float]:
-    """Run a process to its end: its exit code, and its peak memory in megabytes, 0 where the system does not tell."""
+    """Run a process; return its exit code and its peak memory in megabytes, or 0 if the system does not report it."""
     with (
         subprocess.Popen(words, cwd=folder, stdout=output, stderr=subprocess.STDOUT) as process,
         _ended_with_us(process),
@@ -74,18 +74,18 @@ def _run(words: List[str], folder: Path, output: BinaryIO) -> Tuple[int, float]:
             return process.wait(), 0.0
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    # Linux counts kilobytes, macOS bytes.
+    # Linux reports kilobytes, macOS bytes.
     return process.returncode, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 @contextmanager
 def _ended_with_us(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """End a process when this one is told to end or is broken off, instead of leaving it to itself."""
+    """Terminate a child process when this process gets SIGTERM or an exception."""
 
     def leave(number: int, frame: Optional[FrameType]) -> None:
         sys.exit(128 + number)
 
-    # No other thread may set it.
+    # Only the main thread may set signal handlers.
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, leave) if is_main else None
     try:

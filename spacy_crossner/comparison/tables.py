@@ -1,4 +1,4 @@
-"""Tables of a grid's runs, as Markdown and as CSV."""
+"""Result tables of a grid, as Markdown and as CSV."""
 
 import csv
 import io
@@ -16,13 +16,13 @@ Row = Sequence[str]
 
 
 class Group(NamedTuple):
-    """Runs that differ in the seed alone, and what they have in common.
+    """The common fields of runs that differ only in the seed.
 
-    setting (str): workflow.
-    method (str): config.
-    domain (str): target.
-    sentences (int): labelled sentences; 0 for all.
-    variant (str): a variable of the project that is another one than for other runs, `name=value`; "" for none.
+    setting (str): the workflow.
+    method (str): the name of the config.
+    domain (str): the target domain.
+    sentences (int): number of labelled sentences; 0 for all.
+    variant (str): a project variable with a value for these runs only, `name=value`; "" for none.
     """
 
     setting: str
@@ -33,25 +33,25 @@ class Group(NamedTuple):
 
     @property
     def place(self) -> str:
-        """What a table calls the domain, the sentences and the variant."""
+        """The name of the domain, the sentences and the variant in tables."""
         sentences = f"{self.sentences} sentences" if self.sentences else ""
         return ", ".join(name for name in (self.domain, sentences, self.variant) if name)
 
 
-# Runs by what stands on the x axis, by line.
+# For each line of a plot: the runs at each position on the x axis.
 Curve = Dict[Group, Dict[float, List[Run]]]
 
 
 def latest_runs(runs: Iterable[Run]) -> List[Run]:
-    """Return the latest run of each setting, method, domain, size, variant and seed, whatever data and commands it has.
+    """Return the latest run of each setting, method, domain, size, variant and seed, with any data and commands.
 
-    runs (Iterable[Run]): the runs, the latest last.
+    runs (Iterable[Run]): the runs, in order of time.
     """
     return list({(*_group(run), run["seed"]): run for run in runs}.values())
 
 
 def group_runs(runs: Iterable[Run]) -> Dict[Group, List[Run]]:
-    """Return runs by what they have in common but for the seed, in the order in which they come."""
+    """Group runs that differ only in the seed, in the given order."""
     groups: Dict[Group, List[Run]] = {}
     for run in runs:
         groups.setdefault(_group(run), []).append(run)
@@ -59,17 +59,17 @@ def group_runs(runs: Iterable[Run]) -> Dict[Group, List[Run]]:
 
 
 def plain_groups(runs: Iterable[Run]) -> Dict[Group, List[Run]]:
-    """Return the groups with all sentences, and with the project's variables as they are."""
+    """Return the groups that use all sentences and the project's own variables."""
     groups = group_runs(runs)
     return {group: seed_runs for group, seed_runs in groups.items() if not group.sentences and not group.variant}
 
 
 def find_curves(runs: Sequence[Run], defaults: Mapping[str, Any]) -> Dict[str, Curve]:
-    """Return what F1 can be drawn over: runs by number of sentences, and by the values of variables that are numbers.
+    """Return the curves of F1 over the number of sentences and over the values of numeric variables.
 
     runs (Sequence[Run]): the runs.
-    defaults (Mapping[str, Any]): variables of the project; runs without a variant have these.
-    RETURNS (Dict[str, Curve]): lines by "target_sentences" or the name of another variable; no line of a single point.
+    defaults (Mapping[str, Any]): the project variables, used by runs without a variant.
+    RETURNS (Dict[str, Curve]): curves by variable name, such as "target_sentences". Lines with one point are left out.
     """
     groups = group_runs(runs)
     names = list(dict.fromkeys(group.variant.partition("=")[0] for group in groups if group.variant))
@@ -83,7 +83,7 @@ def find_curves(runs: Sequence[Run], defaults: Mapping[str, Any]) -> Dict[str, C
             place = as_number(value if varied == name else defaults.get(name))
             if varied in ("", name) and place is not None:
                 line = group._replace(variant="")
-                # Of two ways to write a number the first one counts.
+                # If a number is written in two ways, the first one is used.
                 curves.setdefault(name, {}).setdefault(line, {}).setdefault(place, seed_runs)
     drawn = {
         name: {line: points for line, points in curve.items() if len(points) > 1} for name, curve in curves.items()
@@ -92,18 +92,18 @@ def find_curves(runs: Sequence[Run], defaults: Mapping[str, Any]) -> Dict[str, C
 
 
 def percent(values: Sequence[float]) -> str:
-    """Return mean and, of several, standard deviation in percent."""
+    """Return the mean in percent, with the standard deviation if there are several values."""
     mean = 100 * statistics.mean(values)
     return f"{mean:.1f} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else f"{mean:.1f}"
 
 
 def score_rows(runs: Sequence[Run], baseline: Optional[Tuple[str, str]] = None) -> List[Row]:
-    """Return the table of methods: each with its F1 on test and dev in each domain, all sentences taken.
+    """Return the table of methods: test and dev F1 in each domain, trained on all sentences.
 
     runs (Sequence[Run]): the runs.
-    baseline (Optional[Tuple[str, str]]): setting and method that the others are compared with by a paired bootstrap
-        test over the runs of the same seeds; the first row if not given.
-    RETURNS (List[Row]): the header first. A `*` stands for p < 0.05, `**` for p < 0.01. Published figures follow.
+    baseline (Optional[Tuple[str, str]]): setting and method of the baseline; the first row if not given. Other rows are
+        compared with it by a paired bootstrap test over runs of the same seeds.
+    RETURNS (List[Row]): the header, then the rows, then published results. `*` means p < 0.05, `**` means p < 0.01.
     """
     groups = plain_groups(runs)
     domains = list(dict.fromkeys(group.domain for group in groups))
@@ -137,10 +137,11 @@ def score_rows(runs: Sequence[Run], baseline: Optional[Tuple[str, str]] = None) 
 
 
 def significance(runs: Sequence[Run], other: Sequence[Run], *, two_sided: bool = False) -> str:
-    """Return stars for how sure it is that runs are better than others: a bootstrap over sentences and paired seeds.
+    """Return stars for the significance of a difference: a paired bootstrap test over sentences, with paired seeds.
 
-    runs, other (Sequence[Run]): the runs.
-    two_sided (bool): whether they are better or worse.
+    runs (Sequence[Run]): the runs that may be better.
+    other (Sequence[Run]): the runs to compare them with.
+    two_sided (bool): test whether the runs differ, not only whether they are better.
     """
     if two_sided:
         return _stars(min(2 * _p_value(runs, other), 2 * _p_value(other, runs)))
@@ -157,18 +158,18 @@ def _p_value(runs: Sequence[Run], other: Sequence[Run]) -> float:
     counts = [
         tuple(np.array(run["counts"]) for run in pair) for pair in pairs if all(run.get("counts") for run in pair)
     ]
-    # Runs on another test set have no part in it.
+    # Leave out runs on another test set.
     counts = [(one, two) for one, two in counts if one.shape == two.shape == counts[-1][0].shape]
     if not counts:
         return 1.0
-    # A sentence is drawn with what all seeds make of it.
+    # Sum the counts of a sentence over all seeds, so that the bootstrap draws them together.
     one, two = (sum(pair[i] for pair in counts) for i in (0, 1))
     p_value: float = paired_bootstrap(np.asarray(one), np.asarray(two))["p_value"]
     return p_value
 
 
 def curve_rows(curve: Curve) -> List[Row]:
-    """Return the table of F1 on test along the lines of a curve, the header first."""
+    """Return the table of test F1 along the lines of a curve, with a header."""
     places = sorted({place for points in curve.values() for place in points})
     rows: List[Row] = [("setting", "method", "domain", *(f"{place:.10g}" for place in places))]
     for line, points in curve.items():
@@ -178,11 +179,11 @@ def curve_rows(curve: Curve) -> List[Row]:
 
 
 def variant_rows(runs: Sequence[Run]) -> List[Row]:
-    """Return the table of variants: each with its F1, and the difference on test to the project as it is.
+    """Return the table of variants: their F1, and the test F1 difference to the unchanged project.
 
     runs (Sequence[Run]): the runs.
-    RETURNS (List[Row]): the header first; empty without variants. Differences are of the seeds that both have, with
-        stars as in `score_rows` for how sure it is that there is one, by a two-sided test.
+    RETURNS (List[Row]): the header, then the rows; empty without variants. Differences use the seeds that both have.
+        Stars as in `score_rows` give their significance in a two-sided test.
     """
     groups = group_runs(runs)
     lines = list(dict.fromkeys(group._replace(variant="") for group in groups if group.variant))
@@ -202,7 +203,7 @@ def variant_rows(runs: Sequence[Run]) -> List[Row]:
 
 
 def type_rows(runs: Sequence[Run]) -> List[Row]:
-    """Return the table of F1 on test by type, a row a domain and type, the header first."""
+    """Return the table of test F1 by entity type, with a header and one row for each domain and type."""
     groups = plain_groups(runs)
     names = list(dict.fromkeys((group.setting, group.method) for group in groups))
     rows: List[Row] = [("domain", "type", *(f"{setting} {method}" for setting, method in names))]
@@ -221,14 +222,12 @@ def type_rows(runs: Sequence[Run]) -> List[Row]:
 
 
 def cost_rows(runs: Sequence[Run]) -> List[Row]:
-    """Return the table of what each row costs: seconds of all its stages, peak memory, words per second."""
-    rows: List[Row] = [
-        ("setting", "method", "domain", "seconds", "of these in stages of its seed", "megabytes", "words/s")
-    ]
+    """Return the table of costs: seconds of all stages, peak memory, words per second."""
+    rows: List[Row] = [("setting", "method", "domain", "seconds", "seconds per seed", "megabytes", "words/s")]
     for group, seed_runs in group_runs(runs).items():
         stages = [run["stages"] for run in seed_runs]
         seconds = [sum(stage["seconds"] for stage in of_run.values()) for of_run in stages]
-        # What all seeds share was done once.
+        # Stages that all seeds share were executed once.
         shared = set(stages[0])
         for of_run in stages[1:]:
             shared = {name for name in shared if of_run.get(name) == stages[0][name]}
@@ -253,7 +252,7 @@ def cost_rows(runs: Sequence[Run]) -> List[Row]:
 
 
 def legend(runs: Sequence[Run], baseline: Tuple[str, str]) -> str:
-    """Return the line under the table of methods: what its stars mean; "" where there is no run to compare with."""
+    """Return the legend of the table of methods, which explains the stars; "" if the baseline has no run."""
     if not any((group.setting, group.method) == baseline for group in plain_groups(runs)):
         return ""
     name = " ".join(baseline).replace("|", "\\|")
@@ -285,7 +284,7 @@ def _test_and_dev(seed_runs: Sequence[Run]) -> List[str]:
 
 
 def as_number(value: Any) -> Optional[float]:
-    """Return the number that a variable's value is; None for what is none."""
+    """Return the value of a variable as a number; None if it is not a finite number."""
     try:
         number = float(value)
     except (TypeError, ValueError):

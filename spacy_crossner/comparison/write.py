@@ -1,4 +1,4 @@
-"""The files that a grid leaves: tables of its runs as the project is now, and figures where matplotlib is installed."""
+"""The output files of a grid: tables of its current runs, and plots if matplotlib is installed."""
 
 import re
 import warnings
@@ -30,17 +30,17 @@ from .tables import (
 )
 
 TITLES = {
-    "scores": "Test and dev F1 in percent, strict, mean and deviation over seeds",
-    "variants": "Variants: the project with another value of a variable, test and dev F1",
+    "scores": "Strict test and dev F1 in percent, mean and standard deviation over seeds",
+    "variants": "Variants: test and dev F1 with another value of a project variable",
     "types": "Test F1 by type",
     "cost": "Time and memory",
 }
-AXES = {"target_sentences": "labelled sentences of the target"}
+AXES = {"target_sentences": "labelled target sentences"}
 VARIANTS_LEGEND = (
-    "Difference: of the mean to the project as it is; `*` p < 0.05, `**` p < 0.01 (paired bootstrap test over "
+    "Difference: mean difference to the unchanged project; `*` p < 0.05, `**` p < 0.01 (paired bootstrap test over "
     "sentences, two-sided).\n"
 )
-# What is left of an earlier time is of other runs.
+# Files of earlier calls, which show other runs.
 LEFT = re.compile(r"(scores|variants|types|cost|curve|overlap|curve-.*)\.(csv|png|svg)")
 
 
@@ -52,22 +52,22 @@ def write_tables(
     variables: Optional[Mapping[str, Any]] = None,
     baseline: Optional[Tuple[str, str]] = None,
 ) -> List[Path]:
-    """Write the tables of the runs in a folder: each as CSV, and all of them in `tables.md`; and figures.
+    """Write the tables of the runs in a folder, each as CSV and all of them in `tables.md`, and plots.
 
-    Runs with other data, commands or variables than the project has now are left out.
+    Runs whose data, commands or variables differ from the current project are left out.
 
-    folder (Path): where `runs.jsonl` is.
-    project (Path): the folder of project.yml.
-    grid_runs (Sequence[GridRun]): runs that have a place in them beside those that runs were made for.
-    variables (Optional[Mapping[str, Any]]): variables of the project for all runs.
-    baseline (Optional[Tuple[str, str]]): setting and method that the others are compared with; the first if not given.
-    RETURNS (List[Path]): the files.
+    folder (Path): the folder with `runs.jsonl`.
+    project (Path): the folder with project.yml.
+    grid_runs (Sequence[GridRun]): further runs to show, if the ledger has a result for the same commands.
+    variables (Optional[Mapping[str, Any]]): project variables for all runs.
+    baseline (Optional[Tuple[str, str]]): setting and method of the baseline; those of the first run if not given.
+    RETURNS (List[Path]): the written files.
     RAISES (DataError): a file cannot be written.
     """
     variables = variables or {}
     ledger = Ledger(folder)
     current = current_keys(project, [*ledger.grid_runs, *grid_runs], variables)
-    # What the same commands have made for another run, as for a variant that is now the project as it is, is the same.
+    # A run may reuse the result of another run with the same commands, such as a variant that is now the default.
     runs: List[Run] = [
         {**ledger.runs[key], **asdict(grid_run)} for grid_run, key in current.items() if key in ledger.runs
     ]
@@ -98,7 +98,7 @@ def write_tables(
         for draw in figures:
             written += draw()
     except (CrossnerError, OSError) as error:
-        # The tables are there, and say it all.
+        # The tables are complete without the plots.
         warnings.warn(Warnings.W003.format(problem=error), stacklevel=2)
     for path in folder.iterdir():
         if LEFT.fullmatch(path.name) and path not in written and path.is_file():
@@ -107,14 +107,14 @@ def write_tables(
 
 
 def _file(variable: str) -> str:
-    """Return the name of the files of a curve."""
+    """Return the file name of a curve, without suffix."""
     return "curve-" + re.sub(r"[^\w.-]", "_", variable)
 
 
 def _draw_overlap(
     project: Path, ledger: Ledger, grid_runs: Iterable[GridRun], variables: Mapping[str, Any], path: Path
 ) -> Sequence[Path]:
-    """Draw how far the train sets of source and targets overlap, as far as they lie converted as the project is now."""
+    """Plot the vocabulary overlap of the source and target train sets that are converted and up to date."""
     source = project_variables(project, variables).get("source")
     sets: Dict[Path, None] = {}
     for grid_run in grid_runs:

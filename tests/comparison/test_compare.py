@@ -79,9 +79,18 @@ def test_the_command_goes_on_past_a_run_that_fails(project, compare):
     ("script", "problem"),
     [
         ("no-such-program x", "no-such-program: No such file"),
-        ("python score.py out/${vars.method}/${vars.domain} metrics/x.json {}", "is not as `spacy crossner evaluate`"),
-        ("python score.py out/${vars.method}/${vars.domain} metrics/x.json 1", "is not as `spacy crossner evaluate`"),
-        ("python score.py out/${vars.method}/${vars.domain} metrics/x.json [", "is not as `spacy crossner evaluate`"),
+        (
+            "python score.py out/${vars.method}/${vars.domain} metrics/x.json {}",
+            "does not have the format of `spacy crossner evaluate`",
+        ),
+        (
+            "python score.py out/${vars.method}/${vars.domain} metrics/x.json 1",
+            "does not have the format of `spacy crossner evaluate`",
+        ),
+        (
+            "python score.py out/${vars.method}/${vars.domain} metrics/x.json [",
+            "does not have the format of `spacy crossner evaluate`",
+        ),
     ],
 )
 def test_whatever_fails_is_a_run_that_fails(project, script, problem, compare):
