@@ -22,7 +22,7 @@ CLOCK = {"tokens_per_second": 0}
 
 def has_begun(line: str) -> bool:
     """Return whether a run begins: with a look at held-out text, or with a word on the checkpoint."""
-    return line.startswith("Step 0:") or "goes on after" in line
+    return line.startswith("Step 0:") or "resumes after" in line
 
 
 def read_results(output: Path) -> Results:

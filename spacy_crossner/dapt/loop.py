@@ -22,7 +22,7 @@ def start_or_resume(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: L
         checkpoints.remove()
     log.start(adaptation.step)
     if is_main and adaptation.step:
-        msg.info(f"Training goes on after {adaptation.step} steps, from the checkpoint in {checkpoints.folder}")
+        msg.info(f"Training resumes after {adaptation.step} steps from the checkpoint in {checkpoints.folder}")
     return adaptation.step
 
 

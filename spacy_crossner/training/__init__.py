@@ -1,1 +1,1 @@
-"""What a training config refers to: readers, batchers, optimizers, loggers, callbacks."""
+"""Training: the training loop, and the readers, batchers, optimizers, loggers and callbacks of its configs."""

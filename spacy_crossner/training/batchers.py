@@ -1,4 +1,4 @@
-"""Batches of docs of like length, and of like shares of the domains where a loss needs that."""
+"""Batches of docs of similar length, balanced over the domains if a loss needs it."""
 
 import math
 import random
@@ -12,21 +12,22 @@ from ..errors import CrossnerError, Errors
 
 
 class PaddedBatcher:
-    """Groups examples into batches that waste little padding (registered as a batcher for `[training.batcher]`).
+    """Groups examples into batches with little padding (registered as a batcher for `[training.batcher]`).
 
-    A pool of examples is sorted by length and cut into batches, which come in random order.
+    A pool of examples is sorted by length and cut into batches. The batches of a pool are shuffled.
 
-    size (int): examples in a batch at most.
-    max_padded (int): tokens in a batch at most, padding included; 0 for no limit. A longer doc is a batch by itself.
-    balance (bool): every batch holds as many docs of one domain as of any other, at least one of each; a domain with
-        fewer docs than the others is gone through again and again. The docs of a pass are all in memory.
-    by_task (bool): with `balance`, docs of a domain that are annotated and docs that are not count as two.
-    equal_tokens (bool): the batches of a pool hold as many tokens each, and `size` examples on average. With as many
-        examples each, a token in a batch of short ones weighs more, as losses are means over tokens; it shows where
-        lengths differ much and an encoder learns from nothing.
-    pool (int): batches that are sorted together; with `balance` no more than the smallest domain has docs for.
-    seed (int): seed of the order of the batches.
-    RAISES (CrossnerError): a number is out of its range.
+    size (int): maximum number of examples in a batch.
+    max_padded (int): maximum number of tokens in a batch, padding included; 0 for no limit. A longer doc gets a batch
+        of its own.
+    balance (bool): every batch has the same number of docs from each domain, at least one. A small domain is repeated
+        within a pass. All docs of a pass are kept in memory.
+    by_task (bool): with `balance`, the annotated and the unannotated docs of a domain count as two domains.
+    equal_tokens (bool): all batches of a pool have about the same number of tokens, and `size` examples on average.
+        Otherwise tokens in batches of short docs weigh more, since losses are means over tokens. This matters if
+        lengths differ much and the encoder is trained from scratch.
+    pool (int): number of batches that are sorted together; with `balance`, limited by the size of the smallest domain.
+    seed (int): random seed of the order of the batches.
+    RAISES (CrossnerError): a setting is out of range.
     """
 
     def __init__(
@@ -57,16 +58,16 @@ class PaddedBatcher:
             yield from batches
 
     def _pools(self, examples: Iterable[Example]) -> Iterator[List[List[Example]]]:
-        """Yield pools of rows of one example, the shortest first."""
+        """Yield pools of rows with one example each, shortest first."""
         stream = iter(examples)
         while pool := list(islice(stream, self.size * self.pool)):
             yield [[example] for example in _by_length(pool)]
 
     def _balanced_pools(self, examples: Iterable[Example]) -> Iterator[List[List[Example]]]:
-        """Yield pools of rows with one example of each group, of like lengths.
+        """Yield pools of rows with one example of each group, of similar lengths.
 
-        A pool has no example twice, unless a group has not enough of them for one batch: sorted by length, its copies
-        would be one batch.
+        A pool has no duplicates unless a group is too small for one batch. After sorting by length, the copies of an
+        example would be in the same batch.
         """
         groups: Dict[Tuple[Optional[str], bool], List[Example]] = {}
         for example in examples:
@@ -74,7 +75,7 @@ class PaddedBatcher:
             groups.setdefault((example_domain(example), is_annotated), []).append(example)
         sizes = [len(docs) for docs in groups.values()]
         rows = max(1, self.size // max(1, len(groups)))
-        # Whole batches.
+        # Round down to whole batches.
         n_rows = max(1, min([rows * self.pool, *sizes]) // rows) * rows
         for start in range(0, max(sizes, default=0), n_rows):
             places = range(start, min(start + n_rows, max(sizes)))
@@ -91,7 +92,7 @@ class PaddedBatcher:
         for row, n_tokens in zip(rows, tokens, strict=True):
             n = len(batch) + len(row)
             padded = n * max(len(example) for example in [*batch, *row])
-            # The middle of a row says on which side of a border it is.
+            # A row belongs to the batch in which its middle token falls.
             is_full = seen + n_tokens / 2 > share * (len(batches) + 1) if self.equal_tokens else n > self.size
             if batch and (is_full or (self.max_padded and padded > self.max_padded)):
                 batches.append(batch)

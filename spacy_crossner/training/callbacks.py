@@ -12,19 +12,19 @@ from ..methods.pdaln.teacher import make_teacher
 from ..text.excluded import read_excluded
 from .readers import DomainReader, whole_blocks
 
-# What `before_update` is given: the keys "step" and "epoch".
+# The argument of `before_update`, with the keys "step" and "epoch".
 Progress = Dict[str, int]
 
 
 def create_add_labels(component: str, labels: Optional[Iterable[str]]) -> Callable[[Language], None]:
-    """Make a callback for `[initialize.after_init]` that gives a sourced component the labels of its new domain.
+    """Make a callback for `[initialize.after_init]` that adds the labels of the new domain to a sourced component.
 
-    spaCy does not initialize a sourced component, so it would not meet them.
+    spaCy does not initialize sourced components, so it would not add these labels.
 
     component (str): the component's name.
-    labels (Optional[Iterable[str]]): the labels; those it has already keep their weights. None, as spaCy's
-        `read_labels` gives for a path that is missing, is an error.
-    RAISES (CrossnerError): when called, if the pipeline has no such component of ours, or there are no labels.
+    labels (Optional[Iterable[str]]): the labels. Existing labels keep their weights. None, which spaCy's `read_labels`
+        returns for a missing path, is an error.
+    RAISES (CrossnerError): when called, if the pipeline has no such spacy-crossner component, or `labels` is None.
     """
 
     def add_labels(nlp: Language) -> None:
@@ -37,10 +37,10 @@ def create_add_labels(component: str, labels: Optional[Iterable[str]]) -> Callab
 
 
 def create_add_domains(component: str, domains: Iterable[str]) -> Callable[[Language], None]:
-    """Make a callback for `[initialize.after_init]` that gives a sourced `param_gen_ner` the domains of its new data.
+    """Make a callback for `[initialize.after_init]` that adds the domains of the new data to a sourced `param_gen_ner`.
 
     component (str): the component's name.
-    domains (Iterable[str]): the domains; those it has already keep their vectors.
+    domains (Iterable[str]): the domains. Existing domains keep their vectors.
     RAISES (CrossnerError): when called, if the pipeline has no such component.
     """
 
@@ -55,14 +55,14 @@ def create_add_domains(component: str, domains: Iterable[str]) -> Callable[[Lang
 
 
 def create_set_losses(component: str, losses: Dict[str, Any]) -> Callable[[Language], None]:
-    """Make a callback for `[initialize.after_init]` that gives a sourced component stage-specific losses.
+    """Make a callback for `[initialize.after_init]` that sets stage-specific losses of a sourced component.
 
-    The saved pipeline keeps the losses of its config: domains and teachers of a stage are not part of it.
+    The saved pipeline keeps the losses of its config. The domains and teachers of a stage are not saved with it.
 
     component (str): the component's name.
-    losses (Dict[str, Any]): the terms (LossTerm) by name, which replace the present ones. spaCy checks types before it
-        makes the terms, hence Any.
-    RAISES (CrossnerError): when called, if the pipeline has no such component of ours, or there is no term.
+    losses (Dict[str, Any]): the new loss terms (LossTerm) by name; they replace the current terms. The type is Any
+        because spaCy checks types before it creates the terms.
+    RAISES (CrossnerError): when called, if the pipeline has no such spacy-crossner component, or `losses` is empty.
     """
 
     def set_losses(nlp: Language) -> None:
@@ -75,12 +75,12 @@ def create_set_losses(component: str, losses: Dict[str, Any]) -> Callable[[Langu
 
 
 def create_attach_teacher(component: str, every: int = 0, decay: Optional[float] = None) -> Callable[[Language], None]:
-    """Make a callback for `[initialize.after_init]` that gives a component a teacher, a copy of itself as it is then.
+    """Make a callback for `[initialize.after_init]` that gives a component a teacher: a copy of its current state.
 
     component (str): the component's name.
-    every (int): progressive distillation: after so many updates the teacher becomes equal to the component again.
-    decay (Optional[float]): a mean teacher: the moving average of the component's weights.
-    RAISES (CrossnerError): when called, if the pipeline has no such component of ours, or see `Teacher`.
+    every (int): progressive distillation: number of updates after which the component is copied to the teacher again.
+    decay (Optional[float]): mean teacher: decay of the moving average of the component's weights.
+    RAISES (CrossnerError): when called, if the pipeline has no such spacy-crossner component, or see `Teacher`.
     """
 
     def attach_teacher(nlp: Language) -> None:
@@ -92,14 +92,14 @@ def create_attach_teacher(component: str, every: int = 0, decay: Optional[float]
 def create_ramp_weight(
     component: str, term: str, end: float, start: float = 0.0, first: int = 0, last: int = 100
 ) -> Callable[[Language, Progress], None]:
-    """Make a callback for `[training.before_update]` that moves the weight of a loss term in a straight line.
+    """Make a callback for `[training.before_update]` that changes the weight of a loss term linearly.
 
     component (str): the component's name.
     term (str): the term's name.
     end (float): the weight from step `last` on.
     start (float): the weight up to step `first`.
-    first (int): 0 or more.
-    last (int): more than `first`.
+    first (int): first step of the change, 0 or more.
+    last (int): last step of the change, above `first`.
     RAISES (CrossnerError): the steps are in the wrong order; when called, if there is no such component or term.
     """
     if not 0 <= first < last:
@@ -118,13 +118,13 @@ def create_ramp_weight(
 def create_keep_out(
     domains: Dict[str, Dict[str, Any]], held_out: Dict[str, Optional[Path]]
 ) -> Callable[[Language], None]:
-    """Make a callback for `[initialize.before_init]` that lets no sentence of dev or test into unlabelled text.
+    """Make a callback for `[initialize.before_init]` that rejects unlabelled text with dev or test sentences.
 
-    A language model that has seen them would know the test set.
+    A language model trained on these sentences would have seen the test set.
 
     domains (Dict[str, Dict]): the blocks of a `DomainReader`.
-    held_out (Dict[str, Optional[Path]]): annotated DocBins by name; null ones are passed over.
-    RAISES (CrossnerError): when called, if a text of an unlabelled block holds a sentence of them.
+    held_out (Dict[str, Optional[Path]]): annotated DocBins by name; null values are ignored.
+    RAISES (CrossnerError): when called, if an unlabelled block contains a sentence of these DocBins.
     """
 
     def keep_out(nlp: Language) -> None:
@@ -142,9 +142,9 @@ def create_keep_out(
 
 
 def create_chain(*callbacks: Callable[..., Any]) -> Callable[..., None]:
-    """Make one callback of several, which are called in the order of their names in the config.
+    """Combine several callbacks into one. They are called in the order of their names in the config.
 
-    callbacks (Callable): callbacks for the same place.
+    callbacks (Callable): callbacks for the same setting.
     """
 
     def chain(*args: Any) -> None:
@@ -155,7 +155,7 @@ def create_chain(*callbacks: Callable[..., Any]) -> Callable[..., None]:
 
 
 def _find_component(nlp: Language, name: str) -> SequenceNER:
-    # Not `pipe_names`: spaCy has sourced components disabled in `after_init`.
+    # Not `pipe_names`: spaCy disables sourced components during `after_init`.
     pipe = dict(nlp.components).get(name)
     if not isinstance(pipe, SequenceNER):
         raise CrossnerError(Errors.C008.format(name=name, names=", ".join(nlp.component_names)))

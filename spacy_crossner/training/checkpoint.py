@@ -1,16 +1,16 @@
-"""Checkpoints: a training run that was killed resumes from the last one, and ends with the weights of an unbroken run.
+"""Checkpoints: an interrupted run resumes from its last checkpoint and ends with the weights of an uninterrupted run.
 
-A checkpoint is a folder, named after the steps taken, with
+A checkpoint is a folder, named by the number of steps, with
 
     weights.safetensors    the weights of all components
     optimizer.safetensors  the moments of the optimizer
-    state.msgpack          the rest: random states, place in the data, scores so far, the logger's rows ...
+    state.msgpack          random states, position in the data, scores so far, rows of the log, and so on
     best                   the best pipeline so far
     manifest.json          the run's fingerprint, see `fingerprints`, and the digest of each file
 
-It is written beside the one before under a temporary name and then renamed, and only then is the older one removed.
-Whatever is killed on the way, a whole one is left. Nothing in it is pickled. `state.py` says how a component with a
-training state beside its weights takes part.
+A new checkpoint is written under a temporary name and then renamed. After that, the older one is removed. So a kill at
+any time leaves a complete checkpoint. Nothing is pickled. `state.py` describes how components save training state that
+is not in their weights.
 """
 
 import os
@@ -30,15 +30,15 @@ from .run import TrainingRun
 from .state import write_state
 
 BEST, MANIFEST = "best", "manifest.json"
-# The steps taken; of one that is being written or removed see `new_folder`.
+# The number of steps, or a temporary name, see `new_folder`.
 CHECKPOINT_NAME = re.compile(r"\d+|\.\d+\.(tmp|old)")
 
 
 class Checkpoints:
     """The checkpoints of a training run.
 
-    folder (Path): their folder.
-    fingerprint (Fingerprint): what the run depends on, by name.
+    folder (Path): the folder of the checkpoints.
+    fingerprint (Fingerprint): the inputs of the run.
     """
 
     def __init__(self, folder: Path, fingerprint: Fingerprint) -> None:
@@ -46,15 +46,15 @@ class Checkpoints:
         self.fingerprint = fingerprint
 
     def write(self, run: TrainingRun, best: Path) -> None:
-        """Write a checkpoint and remove the older ones.
+        """Write a checkpoint and remove older checkpoints.
 
-        run (TrainingRun): the run, right after a step that was scored.
+        run (TrainingRun): the run, right after an evaluation.
         best (Path): the folder of the best pipeline so far.
         """
         path = self.folder / str(run.batches.drawn)
         with new_folder(path) as folder:
             write_state(run, folder)
-            # Pipelines are replaced and not written over, so that a second name for the files is as good as a copy.
+            # Hard links are safe: pipelines are replaced and never overwritten in place.
             shutil.copytree(best, folder / BEST, copy_function=link_or_copy)
             files = {file.relative_to(folder).as_posix(): file_digest(file) for file in _files(folder)}
             srsly.write_json(folder / MANIFEST, {"fingerprint": self.fingerprint, "files": files})
@@ -63,7 +63,7 @@ class Checkpoints:
                 shutil.rmtree(other)
 
     def find(self) -> Optional[Path]:
-        """Return the last checkpoint that is whole; None, with a line that says why, if it is of another run."""
+        """Return the last complete checkpoint of this run. If there is none, print the reason and return None."""
         names = [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
         if any(not name.isdigit() for name in names):
             msg.info(f"A checkpoint in {self.folder} was not complete when training was stopped; it is passed over")
@@ -78,13 +78,13 @@ class Checkpoints:
                 changed, damaged = [], [f"{type(error).__name__}: {error}"]
             if changed:
                 changes = in_words(changed)
-                msg.info(f"Training starts from the beginning: not as for the checkpoint in {path}: {changes}")
+                msg.info(f"Training starts from the beginning. Changed since the checkpoint in {path}: {changes}")
                 return None
             if not damaged:
                 return path
             msg.warn(Errors.C021.format(path=path, problem=", ".join(damaged[:5])))
         if names:
-            msg.info("Training starts from the beginning: there is no whole checkpoint")
+            msg.info("Training starts from the beginning: there is no complete checkpoint")
         return None
 
     def remove(self) -> None:
@@ -93,19 +93,18 @@ class Checkpoints:
 
 
 def check_checkpoints(folder: Path) -> None:
-    """Check that a folder may be taken for checkpoints, which removes all that is in it.
+    """Check that a folder only contains checkpoints, since other content would be deleted.
 
-    RAISES (CrossnerError): it holds something else.
+    RAISES (CrossnerError): the folder contains something else.
     """
     check_replaceable(folder, lambda names: all(CHECKPOINT_NAME.fullmatch(name) for name in names), "of checkpoints")
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder of a temporary name, which in the end takes the place of what is at a path.
+    """Yield an empty temporary folder. At the end it replaces the folder at a path.
 
-    An error leaves what was there before, and so does a kill, unless it comes between two renamings: then nothing is
-    there.
+    An error or a kill leaves the old folder in place. Only a kill between the two renames leaves no folder.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     if temporary.exists():
@@ -120,9 +119,9 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_folder(path: Path, then: Optional[Path] = None) -> None:
-    """Remove a folder, so that a kill leaves no half of it under its name.
+    """Remove a folder. A kill leaves no incomplete folder under this name.
 
-    then (Optional[Path]): the folder that takes its place.
+    then (Optional[Path]): a folder to move to the same path.
     """
     old = path.with_name(f".{path.name}.old")
     if old.exists():
@@ -136,7 +135,7 @@ def remove_folder(path: Path, then: Optional[Path] = None) -> None:
 
 
 def link_or_copy(source: str, target: str) -> None:
-    """Give a file a second name; copy it where the file system knows no such thing."""
+    """Make a hard link to a file, or a copy if the file system has no hard links."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""The config of a training: completed and checked, with errors that name the setting or file at fault."""
+"""Load and check a training config, and turn spaCy's errors into errors that name the setting or file at fault."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,19 +14,19 @@ from ..data.files import reason
 from ..errors import CrossnerError, Errors
 from ..storage.loading import BROKEN_FILES, describe, load_pipeline
 
-# Sections whose settings spaCy lists in full, and where it ignores unknown ones.
+# Sections for which spaCy has a complete schema but ignores unknown settings.
 SCHEMAS: Dict[str, Any] = {"nlp": ConfigSchemaNlp, "training": ConfigSchemaTraining, "initialize": ConfigSchemaInit}
 
 
 def complete_config(config_path: Path, overrides: Dict[str, Any]) -> Config:
-    """Return a config with overrides and with spaCy's defaults, interpolated."""
+    """Return a config with overrides and spaCy's defaults, with its variables interpolated."""
     return DEFAULT_CONFIG.merge(util.load_config(config_path, overrides=overrides)).interpolate()
 
 
 def check_config(config_path: Path, config: Config) -> None:
-    """Check what spaCy would ignore, or find only during training.
+    """Check for errors that spaCy ignores or only reports during training.
 
-    RAISES (CrossnerError): an unknown setting, or a dropout outside [0, 1).
+    RAISES (CrossnerError): a setting is unknown, or the dropout is outside [0, 1).
     """
     for section, schema in SCHEMAS.items():
         for key in config[section]:
@@ -35,7 +35,7 @@ def check_config(config_path: Path, config: Config) -> None:
                 raise CrossnerError(Errors.C075.format(config=config_path, section=section, key=key, known=known))
     dropout = config["training"]["dropout"]
     if isinstance(dropout, (int, float)) and not 0 <= dropout < 1:
-        problem = f"[training] dropout is {dropout}; it is 0 or more and below 1."
+        problem = f"[training] dropout is {dropout}; expected 0 or more and below 1."
         raise CrossnerError(Errors.C074.format(config=config_path, problem=problem))
 
 
@@ -43,8 +43,8 @@ def check_config(config_path: Path, config: Config) -> None:
 def named_errors(config_path: Path, output: Path) -> Iterator[None]:
     """Turn spaCy's errors about a setting or a file into errors that the user can act on.
 
-    config_path (Path): the config, for errors that do not name it.
-    output (Path): the folder that is written, for errors that name no file, such as a full disk.
+    config_path (Path): the config file, for the message.
+    output (Path): the output folder, for errors without a file name, such as a full disk.
     """
     try:
         yield
@@ -56,14 +56,16 @@ def named_errors(config_path: Path, output: Path) -> Iterator[None]:
     except SafetensorError as error:
         raise CrossnerError(Errors.C072.format(output=output, problem=error)) from error
     except ConfigValidationError as error:
-        # Without the values of the whole block.
+        # Leave the values of the whole block out of the message.
         short = ConfigValidationError.from_error(error, show_config=False)
         problem = " ".join(str(short).split())
         raise CrossnerError(Errors.C074.format(config=config_path, problem=problem)) from error
     except UnicodeDecodeError as error:
-        raise CrossnerError(Errors.C074.format(config=config_path, problem=f"it is no text: {error.reason}")) from error
+        raise CrossnerError(
+            Errors.C074.format(config=config_path, problem=f"it is not a text file: {error.reason}")
+        ) from error
     except (ValueError, ImportError) as error:
-        # spaCy's own errors have codes; any other may be a fault of ours and keeps its traceback.
+        # spaCy's errors have codes. Other errors may be bugs in this package and keep their traceback.
         if not str(error).startswith("[E") and "GPU" not in str(error):
             raise
         raise CrossnerError(Errors.C074.format(config=config_path, problem=error)) from error
@@ -71,9 +73,9 @@ def named_errors(config_path: Path, output: Path) -> Iterator[None]:
 
 @contextmanager
 def named_sources(config_path: Path, config: Config) -> Iterator[None]:
-    """Name the pipeline, vectors or encoder with broken files where a pipeline cannot be created.
+    """If a pipeline cannot be created, raise an error that names the pipeline, vectors or encoder with broken files.
 
-    Any other wrong value is an error of the config.
+    Other errors are reported as errors of the config.
     """
     try:
         yield

@@ -1,7 +1,7 @@
-"""Divergence: a loss or a weight is no longer a finite number.
+"""Divergence: a loss or a weight is not a finite number any more.
 
-Training ends before such weights are saved. `diverged.json` in its output tells the next call, since the same settings
-would diverge again.
+Training stops before such weights are saved. It writes `diverged.json` to its output folder. A later call with the same
+settings reads this file and stops, since it would diverge again.
 """
 
 import json
@@ -22,7 +22,7 @@ class Diverged(ArithmeticError):
     """Training has diverged.
 
     step (int): the step, counted from 0.
-    what (str): the loss term or the weight.
+    what (str): the loss term or the weight that is not finite.
     value (str): its value.
     """
 
@@ -32,32 +32,32 @@ class Diverged(ArithmeticError):
 
 
 def infinite_loss(losses: Mapping[str, Any]) -> Optional[Tuple[str, str]]:
-    """Return the loss term that is no finite number, and its value; None if all are.
+    """Return a loss term that is not finite, and its value; None if all losses are finite.
 
-    losses (Mapping[str, Any]): losses by component, and terms by component and name, `ner.nll`.
+    losses (Mapping[str, Any]): losses by component name (`ner`) and by component and term name (`ner.nll`).
     """
     infinite = {name: float(value) for name, value in losses.items() if not math.isfinite(float(value))}
-    # A component's loss is the sum of its terms.
+    # Terms first: a component's loss is only the sum of its terms.
     for name in sorted(infinite, key=lambda name: "." not in name):
         return f"the loss {'term ' if '.' in name else 'of '}'{name}'", str(infinite[name])
     return None
 
 
 def note_divergence(output: Path, fingerprint: Fingerprint, problem: str) -> None:
-    """Note for the next call that training has diverged."""
+    """Record for later calls that training has diverged."""
     content = {"problem": problem, "fingerprint": fingerprint}
     write_files({output / NOTE: (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()})
 
 
 def forget_divergence(output: Path) -> None:
-    """Remove the note of an earlier call."""
+    """Remove the record of an earlier divergence."""
     (output / NOTE).unlink(missing_ok=True)
 
 
 def refuse_divergence(output: Path, fingerprint: Fingerprint) -> None:
-    """Refuse to repeat a training that has diverged before.
+    """Raise an error if training has diverged before with the same fingerprint.
 
-    RAISES (CrossnerError): a training with the same fingerprint has diverged.
+    RAISES (CrossnerError): a training run with the same fingerprint has diverged.
     """
     try:
         note = srsly.read_json(output / NOTE)

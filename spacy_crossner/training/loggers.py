@@ -16,7 +16,7 @@ LogStep = Callable[[Optional[Dict[str, Any]]], None]
 class TermLogger:
     """Logs a table row and a JSON line per evaluation; see `create_term_logger`.
 
-    The file of a resumed run holds the same lines as that of an unbroken one: those up to the checkpoint come with it.
+    A resumed run writes the same lines as an uninterrupted run: the lines up to the checkpoint are stored in it.
     """
 
     def __init__(self, output_file: Optional[str], progress_bar: bool) -> None:
@@ -106,7 +106,7 @@ def create_term_logger(output_file: Optional[str] = None, progress_bar: bool = T
     Columns are epoch, step, each component's loss, each of its terms (`ner.nll`), the scores that have a weight, the
     weighted score, and training words per second.
 
-    output_file (Optional[str]): the file of JSON lines, replaced unless a killed run is resumed; None for none.
-    progress_bar (bool): between evaluations, a bar with steps done and time left on a terminal.
+    output_file (Optional[str]): the file for JSON lines, replaced unless a run is resumed; None to write no file.
+    progress_bar (bool): show a progress bar on a terminal, with steps and remaining time.
     """
     return TermLogger(output_file, progress_bar)

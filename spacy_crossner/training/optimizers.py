@@ -1,6 +1,6 @@
-"""AdamW as in torch: one rate for encoders and one for heads, warm-up and decay, clipping over all gradients.
+"""AdamW with separate learning rates for encoders and heads, warm-up, linear decay and gradient clipping.
 
-Below it, how the state of an optimizer, this one or one of thinc's, is saved and put back.
+The functions at the end save and restore the state of optimizers: of this one and of thinc's.
 """
 
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple, cast
@@ -12,25 +12,25 @@ from thinc.types import FloatsXd
 from ..core.weights import Key
 from ..errors import CrossnerError, Errors
 
-# Numbers and names, and tensors.
+# Values that JSON can hold, and tensors by name.
 State = Tuple[Dict[str, Any], Dict[str, torch.Tensor]]
 
-# What thinc's optimizers keep for each parameter.
+# Attributes of thinc's optimizers that hold a tensor for each parameter.
 THINC_TENSORS = ("mom1", "mom2", "averages")
 
 
 class HeadAdamW(Optimizer):
     """AdamW with separate rates for encoder and head (registered as an optimizer for `[training.optimizer]`).
 
-    It collects the gradients of a batch and takes one fused step at the batch's end, in `step_schedules`, which
-    `spacy train` calls. In a training loop of your own, call it after `finish_update` of each component.
+    The optimizer collects the gradients of a batch. `step_schedules` then takes one fused step for all parameters.
+    `spacy train` calls it. In your own training loop, call it after `finish_update` of all components.
 
-    encoder_rate (float): peak learning rate of everything that is not a head.
-    head_rate (float): peak learning rate of heads. Our components mark theirs.
-    total_steps (int): length of the schedule: a linear rise from 0, then a linear fall to 0; 0 for constant rates.
-    warmup (float): share of the steps over which the rates rise.
-    weight_decay (float): decoupled weight decay of matrices; biases and norms have none.
-    grad_clip (float): bound on the norm of all gradients together; 0 for none.
+    encoder_rate (float): peak learning rate of all parameters outside of heads.
+    head_rate (float): peak learning rate of heads. The components of this package mark their heads.
+    total_steps (int): length of the schedule, a linear rise from 0 and a linear fall to 0; 0 for constant rates.
+    warmup (float): fraction of the steps with rising rates.
+    weight_decay (float): decoupled weight decay of matrices. Biases and norms have no weight decay.
+    grad_clip (float): maximum norm of all gradients together; 0 for no clipping.
     beta1 (float): decay of the first moment.
     beta2 (float): decay of the second moment.
     eps (float): term added to the denominator.
@@ -65,46 +65,46 @@ class HeadAdamW(Optimizer):
         self.regroup = False
 
     def mark_head(self, keys: Iterable[Key]) -> None:
-        """Give parameters the head's rate. Keys are whole: thinc numbers shims and layers each from 1."""
+        """Use the head's rate for parameters. Keys have to be complete: thinc numbers shims and layers separately."""
         self.heads.update(keys)
 
     def __call__(
         self, key: Key, weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
     ) -> Tuple[FloatsXd, FloatsXd]:
-        """Take in a parameter's gradient. The weights are returned as they are; the step changes them in place.
+        """Store the gradient of a parameter. The weights are returned unchanged; the step updates them in place.
 
-        RAISES (CrossnerError): no step was taken since the parameter's last gradient.
+        RAISES (CrossnerError): the parameter already has a gradient for this step.
         """
         self._note(key)
         parameter = self.parameters.get(key)
         tensor = xp2torch(weights)
         if parameter is None or parameter.shape != weights.shape:
-            # A head that has grown has new shapes; the moments of the old ones mean nothing to it.
+            # The head has grown: the moments of the old shape cannot be used.
             parameter = self.parameters[key] = torch.nn.Parameter(tensor)
             self.arrays[key] = weights
             self.regroup = True
         elif parameter.data_ptr() != tensor.data_ptr():
-            # The owner has laid its weights out anew since the last step.
+            # The owner has moved its weights to other memory since the last step.
             parameter.data = tensor
             self.arrays[key] = weights
         if self.scales.get(key) != lr_scale:
             self.scales[key] = lr_scale
             self.regroup = True
-        # A copy, as the owner zeroes its gradient; into memory that stays, as fresh pages are dear.
+        # Copy, because the owner zeroes its gradient. Reuse the memory, because new pages are expensive.
         if key not in self.gradients or self.gradients[key].shape != tensor.shape:
             self.gradients[key] = torch.empty_like(tensor)
         parameter.grad = self.gradients[key].copy_(xp2torch(gradient))
         gradient *= 0
-        # Always the first view of this memory: the shim wraps what it gets, so that views of views would pile up, a
-        # few hundred small objects a step, and keep the heap from ever shrinking.
+        # Always return the first view of this memory. The shim wraps the returned array, so that views of views would
+        # accumulate: a few hundred small objects per step, which fragment the heap.
         return self.arrays.setdefault(key, weights), gradient
 
     def take_parameter(self, key: Key, parameter: torch.nn.Parameter) -> None:
-        """Take in a torch parameter that has a gradient, with nothing copied: the step uses it and drops it.
+        """Register a torch parameter that has a gradient, without a copy. The step uses the gradient and clears it.
 
-        Our own torch layers hand their parameters over so; `__call__` is for all others.
+        The torch layers of this package use this method; all other layers use `__call__`.
 
-        RAISES (CrossnerError): no step was taken since the parameter was last handed over.
+        RAISES (CrossnerError): the parameter is already registered for this step.
         """
         self._note(key)
         known = self.parameters.get(key)
@@ -114,7 +114,7 @@ class HeadAdamW(Optimizer):
             self.scales[key] = 1.0
             self.regroup = True
             if self.adamw is not None and known is not None and known.shape == parameter.shape:
-                # Another object for the same weights: after a checkpoint, say.
+                # A new object with the same weights, for example after a checkpoint was loaded.
                 self.adamw.state[parameter] = self.adamw.state.pop(known, {})
 
     def _note(self, key: Key) -> None:
@@ -123,7 +123,7 @@ class HeadAdamW(Optimizer):
         self.taken.add(key)
 
     def step_schedules(self) -> None:
-        """Take the step for the gradients that came in, then move the schedule on."""
+        """Update the parameters with the collected gradients, then advance the schedule."""
         super().step_schedules()
         if self.adamw is None or self.regroup:
             if not self.parameters:
@@ -136,7 +136,7 @@ class HeadAdamW(Optimizer):
         if self.grad_clip:
             torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.grad_clip)
         self.adamw.step()
-        # Fused steps leave it as it is, and what was made of the old weights would pass for new.
+        # Fused steps do not increment the version, so that values cached from the old weights would seem current.
         torch.autograd.graph.increment_version(list(self.parameters.values()))
         self.adamw.zero_grad(set_to_none=True)
         self.taken.clear()
@@ -144,8 +144,8 @@ class HeadAdamW(Optimizer):
         self.learn_rate = self.peaks[False] * self.rate_factor(self.step)
 
     def to_state(self, names: Mapping[Key, str]) -> State:
-        """Return all that the next step depends on; see `optimizer_to_state`."""
-        # In their order, in which the norm of all gradients is summed.
+        """Return the state of the optimizer; see `optimizer_to_state`."""
+        # Keep the order: the gradient norm is summed in it.
         keys = [key for key in self.parameters if key in names]
         moments = {} if self.adamw is None else self.adamw.state
         tensors = {
@@ -157,7 +157,7 @@ class HeadAdamW(Optimizer):
         return {"step": self.step, "parameters": parameters}, tensors
 
     def from_state(self, state: State, parameters: Mapping[str, Tuple[Key, torch.Tensor]]) -> None:
-        """Put back what `to_state` gave; see `optimizer_from_state`."""
+        """Restore a state from `to_state`; see `optimizer_from_state`."""
         settings, tensors = state
         self.step = settings["step"]
         self.learn_rate = self.peaks[False] * self.rate_factor(self.step)
@@ -179,7 +179,7 @@ class HeadAdamW(Optimizer):
                     self.adamw.state[self.parameters[key]] = moments
 
     def rate_factor(self, step: int) -> float:
-        """Return the share of the peak rate at a step, counted from 0: never 0 within `total_steps`."""
+        """Return the fraction of the peak rate at a step, counted from 0. It is above 0 within `total_steps`."""
         if not self.total_steps:
             return 1.0
         rise = (step + 1) / self.warmup_steps
@@ -187,7 +187,7 @@ class HeadAdamW(Optimizer):
         return max(0.0, min(1.0, rise, fall))
 
     def _make_adamw(self) -> torch.optim.AdamW:
-        """Return an optimizer over all parameters, with the moments of the one before."""
+        """Return an optimizer over all parameters that keeps the moments of the previous optimizer."""
         groups: Dict[Tuple[float, float], List[torch.nn.Parameter]] = {}
         for key, parameter in self.parameters.items():
             peak = self.peaks[key in self.heads] * self.scales[key]
@@ -214,11 +214,11 @@ def can_be_saved(optimizer: Optimizer) -> bool:
 
 
 def optimizer_to_state(optimizer: Optimizer, names: Mapping[Key, str]) -> State:
-    """Return all that the next step of an optimizer depends on, beside the weights and its settings.
+    """Return the state of an optimizer: everything that its next step depends on except weights and settings.
 
-    optimizer (Optimizer): one that `can_be_saved`.
-    names (Mapping[Key, str]): the lasting name of each parameter. Keys are not: they hold numbers that a process gives.
-    RETURNS (State): what JSON can hold, and tensors by name.
+    optimizer (Optimizer): an optimizer for which `can_be_saved` is true.
+    names (Mapping[Key, str]): a stable name of each parameter. Keys differ between processes.
+    RETURNS (State): values that JSON can hold, and tensors by name.
     """
     if isinstance(optimizer, HeadAdamW):
         return optimizer.to_state(names)
@@ -235,12 +235,12 @@ def optimizer_to_state(optimizer: Optimizer, names: Mapping[Key, str]) -> State:
 def optimizer_from_state(
     optimizer: Optimizer, state: State, parameters: Mapping[str, Tuple[Key, torch.Tensor]], steps: int
 ) -> None:
-    """Put back what `optimizer_to_state` gave.
+    """Restore the state of an optimizer from `optimizer_to_state`.
 
-    optimizer (Optimizer): a new one of the same settings.
-    state (State): its state.
-    parameters (Mapping[str, Tuple[Key, Tensor]]): key and weights, in their own memory, of each parameter by its name.
-    steps (int): how often it was stepped; thinc's schedules are generators, which are run through again.
+    optimizer (Optimizer): a new optimizer with the same settings.
+    state (State): the saved state.
+    parameters (Mapping[str, Tuple[Key, Tensor]]): key and weights (not a copy) of each parameter by name.
+    steps (int): number of steps taken. thinc's schedules are generators and have to be advanced again.
     """
     if isinstance(optimizer, HeadAdamW):
         optimizer.from_state(state, parameters)

@@ -1,4 +1,4 @@
-"""The weights of a pipeline in training, by names that are the same in every process."""
+"""The weights of a pipeline by stable names, which are the same in every process."""
 
 from typing import Dict, Iterator, Optional, Sequence, Tuple
 
@@ -12,7 +12,7 @@ from .optimizers import can_be_saved, optimizer_to_state
 
 
 def nodes(nlp: Language, frozen: Sequence[str] = ()) -> Iterator[Tuple[str, Model]]:
-    """Yield all layers of all components but the frozen ones, each once, with its name."""
+    """Yield each layer of all components that are not frozen once, with a name."""
     seen = set()
     for name, pipe in nlp.components:
         model = None if name in frozen else getattr(pipe, "model", None)
@@ -23,20 +23,20 @@ def nodes(nlp: Language, frozen: Sequence[str] = ()) -> Iterator[Tuple[str, Mode
 
 
 def parameters(nlp: Language) -> Dict[str, Tuple[Key, Tensor]]:
-    """Return the optimizer's key and the tensor, in its own memory, of all weights and buffers by name."""
+    """Return all weights and buffers by name: the optimizer's key and the tensor (not a copy)."""
     return {
         f"{prefix}/{name}": (key, tensor) for prefix, node in nodes(nlp) for name, key, tensor in node_weights(node)
     }
 
 
 def first_not_finite(nlp: Language, optimizer: Optimizer, frozen: Sequence[str] = ()) -> Optional[str]:
-    """Return which weight, or which moment of the optimizer, holds a value that is no finite number; None if none.
+    """Return the name of a weight or optimizer moment that is not finite; None if all are finite.
 
-    With infinite moments a weight stays where it is for good, and no loss says so. Only what learns can diverge.
+    A weight with infinite moments never changes again, and no loss shows it. Frozen components cannot diverge.
 
     nlp (Language): the pipeline.
-    optimizer (Optimizer): its optimizer.
-    frozen (Sequence[str]): the components that do not learn.
+    optimizer (Optimizer): the optimizer.
+    frozen (Sequence[str]): the names of the frozen components.
     """
     learned = {
         f"{prefix}/{name}": (key, tensor)

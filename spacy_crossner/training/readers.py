@@ -1,4 +1,4 @@
-"""A corpus of several domains, each labelled or not."""
+"""A corpus reader for several domains, labelled or unlabelled."""
 
 import random
 from collections import Counter
@@ -25,7 +25,7 @@ Row = TypeVar("Row")
 def corpus_labels(domains: Dict[str, Dict[str, Any]]) -> List[str]:
     """Return the labels of all labelled docs, for `[initialize.components.<name>.labels]`, in alphabetical order.
 
-    spaCy shows a component the first 100 examples of a stream only, which may lack a label.
+    spaCy initializes a component with the first 100 examples of a stream only, which may lack a label.
 
     domains (Dict[str, Dict]): the blocks of a `DomainReader`.
     """
@@ -54,11 +54,11 @@ def corpus_words(
 ) -> List[Tuple[str, int]]:
     """Return the words of all docs by frequency, for `[initialize.components.<name>.words]`.
 
-    domains (Dict[str, Dict]): the blocks of a `DomainReader`; of samples, too, all docs count.
-    most (int): words at most.
-    least (int): a word with fewer occurrences is left out.
-    lang (str): the pipeline's language, by whose tokenizer text is parted.
-    RETURNS (List[Tuple[str, int]]): words as `normal_form` gives them, and their occurrences.
+    domains (Dict[str, Dict]): the blocks of a `DomainReader`. All docs are counted, even with `sample`.
+    most (int): maximum number of words.
+    least (int): minimum frequency of a word.
+    lang (str): the pipeline's language, for the tokenizer.
+    RETURNS (List[Tuple[str, int]]): normalized words (see `normal_form`) and their frequencies.
     """
     counts: Counter[str] = Counter()
     for example in DomainReader(whole_blocks(domains))(blank_pipeline(lang)):
@@ -67,7 +67,7 @@ def corpus_words(
 
 
 def whole_blocks(domains: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
-    """Return blocks that are read once and in full."""
+    """Return the blocks without sampling, upsampling and mention replacement."""
     partial = ("sample", "upsample", "replace_mentions")
     return {name: {key: value for key, value in block.items() if key not in partial} for name, block in domains.items()}
 
@@ -75,23 +75,23 @@ def whole_blocks(domains: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]
 class DomainReader:
     """Reads examples of several domains from DocBins (registered as a reader for `[corpora]`).
 
-    Every example carries its domain on the reference and on the predicted doc, and keeps the gold tokens. The mark is
-    the one that the DocBin was written with, else the block's name.
+    Every example has its domain on the reference doc and on the predicted doc, and keeps the gold tokens. The domain is
+    the one stored in the DocBin, or else the name of the block.
 
-    domains (Dict[str, Dict]): a block a domain, with the keys
-        path (Optional[str]): the DocBin; a block whose path is null or empty is passed over. Unlabelled text may be a
-            text file, plain or .gz, with a sentence on each line: it is tokenized by the pipeline.
-        role (str): "labelled" (default), or "unlabelled": the annotation is left out.
-        domain (Optional[str]): the docs' domain, in place of the mark that they have.
-        sample (int): docs that take part in a pass, drawn anew for each; 0 (default) for all.
-        upsample (int): how often each doc comes in a pass, 1 by default; joint training balances a small target so.
-        replace_mentions (float): the probability with which an entity gives way to another of its label and domain,
-            drawn anew in each pass, 0 by default; see `replace_mentions`. Passes are new with `max_epochs = -1` only.
-    shuffle (bool): mix the docs of all domains anew in each pass, which spaCy does not do at `max_epochs = -1`.
-    seed (int): seed of the shuffle.
-    limit (int): docs of each domain at most; 0 for all.
-    RAISES (CrossnerError): no block has a path, or a block has a wrong setting; when called, a DocBin is of another
-        language than the pipeline.
+    domains (Dict[str, Dict]): one block for each domain, with the keys
+        path (Optional[str]): the DocBin. A block with a null or empty path is ignored. Unlabelled text may also be a
+            text file (plain or .gz) with one sentence per line, which the pipeline tokenizes.
+        role (str): "labelled" (default) or "unlabelled", which removes the annotation.
+        domain (Optional[str]): the domain of the docs; replaces the stored domain.
+        sample (int): number of docs in a pass, sampled anew for each pass; 0 (default) for all.
+        upsample (int): number of copies of each doc in a pass, 1 by default. Joint training uses it for small targets.
+        replace_mentions (float): probability that an entity is replaced by another entity with the same label and
+            domain, 0 by default; see `replace_mentions`. Replacements differ between passes if `max_epochs = -1`.
+    shuffle (bool): shuffle the docs of all domains together in each pass. spaCy does not do it if `max_epochs = -1`.
+    seed (int): random seed of the shuffle.
+    limit (int): maximum number of docs of each domain; 0 for all.
+    RAISES (CrossnerError): no block has a path, or a block has an invalid setting; when called, if a DocBin and the
+        pipeline have different languages.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class DomainReader:
         yield from examples
 
     def _read(self, name: str, block: Dict[str, Any], nlp: Language) -> List[Doc]:
-        """Return the docs of a block that take part in a pass."""
+        """Return the docs of a block for one pass."""
         path, unlabelled, size = Path(block["path"]), block.get("role") == "unlabelled", block.get("sample", 0)
         if unlabelled and path.suffix != ".spacy":
             lines = self._draw(read_text_lines(path)[: self.limit or None], size)

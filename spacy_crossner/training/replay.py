@@ -1,4 +1,4 @@
-"""The place in the data: batches that can be drawn over again, with the random numbers that shaped them."""
+"""Resume at a position in the data: draw the same batches again, with the same random states."""
 
 import random
 from typing import Any, Dict, Iterator, List, Tuple
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from spacy.training import Example
 
-# The state of each generator by name, in what msgpack can hold.
+# The state of each generator by name, as values that msgpack can hold.
 States = Dict[str, Any]
 Batch = Tuple[int, List[Example]]
 
@@ -15,21 +15,22 @@ Batch = Tuple[int, List[Example]]
 class Generators:
     """The random generators of a training run: Python's, numpy's, torch's, and those of readers and batchers.
 
-    Not CuPy's, which cannot be read: on a GPU the dropout of thinc's own layers is drawn anew.
+    CuPy's generator is not included, because its state cannot be read. So on a GPU the dropout of thinc's own layers is
+    not reproducible after a resume.
 
-    owners (Any): objects that may have an attribute `random`, a `random.Random`.
+    owners (Any): objects that may have an attribute `random` of type `random.Random`.
     """
 
     def __init__(self, **owners: Any) -> None:
         attributes = {name: getattr(owner, "random", None) for name, owner in owners.items()}
-        # The module has the methods of an instance.
+        # The module `random` has the same methods as an instance.
         self.python: Dict[str, Any] = {"python": random}
         self.python.update({name: value for name, value in attributes.items() if isinstance(value, random.Random)})
 
     def get(self) -> States:
-        """Return the states of all."""
+        """Return the states of all generators."""
         states: States = {name: generator.getstate() for name, generator in self.python.items()}
-        # The global one, from which thinc draws.
+        # numpy's global generator, which thinc uses.
         legacy: Any = np.random.get_state()  # noqa: NPY002
         kind, keys, *rest = legacy
         states["numpy"] = (kind, keys.tobytes(), *rest)
@@ -39,7 +40,7 @@ class Generators:
         return states
 
     def set(self, states: States) -> None:
-        """Set the states of those that are named."""
+        """Set the states of the named generators."""
         for name, generator in self.python.items():
             if name in states:
                 version, numbers, gauss = states[name]
@@ -53,22 +54,22 @@ class Generators:
 
 
 class Batches:
-    """The batches of all passes, as an iterator that a new process can bring to the same place.
+    """An iterator over the batches of all passes that a new process can advance to the same position.
 
-    It draws them over again from the first one, so that any reader and batcher takes part as it is. What else draws
-    random numbers between two batches is left out: where a batch took some, it is kept from which state.
+    The new process draws all batches again from the start, so that any reader and batcher works without changes. Other
+    code may draw random numbers between two batches. So the state is stored before each batch that needs it.
 
-    batches (Iterator[Batch]): pass and examples, as spaCy's `create_train_batches` gives them.
-    generators (Generators): the generators that may shape them.
+    batches (Iterator[Batch]): epoch and examples, from spaCy's `create_train_batches`.
+    generators (Generators): the generators that the batches may use.
     """
 
     def __init__(self, batches: Iterator[Batch], generators: Generators) -> None:
         self.batches = batches
         self.generators = generators
         self.drawn = 0
-        # States before a batch, of those generators that it took from and that something else had moved on.
+        # By batch: the states of the generators that the batch used and that other code had advanced before it.
         self.starts: Dict[int, States] = {}
-        # States in which a batch that took from them has left them.
+        # The state of each generator after the last batch that used it.
         self.left: States = {}
 
     def __iter__(self) -> Iterator[Batch]:
@@ -80,19 +81,19 @@ class Batches:
         before = self.generators.get()
         batch = next(self.batches)
         after = self.generators.get()
-        taken = [name for name, state in before.items() if state != after[name]]
-        moved = {name: before[name] for name in taken if before[name] != self.left.get(name)}
+        used = [name for name, state in before.items() if state != after[name]]
+        moved = {name: before[name] for name in used if before[name] != self.left.get(name)}
         if moved:
             self.starts[self.drawn] = moved
-        self.left.update({name: after[name] for name in taken})
+        self.left.update({name: after[name] for name in used})
         self.drawn += 1
         return batch
 
     def replay(self, drawn: int, starts: Dict[int, States]) -> None:
-        """Draw the first batches over again, on a new iterator.
+        """Draw the first batches again. Call this on a new iterator.
 
-        drawn (int): how many.
-        starts (Dict[int, States]): what the first iterator kept.
+        drawn (int): number of batches.
+        starts (Dict[int, States]): the `starts` of the original iterator.
         """
         for i in range(drawn):
             self.generators.set(starts.get(i, {}))

@@ -1,6 +1,6 @@
-"""The training loop: that of spaCy's `train`, with its whole state in an object, so that it can be saved.
+"""The training loop of spaCy's `train`, with its complete state in an object so that it can be saved.
 
-A step does what spaCy's `train_while_improving` does, in the same order; both give the same weights.
+Each step does the same as spaCy's `train_while_improving`, in the same order. Both give the same weights.
 """
 
 from timeit import default_timer as timer
@@ -21,8 +21,8 @@ from .replay import Batches, Generators
 class TrainingRun:
     """A pipeline in training: optimizer, batches, scores and losses so far.
 
-    nlp (Language): the initialized pipeline, with the complete config.
-    use_gpu (int): GPU, -1 for CPU.
+    nlp (Language): the initialized pipeline with the complete config.
+    use_gpu (int): GPU, -1 for the CPU.
     """
 
     def __init__(self, nlp: Language, use_gpu: int = -1) -> None:
@@ -41,7 +41,7 @@ class TrainingRun:
         self.generators = Generators(train_corpus=train, dev_corpus=dev, batcher=batcher)
         self.batches = Batches(create_train_batches(nlp, train, batcher, self.settings["max_epochs"]), self.generators)
         self.evaluate = create_evaluation_callback(nlp, dev, self.settings["score_weights"])
-        # Score and step of each evaluation.
+        # The score and the step of each evaluation.
         self.results: List[Tuple[float, int]] = []
         self.losses: Dict[str, float] = {}
         self.words = 0
@@ -58,7 +58,7 @@ class TrainingRun:
         if not self.results:
             return False
         step = self.batches.drawn - 1
-        # The earliest of the best.
+        # The first step with the best score.
         _, best = max((score, -step) for score, step in self.results)
         patience, max_steps = self.settings["patience"], self.settings["max_steps"]
         return bool((patience and step + best >= patience) or (max_steps and step >= max_steps))
@@ -66,9 +66,9 @@ class TrainingRun:
     def steps(self) -> Iterator[Tuple[Dict[str, Any], Optional[bool]]]:
         """Take the remaining steps.
 
-        YIELDS (Tuple): after each step the logger's input, and whether its score is the best so far; None if the step
-            was not scored.
-        RAISES (Diverged): a loss, or a weight before an evaluation or at the end, is not a finite number.
+        YIELDS (Tuple): after each step, the input of the logger and whether the score is the best so far; None if
+            the step had no evaluation.
+        RAISES (Diverged): a loss is not finite, or a weight is not finite before an evaluation or at the end.
         """
         while not self.is_finished:
             step = self.batches.drawn
@@ -103,16 +103,16 @@ class TrainingRun:
                 self.losses = {}
 
     def check_weights(self) -> None:
-        """Check that training can continue from the weights after the last step.
+        """Check that all weights and optimizer moments are finite.
 
-        RAISES (Diverged): a weight or a moment of the optimizer is not a finite number.
+        RAISES (Diverged): a weight or a moment of the optimizer is not finite.
         """
         name = first_not_finite(self.nlp, self.optimizer, self.frozen)
         if name is not None:
-            raise Diverged(self.batches.drawn - 1, f"the weight '{name}'", "no finite number")
+            raise Diverged(self.batches.drawn - 1, f"the weight '{name}'", "not finite")
 
     def _update(self, batch: List[Example]) -> None:
-        """Learn from a batch."""
+        """Update the pipeline with a batch."""
         for examples in subdivide_batch(batch, self.settings["accumulate_gradient"]):
             self.nlp.update(
                 examples,
@@ -122,7 +122,7 @@ class TrainingRun:
                 exclude=self.frozen,
                 annotates=self.settings["annotating_components"],
             )
-            # Before the weights change.
+            # Check before the weights change.
             infinite = infinite_loss(self.losses)
             if infinite:
                 raise Diverged(self.batches.drawn - 1, *infinite)

@@ -1,14 +1,14 @@
-"""The state of a training run on disk: all that its next step depends on, in safetensors and msgpack.
+"""The state of a training run on disk (safetensors and msgpack): everything that the next step depends on.
 
-A pipe with a training state that is not in its weights (a teacher, a counter that a callback moves on) takes part with
-two methods:
+A component with training state outside of its weights (such as a teacher, or a counter that a callback changes) has two
+methods:
 
     training_state_to_bytes() -> bytes
     training_state_from_bytes(bytes_data: bytes) -> None
 
-The second is called on the initialized pipe before its weights are put in, so that it may first give its model the
-structure that it had. `training.before_update` is not called again for the steps that are done. A logger takes part by
-the same methods; the second is called before the logger is set up.
+The second method is called on the initialized component before its weights are loaded, so that it can first restore the
+structure of its model. `training.before_update` is not called again for finished steps. Loggers may have the same
+methods; the second one is called before the logger is set up.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ WEIGHTS, OPTIMIZER, STATE = "weights.safetensors", "optimizer.safetensors", "sta
 
 
 def why_not_saved(run: TrainingRun) -> Optional[str]:
-    """Return why a training run cannot be saved; None if it can be."""
+    """Return the reason why a training run cannot be saved; None if it can be saved."""
     if not can_be_saved(run.optimizer):
         return f"the optimizer {type(run.optimizer).__name__} is neither HeadAdamW nor thinc's Adam, RAdam or SGD"
     for name, node in nodes(run.nlp):
@@ -42,7 +42,7 @@ def why_not_saved(run: TrainingRun) -> Optional[str]:
 
 
 def write_state(run: TrainingRun, folder: Path) -> None:
-    """Write all that the next step of a training run depends on."""
+    """Write the state of a training run to a folder."""
     nlp = run.nlp
     current = parameters(nlp)
     names = {key: name for name, (key, _) in current.items()}
@@ -70,9 +70,9 @@ def write_state(run: TrainingRun, folder: Path) -> None:
 
 
 def read_state(run: TrainingRun, folder: Path) -> None:
-    """Bring a new training run to the state of the saved one.
+    """Load a saved state into a new training run.
 
-    RAISES (CrossnerError): the pipeline has other labels or weights than the saved one.
+    RAISES (CrossnerError): the labels or weights of the pipeline differ from the saved ones.
     """
     nlp = run.nlp
     state = srsly.msgpack_loads((folder / STATE).read_bytes())
@@ -107,16 +107,16 @@ def read_state(run: TrainingRun, folder: Path) -> None:
 
 
 def _with_gradient(nlp: Language) -> List[str]:
-    """Return the names of the weights that have a gradient, which is 0 after a step.
+    """Return the names of the weights that have a gradient. After a step its value is 0.
 
-    With a gradient of 0 the moments still move a weight; without one it stays.
+    The moments still change a weight with gradient 0, but not a weight without gradient.
     """
     thinc = [f"{prefix}/{name}" for prefix, node in nodes(nlp) for name in node.param_names if node.has_grad(name)]
     return thinc + [name for name, parameter in _torch_parameters(nlp) if parameter.grad is not None]
 
 
 def _set_gradients(nlp: Language, names: Set[str]) -> None:
-    """Give the weights of these names a gradient of 0."""
+    """Set the gradients of the named weights to 0."""
     for prefix, node in nodes(nlp):
         for name in node.param_names:
             if f"{prefix}/{name}" in names:
@@ -134,7 +134,7 @@ def _torch_parameters(nlp: Language) -> Iterator[Tuple[str, nn.Parameter]]:
 
 
 def _plain_attributes(node: Model) -> Dict[str, Any]:
-    """Return those attributes of a layer that are numbers or strings, such as the seed of hashed embeddings."""
+    """Return the attributes of a layer that are numbers or strings, such as the seed of hash embeddings."""
     return {name: value for name, value in node.attrs.items() if isinstance(value, (bool, int, float, str))}
 
 
@@ -143,5 +143,5 @@ def _labels(nlp: Language) -> Dict[str, List[Any]]:
 
 
 def _write_tensors(tensors: Dict[str, Tensor], path: Path) -> None:
-    # Copies, as tied weights share memory, which the format does not allow.
+    # Copy, because tied weights share memory and safetensors does not allow that.
     save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, path)

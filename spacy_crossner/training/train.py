@@ -1,4 +1,4 @@
-"""Training: spaCy's `train` that can be killed and resumed, with its length given in passes over the data."""
+"""Training as with spaCy's `train`, but resumable, and with the length given in epochs."""
 
 import math
 import shutil
@@ -49,23 +49,23 @@ def train(
     overrides: Optional[Dict[str, Any]] = None,
     resume: bool = True,
 ) -> None:
-    """Train a pipeline and leave `model-best`, by the score on dev, and `model-last` in a folder.
+    """Train a pipeline and save `model-best` (with the best dev score) and `model-last` in a folder.
 
-    Until training ends the folder has its last checkpoint, too: after a kill the same call resumes there, and ends with
-    the same weights.
+    During training the folder also contains the last checkpoint. After a kill, the same call resumes from it and ends
+    with the same weights.
 
-    config_path (Path): the config.
-    output (Path): the folder.
-    epochs (Optional[float]): passes over the training corpus; sets `training.max_steps` and, with it, the schedule.
-        The config's own values if not given.
-    min_steps (int): with `epochs`, no fewer steps than this, for small corpora.
-    evaluations (int): with `epochs`, how often dev is scored, besides the start; the last step is scored.
-    use_gpu (int): GPU, -1 for CPU.
-    overrides (Optional[Dict]): settings of the config by dotted name.
-    resume (bool): go on from a checkpoint, if there is one of the same config, data and versions, and keep what is
-        finished and was made of the same.
-    RAISES (CrossnerError): the config or a file that it names is missing, the length makes no sense, another process
-        writes the folder, what would be replaced in it is not of `train`, or training has diverged.
+    config_path (Path): the config file.
+    output (Path): the output folder.
+    epochs (Optional[float]): passes over the training corpus; sets `training.max_steps` and the learning rate schedule.
+        If not given, the values of the config are used.
+    min_steps (int): with `epochs`, the minimum number of steps, for small corpora.
+    evaluations (int): with `epochs`, the number of evaluations on dev after the first step. The last one is at the end.
+    use_gpu (int): GPU, -1 for the CPU.
+    overrides (Optional[Dict]): config settings to override, by dotted name.
+    resume (bool): resume from a checkpoint with the same config, data and versions, and keep a finished result with the
+        same inputs.
+    RAISES (CrossnerError): the config or a file that it names is missing, the length is invalid, another process writes
+        to the folder, a folder to replace was not written by `train`, or training has diverged.
     """
     overrides = dict(overrides or {})
     if evaluations < 1 or min_steps < 0 or (epochs is not None and not 0 < epochs < math.inf):
@@ -84,7 +84,7 @@ def train(
         for name in (DIR_MODEL_BEST, DIR_MODEL_LAST):
             check_pipeline(output / name)
         check_checkpoints(output / CHECKPOINT)
-        # Before any work: spaCy would meet a missing dev set only once all is initialized.
+        # Check the dev set first: spaCy would report a missing file only after the initialization.
         next(iter(resolve_corpus(config, "dev_corpus")), None)
         if epochs is not None:
             frequency = math.ceil(max(epochs * count_batches(config), min_steps) / evaluations)
@@ -108,12 +108,12 @@ def run_training(
     msg.divider("Initializing pipeline")
     with named_sources(config_path, complete_config(config_path, overrides)):
         nlp = init_nlp(util.load_config(config_path, overrides=overrides), use_gpu=use_gpu)
-    # The commit of an encoder from the hub is known once it is loaded; whatever was there before has been looked at.
+    # The commit of an encoder from the hub is only known after it is loaded. Other entries keep their first value.
     fingerprint = {**take_fingerprint(complete_config(config_path, overrides), output, use_gpu), **fingerprint}
-    # `nlp.resume_training` of the saved pipeline makes the optimizer from this block alone: no variables in it.
+    # `nlp.resume_training` of the saved pipeline only reads this block, so its variables have to be interpolated.
     nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
     msg.good("Initialized pipeline")
-    # Before the run seeds the generators, which a reader may draw from.
+    # Read dev before the run seeds the random generators, since a reader may use them.
     dev = resolve_corpus(complete_config(config_path, overrides), "dev_corpus")
     problem = why_all_scores_are_0(nlp, dev, nlp.config.interpolate()["training"]["score_weights"])
     if problem:
@@ -131,10 +131,10 @@ def run_training(
     saved = checkpoints.find() if resume and not problem else None
     if saved:
         read_state(run, saved)
-        # What came after the checkpoint comes again.
+        # Discard results after the checkpoint: these steps are repeated.
         with new_folder(output / DIR_MODEL_BEST) as folder:
             shutil.copytree(saved / BEST, folder, copy_function=link_or_copy, dirs_exist_ok=True)
-        msg.info(f"Training goes on after {run.batches.drawn} steps, from the checkpoint in {saved}")
+        msg.info(f"Training resumes after {run.batches.drawn} steps from the checkpoint in {saved}")
     else:
         checkpoints.remove()
         clean_output_dir(output)
@@ -143,14 +143,14 @@ def run_training(
     except OSError:
         if is_new:
             with suppress(OSError):
-                # If it is empty, as on a full disk.
+                # This only removes an empty folder, for example after a full disk.
                 output.rmdir()
         raise
     except Diverged as error:
         saved_step = run.results[-1][1] if run.results else None
-        kept = "no pipeline is saved"
+        kept = "no pipeline was saved"
         if saved_step is not None:
-            kept = f"{DIR_MODEL_LAST} in {output} is that of step {saved_step}, {DIR_MODEL_BEST} the best up to there"
+            kept = f"{DIR_MODEL_LAST} in {output} is from step {saved_step}; {DIR_MODEL_BEST} is the best until then"
         text = Errors.C070.format(step=error.step, what=error.what, value=error.value, kept=kept)
         note_divergence(output, fingerprint, text)
         raise CrossnerError(text) from error
@@ -160,11 +160,11 @@ def run_training(
 
 
 def take_steps(run: TrainingRun, output: Path, checkpoints: Optional[Checkpoints]) -> None:
-    """Take the remaining steps; after each scored one, save the pipeline and write a checkpoint.
+    """Take the remaining steps. After each evaluation, save the pipeline and write a checkpoint.
 
     run (TrainingRun): the training run.
     output (Path): the folder for `model-last` and `model-best`.
-    checkpoints (Optional[Checkpoints]): where checkpoints go; None for none.
+    checkpoints (Optional[Checkpoints]): writes the checkpoints; None to write none.
     """
     nlp, settings = run.nlp, run.settings
     before_to_disk = create_before_to_disk_callback(settings["before_to_disk"])
@@ -197,7 +197,7 @@ def take_steps(run: TrainingRun, output: Path, checkpoints: Optional[Checkpoints
             if checkpoints:
                 checkpoints.write(run, output / DIR_MODEL_BEST)
     except Diverged:
-        # These weights are not to be saved.
+        # Do not save the diverged weights.
         finalize_logger()
         raise
     except BaseException as error:
@@ -211,7 +211,7 @@ def take_steps(run: TrainingRun, output: Path, checkpoints: Optional[Checkpoints
 
 
 def count_batches(config: Config) -> int:
-    """Return how many batches one pass over the training corpus of a complete config has."""
+    """Return the number of batches in one pass over the training corpus of a complete config."""
     batcher = registry.resolve({"batcher": config["training"]["batcher"]})["batcher"]
     return sum(1 for _ in batcher(resolve_corpus(config, "train_corpus")))
 

@@ -1,4 +1,4 @@
-"""Sub-word vectors (floret) from raw text, in the form in which spaCy's `[initialize] vectors` takes them."""
+"""Train sub-word vectors (floret) on raw text, for spaCy's `[initialize] vectors`."""
 
 from collections import Counter
 from contextlib import contextmanager
@@ -40,26 +40,26 @@ def train_vectors(
     epochs: int = 5,
     threads: int = 1,
 ) -> Optional[int]:
-    """Train floret vectors on raw text and save a pipeline that has nothing else.
+    """Train floret vectors on raw text and save them as a pipeline without components.
 
-    Every word has a vector, also one that the text does not have: the mean of those of its parts, of which each has
-    two rows in a table of fixed size.
+    Every word gets a vector, even if it is not in the text: the mean of the vectors of its n-grams. Each n-gram is
+    hashed to two rows of a table of fixed size.
 
-    texts (Sequence[Path]): plain or gzipped, a sentence or a paragraph a line; or DocBins (`.spacy`), whose annotation
-        is not looked at.
-    output (Path): the folder, written whole or not at all.
-    lang (str): the language whose tokenizer parts the words.
+    texts (Sequence[Path]): text files (plain or .gz) with one sentence or paragraph per line, or DocBins (`.spacy`).
+        Annotation is ignored.
+    output (Path): the output folder, written completely or not at all.
+    lang (str): the language of the tokenizer.
     architecture (str): "skipgram" or "cbow".
     width (int): width of the vectors.
-    buckets (int): rows of the table.
-    min_ngram (int): characters of a part at least; the whole word is one, too.
-    max_ngram (int): at most.
-    min_count (int): words that are rarer are not trained on.
+    buckets (int): number of rows of the table.
+    min_ngram (int): minimum n-gram length in characters. The whole word is always included.
+    max_ngram (int): maximum n-gram length in characters.
+    min_count (int): minimum frequency of a training word.
     epochs (int): passes over the text.
-    threads (int): with one the result is the same each time, with more it differs.
-    RETURNS (Optional[int]): tokens of the text; None where the vectors are there, made of the same.
-    RAISES (CrossnerError): a file cannot be read or is of another language, no word is frequent enough, a setting
-        makes no sense, or another process writes the folder.
+    threads (int): number of threads. Results are only reproducible with 1.
+    RETURNS (Optional[int]): number of tokens in the text; None if the vectors are already up to date.
+    RAISES (CrossnerError): a file cannot be read or has another language, no word is frequent enough, a setting is
+        invalid, or another process writes to the folder.
     """
     sizes = (width, buckets, min_ngram, min_count, epochs, threads)
     if architecture not in ARCHITECTURES or min(sizes) < 1 or max_ngram < min_ngram:
@@ -110,7 +110,7 @@ def train_vectors(
 
 @contextmanager
 def _named_write_errors(output: Path) -> Iterator[None]:
-    """Pass on what the file system says, also of the temporary files, as an error that the user can mend."""
+    """Turn file system errors, also about temporary files, into errors that the user can act on."""
     try:
         yield
     except OSError as error:
@@ -118,24 +118,25 @@ def _named_write_errors(output: Path) -> Iterator[None]:
 
 
 def scale_vectors(vocab: Vocab, counts: Mapping[str, int]) -> None:
-    """Scale the table so that the components of the words' vectors have a mean square of 1.
+    """Scale the table so that the components of the word vectors have a mean square of 1.
 
-    Words count as often as they occur. Vectors from little text are tiny, and an encoder would learn nothing on them.
+    The mean is weighted by word frequency. Without scaling, vectors from little text are so small that an encoder does
+    not learn from them.
     """
     total, squares = 0, 0.0
     words = sorted(counts)
     for start in range(0, len(words), WORDS_AT_ONCE):
         batch = words[start : start + WORDS_AT_ONCE]
-        found = vocab.vectors.get_batch(batch)
-        often = np.array([counts[word] for word in batch])
-        squares += float((often * (found.astype(np.float64) ** 2).mean(axis=1)).sum())
-        total += int(often.sum())
+        vectors = vocab.vectors.get_batch(batch)
+        frequencies = np.array([counts[word] for word in batch])
+        squares += float((frequencies * (vectors.astype(np.float64) ** 2).mean(axis=1)).sum())
+        total += int(frequencies.sum())
     if squares:
         vocab.vectors.data *= np.float32((total / squares) ** 0.5)
 
 
 def tokenize(texts: Sequence[Path], nlp: Language) -> Iterator[Sequence[str]]:
-    """Yield the words of each line of texts as the pipeline will see them.
+    """Yield the words of each line of the texts, as tokenized by the pipeline.
 
     RAISES (DataError): a file cannot be read or is not UTF-8.
     """
@@ -150,7 +151,7 @@ def tokenize(texts: Sequence[Path], nlp: Language) -> Iterator[Sequence[str]]:
         else:
             docs = (tokenizer(line) for _, line in read_lines(Faults(path)))
         for doc in docs:
-            # What parts words in the corpus is no part of one.
+            # White space separates the words of the corpus file, so remove it from words.
             words = ["".join(token.text.split()) for token in doc if not token.is_space]
             if words:
                 yield words

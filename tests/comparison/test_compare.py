@@ -81,15 +81,15 @@ def test_the_command_goes_on_past_a_run_that_fails(project, compare):
         ("no-such-program x", "no-such-program: No such file"),
         (
             "python score.py out/${vars.method}/${vars.domain} metrics/x.json {}",
-            "does not have the format of `spacy crossner evaluate`",
+            "does not have the format",
         ),
         (
             "python score.py out/${vars.method}/${vars.domain} metrics/x.json 1",
-            "does not have the format of `spacy crossner evaluate`",
+            "does not have the format",
         ),
         (
             "python score.py out/${vars.method}/${vars.domain} metrics/x.json [",
-            "does not have the format of `spacy crossner evaluate`",
+            "does not have the format",
         ),
     ],
 )

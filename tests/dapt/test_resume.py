@@ -17,7 +17,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     run_killed(step, tiny_encoder, text, tmp_path / "out")
     report = adapt(tiny_encoder, text, tmp_path / "out")
     assert report.resumed_from == step // 2 * 2
-    assert ("goes on after" in capsys.readouterr().out) == (step >= 2)
+    assert ("resumes after" in capsys.readouterr().out) == (step >= 2)
     assert_same(tmp_path / "out", whole)
 
 

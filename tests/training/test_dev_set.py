@@ -30,12 +30,12 @@ def examples(nlp, *tags):
 @pytest.mark.parametrize(
     ("tags", "problem"),
     [
-        ([None, None], "has no annotation of entities"),
-        ([], "has no annotation of entities"),
+        ([None, None], "has no entity annotation"),
+        ([], "has no entity annotation"),
         (["O", None], "has no entity"),
         (
             ["B-disease", "B-gene", "O"],
-            "has entities of the types disease, gene alone, and the labels of the pipeline are person, place",
+            "only has entities of the types disease, gene; the labels of the pipeline are person, place",
         ),
         (["B-disease", "B-place"], None),
         ([None, "B-person"], None),
@@ -80,4 +80,4 @@ def test_training_warns_before_it_begins(tmp_path, annotated_docs):
     before, _, _ = result.output.partition("Training pipeline")
     assert "[C094]" in before
     said = " ".join(before.split())
-    assert "has no annotation of entities: every score will be 0, and no pipeline can be selected by it" in said
+    assert "has no entity annotation: every score will be 0, and no pipeline can be selected by it" in said

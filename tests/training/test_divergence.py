@@ -94,7 +94,7 @@ def test_a_loss_that_is_no_number_ends_training_in_one_sentence(config, tmp_path
     said = " ".join(result.output.split())
     assert "[C070] Training has diverged: at step 5 the loss term 'ner.nll' is nan" in said
     assert "encoder_rate" in said
-    assert f"model-last in {tmp_path}/out is that of step 3" in said
+    assert f"model-last in {tmp_path}/out is from step 3" in said
     assert are_finite(tmp_path / "out" / "model-best")
     assert are_finite(tmp_path / "out" / "model-last")
     assert [path.name for path in (tmp_path / "out" / "checkpoint").iterdir()] == ["4"]

@@ -73,7 +73,9 @@ def test_another_config_starts_from_the_beginning(change, stopped_crf, capsys):
     overrides, name = CHANGES[change]
     path, output = stopped_crf
     printed = begin(path, output, capsys, overrides=overrides)
-    assert f"Training starts from the beginning: not as for the checkpoint in {output}/checkpoint/7: {name}" in printed
+    assert (
+        f"Training starts from the beginning. Changed since the checkpoint in {output}/checkpoint/7: {name}" in printed
+    )
 
 
 def test_the_checkpoint_of_another_config_leaves_no_trace(stopped_crf, tmp_path):
@@ -107,7 +109,7 @@ def test_no_resume_starts_from_the_beginning(corpus, unbroken, stopped_crf):
 def test_the_command_says_that_it_goes_on(stopped_crf):
     path, output = stopped_crf
     result = CliRunner().invoke(app, ["train", str(path), "--output", str(output)])
-    assert "Training goes on after 7 steps" in result.output
+    assert "Training resumes after 7 steps" in result.output
 
 
 def flip(path):
@@ -157,7 +159,7 @@ def test_an_older_checkpoint_takes_the_place_of_a_damaged_one(corpus, unbroken, 
         f"[C021] The checkpoint {output}/checkpoint/7 is damaged and is passed over: optimizer.safetensors" in printed
     )
     assert "was not complete when training was stopped" in printed
-    assert f"Training goes on after 4 steps, from the checkpoint in {output}/checkpoint/4" in printed
+    assert f"Training resumes after 4 steps from the checkpoint in {output}/checkpoint/4" in printed
     assert different(found, unbroken(crf_config)) == []
 
 

@@ -64,5 +64,5 @@ def test_a_kill_at_any_place(corpus, tmp_path):
         assert process.exitcode == -signal.SIGKILL
         assert {folder.name for folder in (output / "checkpoint").iterdir()} == names
     result = CliRunner().invoke(app, ["train", str(path), "--output", str(output)])
-    assert "Training goes on after 13 steps" in result.output
+    assert "Training resumes after 13 steps" in result.output
     assert different(results(config, output), expected) == []
