@@ -1,1 +1,1 @@
-"""Domain-adaptive pre-training: select text, mask it, train the encoder on."""
+"""Domain-adaptive pre-training: continue the masked language modelling of an encoder on raw text."""

@@ -1,4 +1,4 @@
-"""The state of domain-adaptive pre-training: one step, one evaluation, on one process or on many."""
+"""The state of domain-adaptive pre-training: training steps and evaluations, on one or many processes."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -22,18 +22,18 @@ from .settings import DaptSettings, linear_rate
 class Adaptation:
     """An encoder in training.
 
-    Step s sees the blocks at places s * batch_size and on of the run's order; each process takes its part of them. The
-    loss is the mean over all masked tokens of the step, so that neither the number of processes nor `accumulate`
-    changes it.
+    Step s trains on blocks s * batch_size to (s + 1) * batch_size - 1 in the order of the run, divided among the
+    processes. The loss is the mean over all masked tokens of the step, so that it does not depend on the number of
+    processes or on `accumulate`.
 
-    accelerator (Accelerator): where it runs.
+    accelerator (Accelerator): devices and processes.
     model (MaskedLanguageModel): the encoder with its output layer.
-    blocks (Blocks): the text.
+    blocks (Blocks): the training text.
     order (BlockOrder): the order of the blocks.
-    collator (MaskCollator): puts masks in.
-    held_out (MaskedBlocks): held-out text, masked once for all.
-    settings (DaptSettings): settings.
-    head_steps (int): steps, before all others, in which the output layer alone is trained.
+    collator (MaskCollator): masks the blocks.
+    held_out (MaskedBlocks): the held-out text, with the same masks in every evaluation.
+    settings (DaptSettings): the settings of training.
+    head_steps (int): number of first steps that only train the output layer.
     train_embeddings (bool): whether word embeddings are trained.
     """
 
@@ -61,17 +61,17 @@ class Adaptation:
         self.train_embeddings = train_embeddings
         self.total_steps = head_steps + settings.max_steps
         self.step = 0
-        # Of the steps since the last row of the log.
+        # The sum of losses since the last row of the log.
         self.loss = torch.zeros((), device=accelerator.device)
         self.steps_in_loss = 0
-        # After which step the loss was first no finite number: kept on the device, as looking would wait for it.
+        # The first step with a loss that is not finite. It stays on the device: reading it would wait for the device.
         self.first_bad = torch.full((), -1, device=accelerator.device)
         self.wrapped: nn.Module = self.model
         self.optimizer: Any = None
 
     @property
     def is_head_phase(self) -> bool:
-        """Whether the next step trains the output layer alone."""
+        """Whether the next step only trains the output layer."""
         return self.step < self.head_steps
 
     @property
@@ -83,17 +83,17 @@ class Adaptation:
         return linear_rate(self.step - self.head_steps, settings.max_steps, settings.rate, settings.warmup)
 
     def start_phase(self) -> None:
-        """Begin to train what the next step trains, with a new optimizer."""
+        """Unfreeze the weights that the next step trains, and make a new optimizer."""
         self.model.train_parts(encoder=not self.is_head_phase, embeddings=self.train_embeddings)
         self.model.train()
         self.optimizer = make_optimizer(self.model, self.settings.weight_decay)
         if self.accelerator.num_processes > 1:
-            # What is trained is settled when the processes are joined.
+            # The set of trained weights is fixed when the model is wrapped for several processes.
             self.accelerator.free_memory()
             self.wrapped = self.accelerator.prepare_model(self.model)
 
     def batches(self) -> Iterator[List[MaskedBlocks]]:
-        """Yield what this process works through in each step that is left; the next one is made meanwhile."""
+        """Yield the batch of this process for each remaining step. The next batch is prepared in a thread."""
         with ThreadPoolExecutor(1) as pool:
             upcoming = pool.submit(self.batch, self.step)
             for step in range(self.step, self.total_steps):
@@ -103,22 +103,22 @@ class Adaptation:
                 yield batch
 
     def batch(self, step: int) -> List[MaskedBlocks]:
-        """Return this process's share of a step, in as many parts as `accumulate` says."""
+        """Return the blocks of this process for a step, as `accumulate` micro-batches."""
         size, parts = self.settings.batch_size, self.settings.accumulate
         bounds = np.linspace(0, size, self.accelerator.num_processes * parts + 1).astype(int)
         first = self.accelerator.process_index * parts
         microbatches = []
         for start, stop in zip(bounds[first : first + parts], bounds[first + 1 : first + parts + 1], strict=True):
-            place = step * size + int(start)
-            ids, starts = self.blocks.take(self.order.take(place, int(stop - start)))
-            microbatches.append(self.collator(ids, starts, place))
+            position = step * size + int(start)
+            ids, starts = self.blocks.take(self.order.take(position, int(stop - start)))
+            microbatches.append(self.collator(ids, starts, position))
         return microbatches
 
     def take_step(self, batch: List[MaskedBlocks]) -> None:
-        """Learn from a batch."""
+        """Update the model with a batch."""
         if self.optimizer is None or (self.head_steps and self.step == self.head_steps):
             self.start_phase()
-        # Nothing random has to be saved: each step begins anew.
+        # Each step sets its own random seed, so no random state has to be saved.
         key = (self.settings.seed, self.step, self.accelerator.process_index)
         torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
         for group in self.optimizer.param_groups:
@@ -128,7 +128,7 @@ class Adaptation:
         n_masked = torch.tensor(sum(len(microbatch.targets) for microbatch in batch), device=self.accelerator.device)
         if processes > 1:
             n_masked = self.accelerator.reduce(n_masked)
-        # Over processes gradients are averaged.
+        # Gradients are averaged over processes.
         factor = processes / n_masked.clamp(min=1)
         for number, microbatch in enumerate(batch, 1):
             is_last = number == len(batch)
@@ -145,9 +145,9 @@ class Adaptation:
         self.first_bad = torch.where(is_bad, self.step, self.first_bad)
 
     def mean_loss(self) -> float:
-        """Return the mean loss of the steps since the last call; each process has to call it.
+        """Return the mean loss of the steps since the last call. Every process has to call this method.
 
-        RAISES (Diverged): it is no finite number.
+        RAISES (Diverged): the loss is not finite.
         """
         loss = self.accelerator.reduce(self.loss, "mean").item() / max(1, self.steps_in_loss)
         self.loss.zero_()
@@ -158,29 +158,29 @@ class Adaptation:
         return loss
 
     def check_weights(self) -> None:
-        """Raise if the weights, the same in each process, cannot be gone on from.
+        """Check that all weights and optimizer moments are finite. They are the same in each process.
 
-        RAISES (Diverged): a weight or a moment of the optimizer is no finite number.
+        RAISES (Diverged): a weight or a moment of the optimizer is not finite.
         """
         for name, weight in self.model.named_parameters():
             for tensor in (weight, *self.optimizer.state.get(weight, {}).values()):
                 if not torch.isfinite(tensor).all():
-                    raise Diverged(self.step, f"the weight '{name}'", "no finite number")
+                    raise Diverged(self.step, f"the weight '{name}'", "not finite")
 
     @torch.no_grad()
     def evaluate(self) -> float:
-        """Return the mean loss on held-out text; each process has to call it.
+        """Return the mean loss on held-out text. Every process has to call this method.
 
-        RAISES (Diverged): it is no finite number.
+        RAISES (Diverged): the loss is not finite.
         """
         n_blocks = len(self.held_out.ids)
         processes, index = self.accelerator.num_processes, self.accelerator.process_index
         start, stop = n_blocks * index // processes, n_blocks * (index + 1) // processes
-        at_once = max(1, self.settings.batch_size // (processes * self.settings.accumulate))
+        chunk = max(1, self.settings.batch_size // (processes * self.settings.accumulate))
         total = torch.zeros((), device=self.accelerator.device)
         self.model.eval()
-        for first in range(start, stop, at_once):
-            blocks = self.held_out.rows(first, min(first + at_once, stop))
+        for first in range(start, stop, chunk):
+            blocks = self.held_out.rows(first, min(first + chunk, stop))
             if len(blocks.targets):
                 total += self._loss(self.model, blocks)
         self.model.train()
@@ -194,9 +194,9 @@ class Adaptation:
         return model(*(torch.from_numpy(array).to(self.accelerator.device, non_blocking=True) for array in arrays))
 
     def save(self) -> SavedState:
-        """Return what the next step depends on; each process has to call it.
+        """Return the state that the next step depends on. Every process has to call this method.
 
-        RAISES (Diverged): there is nothing to go on from.
+        RAISES (Diverged): a weight or a moment of the optimizer is not finite.
         """
         self.check_weights()
         weights: Dict[str, Tensor] = dict(self.model.named_parameters())
@@ -210,19 +210,19 @@ class Adaptation:
         return SavedState(self.step, numbers, weights, moments)
 
     def restore(self, saved: Optional[SavedState]) -> None:
-        """Go on from a saved state, or begin; each process has to call it.
+        """Restore a saved state, or start at step 0. Every process has to call this method.
 
-        saved (Optional[SavedState]): the state if there is one, on the main process; the others get it from there.
+        saved (Optional[SavedState]): the saved state, on the main process only. It is sent to the other processes.
         """
         numbers = saved.numbers if saved else {"loss": 0.0, "steps_in_loss": 0}
-        place = torch.tensor([saved.step if saved else 0, numbers["steps_in_loss"]], device=self.accelerator.device)
-        self.step, self.steps_in_loss = broadcast(place).tolist()
+        position = torch.tensor([saved.step if saved else 0, numbers["steps_in_loss"]], device=self.accelerator.device)
+        self.step, self.steps_in_loss = broadcast(position).tolist()
         self.loss = broadcast(self.loss.fill_(numbers["loss"]))
         if saved:
             with torch.no_grad():
                 for name, weight in self.model.named_parameters():
                     weight.copy_(saved.weights[name])
-        # The weights go to the other processes when these are joined.
+        # Wrapping the model sends the weights to the other processes.
         self.start_phase()
         if self.step in (0, self.head_steps):
             return
@@ -242,7 +242,7 @@ class Adaptation:
 
 
 def make_optimizer(model: nn.Module, weight_decay: float) -> torch.optim.AdamW:
-    """Make AdamW for the weights that are trained; biases and norms do not decay."""
+    """Make an AdamW optimizer for the trained weights. Biases and norms have no weight decay."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [parameter for parameter in trained if parameter.dim() > 1], "weight_decay": weight_decay},

@@ -1,7 +1,7 @@
-"""Text as packed blocks of token ids: no padding, no cut but at the end of a block, memory bounded by a batch of lines.
+"""Text as packed blocks of token ids, without padding. Memory is bounded by a batch of lines.
 
-The tokens of all lines are one stream on disk, with a separator after each line. A block is as many of them as fit
-between the tokens that the tokenizer begins and ends a text with ([CLS] and [SEP] of BERT).
+The tokens of all lines form one stream on disk, with a separator after each line. The stream is cut into blocks. Each
+block starts and ends with the tokenizer's special tokens ([CLS] and [SEP] of BERT).
 """
 
 import hashlib
@@ -24,24 +24,24 @@ from ..training.checkpoint import new_folder
 from .masking import Bools, Ints
 
 IDS, STARTS, MANIFEST = "ids.bin", "starts.bin", "stream.json"
-# Lines and characters tokenized in one call. Larger calls use more cores; a tokenizer takes 250 bytes a character.
+# Lines and characters per tokenizer call. Larger calls use more cores, and about 250 bytes of memory per character.
 LINES_AT_ONCE = 1000
 CHARACTERS_AT_ONCE = 1_000_000
-# Characters of a line; a longer one is cut at blanks, since one line cannot be shared among calls.
+# Maximum characters in a line. Longer lines are cut at blanks, since a line has to fit into one call.
 LONGEST_LINE = 100_000
 
-C423 = "[C423] {paths}: no text in it. A corpus has a sentence or a paragraph a line."
+C423 = "[C423] {paths}: no text in it. Expected one sentence or paragraph per line."
 
 
 @dataclass(frozen=True)
 class Stream:
     """The tokens of a text on disk.
 
-    folder (Path): the folder with the token ids and, for each, whether it begins a word.
-    dtype (str): type of the ids in the file.
-    lines (int): lines.
-    tokens (int): tokens, separators included.
-    digest (str): SHA-256 of what they were made from.
+    folder (Path): the folder with the token ids and the word-start flags.
+    dtype (str): integer type of the ids in the file.
+    lines (int): number of lines.
+    tokens (int): number of tokens, separators included.
+    digest (str): SHA-256 of the texts, the tokenizer and the range of lines.
     """
 
     folder: Path
@@ -52,11 +52,11 @@ class Stream:
 
 
 class Blocks:
-    """Blocks of equal size out of a stream. What is left at its end and fills no block is not used.
+    """Blocks of equal size from a stream. Tokens at its end that do not fill a block are not used.
 
     stream (Stream): the tokens.
-    tokenizer (PreTrainedTokenizerBase): the tokenizer that made them.
-    size (int): tokens of a block, special ones included.
+    tokenizer (PreTrainedTokenizerBase): the tokenizer of the stream.
+    size (int): tokens per block, special tokens included.
     """
 
     def __init__(self, stream: Stream, tokenizer: PreTrainedTokenizerBase, size: int) -> None:
@@ -76,10 +76,10 @@ class Blocks:
         return len(self.ids)
 
     def take(self, numbers: Ints) -> Tuple[Ints, Bools]:
-        """Return some blocks.
+        """Return blocks by number.
 
-        numbers (Ints): their numbers, shape (n_blocks,).
-        RETURNS (Tuple[Ints, Bools]): token ids, and whether each begins a word, shape (n_blocks, size).
+        numbers (Ints): the block numbers, shape (n_blocks,).
+        RETURNS (Tuple[Ints, Bools]): token ids and word-start flags, shape (n_blocks, size).
         """
         ids = np.empty((len(numbers), self.size), dtype=np.int64)
         starts = np.ones(ids.shape, dtype=bool)
@@ -92,10 +92,10 @@ class Blocks:
 
 
 class BlockOrder:
-    """The order in which a run sees its blocks: all of them in a random order, then all again in another.
+    """The order of the blocks in a run: a new random permutation of all blocks for each pass.
 
     n_blocks (int): number of blocks.
-    seed (int): seed of the orders.
+    seed (int): random seed of the permutations.
     """
 
     def __init__(self, n_blocks: int, seed: int) -> None:
@@ -104,10 +104,10 @@ class BlockOrder:
         self.passes: Dict[int, Ints] = {}
 
     def take(self, start: int, count: int) -> Ints:
-        """Return the numbers of the blocks that come at some places of the run.
+        """Return the block numbers at consecutive positions of the run.
 
-        start (int): the first place, from 0.
-        count (int): how many.
+        start (int): the first position, from 0.
+        count (int): number of positions.
         """
         places = np.arange(start, start + count)
         of_pass, place = places // self.n_blocks, places % self.n_blocks
@@ -125,7 +125,7 @@ class BlockOrder:
 
 
 def find_ends(tokenizer: PreTrainedTokenizerBase) -> Tuple[List[int], List[int]]:
-    """Return the special tokens that a tokenizer puts before a text and after it."""
+    """Return the special tokens that a tokenizer adds before and after a text."""
     encoding = tokenizer("a", return_special_tokens_mask=True)
     ids, special = encoding["input_ids"], encoding["special_tokens_mask"]
     first = special.index(0)
@@ -141,15 +141,15 @@ def write_stream(
     range_of_lines: Tuple[float, float] = (0.0, 1.0),
     progress: bool = False,
 ) -> Stream:
-    """Tokenise texts into a folder; what is there already, of the same texts and tokenizer, is used as it is.
+    """Tokenize texts into a folder. An existing stream of the same texts and tokenizer is reused.
 
-    texts (Sequence[Path]): text files, plain or gzipped, a sentence or a paragraph a line. A line of more than 100,000
-        characters is taken as several, cut at blanks.
+    texts (Sequence[Path]): text files (plain or .gz), one sentence or paragraph per line. Lines of more than 100,000
+        characters are cut at blanks.
     tokenizer (PreTrainedTokenizerBase): a fast tokenizer.
-    folder (Path): the folder, complete or not at all.
-    range_of_lines (Tuple[float, float]): takes the lines with a `line_place` from the first number to below the second.
-    progress (bool): show how far it is, on a terminal.
-    RAISES (CrossnerError): a file cannot be read, or there is no text in them.
+    folder (Path): the output folder, written completely or not at all.
+    range_of_lines (Tuple[float, float]): use lines whose `line_place` is in this half-open interval.
+    progress (bool): show a progress bar on a terminal.
+    RAISES (CrossnerError): a file cannot be read, or the files contain no text.
     """
     sources = [*(text_digest(path) for path in texts), *map(str, range_of_lines), tokenizer_digest(tokenizer)]
     source = hashlib.sha256(" ".join(sources).encode()).hexdigest()
@@ -160,7 +160,7 @@ def write_stream(
     n_read = n_lines = n_tokens = 0
     with new_folder(folder) as temporary:
         with (temporary / IDS).open("wb") as ids_file, (temporary / STARTS).open("wb") as starts_file:
-            lines = iter(tqdm(_lines(texts), desc="tokenise", unit=" lines", disable=None if progress else True))
+            lines = iter(tqdm(_lines(texts), desc="tokenize", unit=" lines", disable=None if progress else True))
             for batch in _batches(lines):
                 n_read += len(batch)
                 if range_of_lines != (0.0, 1.0):
@@ -178,23 +178,23 @@ def write_stream(
 
 
 def read_stream(folder: Path) -> Stream:
-    """Return the tokens that `write_stream` has left in a folder."""
+    """Return the stream that `write_stream` wrote to a folder."""
     manifest = srsly.read_json(folder / MANIFEST)
     return Stream(folder, manifest["dtype"], manifest["lines"], manifest["tokens"], manifest["source"])
 
 
 def tokenize(lines: Sequence[str], tokenizer: PreTrainedTokenizerBase, separator: Optional[int]) -> Tuple[Ints, Bools]:
-    """Tokenise lines into one sequence, with a separator after each if there is one.
+    """Tokenize lines into one sequence, with a separator after each line if there is a separator.
 
-    RETURNS (Tuple[Ints, Bools]): token ids, and whether each begins a word, shape (n_tokens,).
+    RETURNS (Tuple[Ints, Bools]): token ids and word-start flags, shape (n_tokens,).
     """
     if not lines:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=bool)
-    # Not for the encoder: a line longer than it takes is no fault.
+    # `verbose=False`: no warning about lines that are longer than the encoder's maximum.
     encodings = tokenizer(list(lines), add_special_tokens=False, verbose=False).encodings
     end = -1 if separator is None else separator
     ids = np.array([number for encoding in encodings for number in (*encoding.ids, end)], dtype=np.int64)
-    # No word has the number -1.
+    # -1 is not a word number.
     words = np.array([word for encoding in encodings for word in (*encoding.word_ids, -1)], dtype=np.int64)
     starts = np.ones(len(ids), dtype=bool)
     starts[1:] = words[1:] != words[:-1]
@@ -202,10 +202,10 @@ def tokenize(lines: Sequence[str], tokenizer: PreTrainedTokenizerBase, separator
 
 
 def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Return the SHA-256 of what a fast tokenizer does with text."""
+    """Return the SHA-256 of the configuration of a fast tokenizer."""
     assert isinstance(tokenizer, PreTrainedTokenizerFast)
     content = json.loads(tokenizer.backend_tokenizer.to_str())
-    # Each call sets them anew.
+    # Every call sets these two.
     content.update(truncation=None, padding=None)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -217,7 +217,7 @@ def _lines(texts: Sequence[Path]) -> Iterator[str]:
 
 
 def _pieces(line: str) -> Iterator[str]:
-    """Yield a line, in pieces if it is too long; nothing of an empty one."""
+    """Yield a line, cut into pieces if it is too long; nothing if it is empty."""
     start = 0
     while start < len(line):
         end = start + LONGEST_LINE
@@ -231,7 +231,7 @@ def _pieces(line: str) -> Iterator[str]:
 
 
 def _batches(lines: Iterable[str]) -> Iterator[List[str]]:
-    """Yield lines as many as are tokenized at once."""
+    """Yield batches of lines for the tokenizer."""
     batch: List[str] = []
     size = 0
     for line in lines:

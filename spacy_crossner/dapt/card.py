@@ -1,4 +1,4 @@
-"""The model card of an adapted encoder: what it was, what text it saw, with which settings, how it did."""
+"""The model card of an adapted encoder: original encoder, corpus, settings and held-out loss."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -24,32 +24,32 @@ def make_card(
 ) -> str:
     """Return the card in Markdown.
 
-    encoder (str): the encoder before.
-    texts (Sequence[Path]): the corpus; statistics that `select` has left beside a file go in.
-    counts (Dict[str, int]): sizes of the corpus by what is counted.
-    masking (Masking): what was masked.
-    settings (DaptSettings): how it was trained.
-    held_out (Sequence[Tuple[int, float]]): steps taken and mean loss on held-out text, in this order.
+    encoder (str): the original encoder.
+    texts (Sequence[Path]): the corpus. Statistics of `select` next to a file are included.
+    counts (Dict[str, int]): sizes of the corpus by name.
+    masking (Masking): the masking settings.
+    settings (DaptSettings): the training settings.
+    held_out (Sequence[Tuple[int, float]]): number of steps and mean held-out loss of each evaluation.
     """
-    # A folder's place on the machine where it was made says nothing elsewhere.
+    # Use the folder's name only: its path has no meaning on another machine.
     base = Path(encoder).name if Path(encoder).exists() else encoder
     lines = ["---", "library_name: transformers", "tags:", "- fill-mask", "- domain-adaptation", "---"]
     lines += [f"# {base}, adapted", ""]
     lines += [
-        f"The encoder `{base}` after continued masked language modelling on text of a domain (domain-adaptive",
-        f"pre-training), with {masking.level}-level masking. Load it as any encoder, `AutoModel.from_pretrained`, or",
-        "give its folder to a training config: `--paths.encoder`. The output layer is in `mlm/`, for training on.",
+        f"The encoder `{base}` after continued masked language modelling on domain text (domain-adaptive",
+        f"pre-training), with {masking.level}-level masking. Load it with `AutoModel.from_pretrained`, or pass",
+        "its folder to a training config: `--paths.encoder`. `mlm/` contains the output layer for further training.",
         "",
         "## Corpus",
         "",
-        *_table(("what", "number"), [(what, f"{count:,}") for what, count in counts.items()]),
+        *_table(("size", "number"), [(name, f"{count:,}") for name, count in counts.items()]),
     ]
     for path in texts:
         statistics = read_statistics(path)
         if statistics:
-            lines += ["", f"`{path.name}`, as it was selected:", "", *_table(("what", "value"), statistics)]
+            lines += ["", f"Selection of `{path.name}`:", "", *_table(("statistic", "value"), statistics)]
     rows = [(step, f"{loss:.4f}", f"{perplexity(loss):.2f}") for step, loss in held_out]
-    lines += ["", "## Held-out text", "", "Single tokens are masked, the same ones each time.", ""]
+    lines += ["", "## Held-out text", "", "Single tokens are masked. All evaluations use the same masks.", ""]
     lines += _table(("steps", "loss", "perplexity"), rows)
     values = [*_flat(asdict(masking), "masking"), *_flat(asdict(settings), "training")]
     lines += ["", "## Settings", "", *_table(("setting", "value"), values)]
@@ -57,7 +57,7 @@ def make_card(
 
 
 def read_statistics(text: Path) -> List[Row]:
-    """Return what the JSON beside a text says of it, by dotted name; nothing where there is none."""
+    """Return the statistics in the JSON file next to a text, by dotted name; empty without such a file."""
     try:
         statistics = srsly.read_json(text.with_name(f"{text.name}.json"))
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""Checkpoints of domain-adaptive pre-training, laid out as those of `training/checkpoint.py`.
+"""Checkpoints of domain-adaptive pre-training, in the format of `training/checkpoint.py`.
 
-All that is random in a step is drawn from the seed and the step's number. So the step is the place in the data, in the
-schedule and in every random sequence at once; what remains to be kept are the weights and the optimizer's moments.
+All random numbers of a step depend on the seed and the step number only. So a checkpoint needs the step number, the
+weights and the optimizer's moments, but no random states and no position in the data.
 """
 
 import shutil
@@ -20,20 +20,20 @@ from ..training.state import OPTIMIZER, STATE, WEIGHTS
 from .masking import Masking
 from .settings import DaptSettings
 
-# One may turn out to be damaged.
+# Number of checkpoints to keep, in case the last one is damaged.
 KEPT = 2
-# How often something is written makes no difference to the weights.
+# Settings without effect on the weights. The actual precision has its own entry.
 NOT_IN_FINGERPRINT = ("save_every", "eval_every", "log_every", "precision")
 
 
 @dataclass
 class SavedState:
-    """What the next step depends on.
+    """The state that the next step depends on.
 
-    step (int): steps taken.
+    step (int): number of steps taken.
     numbers (Dict[str, Any]): the running loss of the log.
     weights (Dict[str, Tensor]): weights by name.
-    moments (Dict[str, Tensor]): the optimizer's tensors by name of weight and tensor, `name/exp_avg`.
+    moments (Dict[str, Tensor]): the optimizer's tensors by weight and field, such as `name/exp_avg`.
     """
 
     step: int
@@ -43,10 +43,10 @@ class SavedState:
 
 
 class DaptCheckpoints:
-    """The checkpoints of a run: the last two, so that one is left if the last is damaged.
+    """The checkpoints of a run. The last two are kept, in case the last one is damaged.
 
-    folder (Path): their folder.
-    fingerprint (Fingerprint): what the run depends on, by name.
+    folder (Path): the folder of the checkpoints.
+    fingerprint (Fingerprint): the inputs of the run.
     """
 
     def __init__(self, folder: Path, fingerprint: Fingerprint) -> None:
@@ -54,7 +54,7 @@ class DaptCheckpoints:
         self.checkpoints = Checkpoints(folder, fingerprint)
 
     def write(self, state: SavedState) -> None:
-        """Write a checkpoint, then remove the older ones but the last two."""
+        """Write a checkpoint, then remove all but the last two."""
         with new_folder(self.folder / str(state.step)) as new:
             save_file({name: _copy(tensor) for name, tensor in state.weights.items()}, new / WEIGHTS)
             save_file({name: _copy(tensor) for name, tensor in state.moments.items()}, new / OPTIMIZER)
@@ -62,14 +62,14 @@ class DaptCheckpoints:
             files = {name: file_digest(new / name) for name in (WEIGHTS, OPTIMIZER, STATE)}
             srsly.write_json(new / MANIFEST, {"fingerprint": self.checkpoints.fingerprint, "files": files})
         steps = sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
-        # A later one is damaged, or the run would have resumed from it.
+        # Checkpoints of later steps are damaged: otherwise the run would have resumed from them.
         keep = [str(step) for step in steps if step <= state.step][-KEPT:]
         for path in self.folder.iterdir():
             if path.name not in keep:
                 shutil.rmtree(path)
 
     def read(self) -> Optional[SavedState]:
-        """Return the last whole checkpoint of this run; None, with a line that says why, if it is of another."""
+        """Return the last complete checkpoint of this run. If there is none, print the reason and return None."""
         path = self.checkpoints.find()
         if path is None:
             return None
@@ -91,14 +91,14 @@ def dapt_fingerprint(
     device: torch.device,
     processes: int,
 ) -> Fingerprint:
-    """Return all that the weights in the end depend on, by name.
+    """Return the fingerprint of a run: everything that the final weights depend on.
 
     encoder (str): see `find_encoder`.
     texts (Sequence[Path]): the texts to train on.
-    held_out_text (Optional[Path]): the text to evaluate on; None for a share of the others.
-    masking (Masking): what is masked.
-    settings (DaptSettings): how it is trained.
-    device (torch.device): what it is trained on; which of several GPUs makes no difference.
+    held_out_text (Optional[Path]): the text to evaluate on; None to hold out lines of the training texts.
+    masking (Masking): the masking settings.
+    settings (DaptSettings): the training settings.
+    device (torch.device): the training device. Only its type counts, not the number of the GPU.
     processes (int): number of processes.
     RAISES (CrossnerError): a text cannot be read.
     """

@@ -1,4 +1,4 @@
-"""The corpus of an adaptation: blocks to train on, and blocks to evaluate on."""
+"""The corpus of an adaptation: training blocks and held-out blocks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,22 +12,22 @@ from ..errors import CrossnerError
 from .blocks import Blocks, Stream, read_stream, write_stream
 from .masking import Bools, Ints
 
-# Blocks to evaluate on. More take longer and tell losses apart no better.
+# Maximum number of held-out blocks. More blocks take longer without a more precise loss.
 MOST_HELD_OUT = 512
 
 C424 = (
-    "[C424] {paths}: {tokens} tokens to train on, in {lines} line(s), fill no block of {size}. Give more text, or a "
+    "[C424] {paths}: {tokens} training tokens in {lines} line(s) do not fill a block of {size}. Give more text or a "
     "smaller block size."
 )
 C432 = (
-    "[C432] {paths}: what can be held out of {lines} line(s) fills no block of {size}. Give more text, in more lines, "
-    "a smaller block size, or a text to look at instead (--held-out-text)."
+    "[C432] {paths}: the lines held out of {lines} line(s) do not fill a block of {size}. Give more lines of text, "
+    "a smaller block size, or a text to evaluate on (--held-out-text)."
 )
 
 
 @dataclass(frozen=True)
 class DaptCorpus:
-    """Blocks to train on, and blocks to evaluate on.
+    """Training blocks and held-out blocks.
 
     train_stream (Stream): the tokens to train on.
     held_out_stream (Stream): the tokens to evaluate on.
@@ -42,19 +42,19 @@ class DaptCorpus:
 
     @property
     def counts(self) -> Dict[str, int]:
-        """Sizes, by what is counted."""
+        """Sizes of the corpus by name."""
         used = len(self.train) * self.train.width
         return {
             "lines to train on": self.train_stream.lines,
             "tokens to train on": self.train_stream.tokens,
-            "of these, at the end, in no block": self.train_stream.tokens - used,
+            "unused tokens at the end": self.train_stream.tokens - used,
             "blocks to train on": len(self.train),
             "lines held out": self.held_out_stream.lines,
-            "blocks looked at": min(len(self.held_out), MOST_HELD_OUT),
+            "held-out blocks": min(len(self.held_out), MOST_HELD_OUT),
         }
 
     def take_held_out(self) -> Tuple[Ints, Bools]:
-        """Return the blocks to evaluate on, see `Blocks.take`; of many, some from all parts of the text."""
+        """Return the held-out blocks, see `Blocks.take`. If there are too many, return an evenly spaced sample."""
         n_blocks = len(self.held_out)
         return self.held_out.take(np.linspace(0, n_blocks - 1, min(n_blocks, MOST_HELD_OUT)).astype(np.int64))
 
@@ -69,16 +69,16 @@ def open_corpus(
     size: int,
     share: float,
 ) -> DaptCorpus:
-    """Tokenise texts, hold out a share of their lines unless there is a held-out text, and cut both into blocks.
+    """Tokenize texts, hold out a fraction of their lines unless there is a held-out text, and cut both into blocks.
 
-    accelerator (Accelerator): the processes, each of which has to call it.
-    texts (Sequence[Path]): the texts.
+    accelerator (Accelerator): the processes. Each process has to call this function.
+    texts (Sequence[Path]): the training texts.
     held_out_text (Optional[Path]): the text to evaluate on.
     tokenizer (PreTrainedTokenizerBase): the tokenizer.
-    folder (Path): where tokens are kept.
-    size (int): tokens of a block.
-    share (float): the share to hold out, by `line_place`; doubled, up to a half, until it fills a block.
-    RAISES (CrossnerError): a text cannot be read, or is too short.
+    folder (Path): the folder for the tokens.
+    size (int): tokens per block.
+    share (float): fraction of the lines to hold out, by `line_place`. It is doubled, up to 0.5, until it fills a block.
+    RAISES (CrossnerError): a text cannot be read or is too short.
     """
     paths = ", ".join(map(str, texts))
     if held_out_text:
@@ -110,7 +110,7 @@ def open_stream(
     folder: Path,
     range_of_lines: Tuple[float, float],
 ) -> Stream:
-    """Tokenise texts on the main process; on other hosts, too, where they do not see its folder."""
+    """Tokenize texts on the main process, and on other hosts that do not share its folder."""
     if accelerator.is_main_process:
         write_stream(texts, tokenizer, folder, range_of_lines=range_of_lines, progress=True)
     accelerator.wait_for_everyone()

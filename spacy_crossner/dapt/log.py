@@ -1,4 +1,4 @@
-"""The log of an adaptation: losses over tokens, a JSON object a line; a resumed run appends to it."""
+"""The log of an adaptation: losses over tokens as JSON lines. A resumed run appends to it."""
 
 import math
 import os
@@ -9,10 +9,10 @@ import srsly
 
 
 class LossLog:
-    """A file of rows, each with a `step`.
+    """A log file of rows, each with a `step`.
 
     path (Path): the file.
-    is_written (bool): write it; otherwise rows are kept in memory only, as in all processes but the main one.
+    is_written (bool): write the file. If False, rows are only kept in memory, as in all processes but the main one.
     """
 
     def __init__(self, path: Path, is_written: bool = True) -> None:
@@ -21,13 +21,13 @@ class LossLog:
         self.rows: List[Dict[str, Any]] = []
 
     def start(self, step: int) -> None:
-        """Keep what was written up to a step, 0 for none of it, and go on from there."""
+        """Drop the rows after a step and continue the log from there. Step 0 drops all rows."""
         self.rows = []
         if not self.is_written:
             return
         if step and self.path.is_file():
             lines = self.path.read_text(encoding="utf8").splitlines()
-            # The last one may have been cut off by a kill; it is of a later step.
+            # The last line may be cut off by a kill. It belongs to a later step.
             rows = map(_parse, lines)
             self.rows = [row for row in rows if row and row["step"] <= step]
         temporary = self.path.with_name(f".{self.path.name}.tmp")
@@ -43,12 +43,12 @@ class LossLog:
 
     @property
     def held_out(self) -> List[Tuple[int, float]]:
-        """Steps taken and mean loss on held-out text, in this order."""
+        """The number of steps and the mean held-out loss of each evaluation."""
         return [(row["step"], row["held_out_loss"]) for row in self.rows if "held_out_loss" in row]
 
 
 def perplexity(loss: float) -> float:
-    """Return e to the power of a mean loss, as far as a float goes."""
+    """Return e to the power of a mean loss, limited to the range of a float."""
     return math.exp(min(loss, 700.0))
 
 

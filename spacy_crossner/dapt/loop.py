@@ -1,4 +1,4 @@
-"""The steps of an adaptation, with evaluations, the log and checkpoints between them."""
+"""The training loop of an adaptation, with evaluations, log and checkpoints."""
 
 from timeit import default_timer as timer
 
@@ -11,9 +11,9 @@ from .log import LossLog, perplexity
 
 
 def start_or_resume(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: LossLog, *, resume: bool) -> int:
-    """Resume from the last checkpoint of this run, if there is one and `resume` is set; otherwise start at step 0.
+    """Resume from the last checkpoint of this run if there is one and `resume` is set. Otherwise start at step 0.
 
-    RETURNS (int): the step of the checkpoint, 0 without one.
+    RETURNS (int): the step of the checkpoint; 0 without a checkpoint.
     """
     is_main = adaptation.accelerator.is_main_process
     saved = checkpoints.read() if resume and is_main else None
@@ -27,9 +27,9 @@ def start_or_resume(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: L
 
 
 def run_steps(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: LossLog) -> float:
-    """Take the remaining steps, and evaluate on held-out text, write the log and save checkpoints between them.
+    """Take the remaining steps, with evaluations on held-out text, log rows and checkpoints in between.
 
-    RETURNS (float): seconds that the steps took.
+    RETURNS (float): seconds of the training steps.
     """
     settings, is_main = adaptation.settings, adaptation.accelerator.is_main_process
     tokens_of_step = settings.batch_size * settings.block_size
@@ -45,7 +45,7 @@ def run_steps(adaptation: Adaptation, checkpoints: DaptCheckpoints, log: LossLog
     if first == 0:
         evaluate()
     since = timer()
-    # None: on a terminal only.
+    # `disable=None` shows the bar on a terminal only.
     with tqdm(initial=first, total=total, desc="adapt", unit=" steps", disable=None if is_main else True) as bar:
         for batch in adaptation.batches():
             rate, phase = adaptation.rate, "head" if adaptation.is_head_phase else "all"

@@ -1,7 +1,7 @@
-"""Masking for masked language models: single tokens as in BERT, or spans as in CrossNER, on whole words if asked.
+"""Masking for masked language models: single tokens as in BERT or spans as in CrossNER, optionally whole words.
 
-All of it is array work over a batch of blocks; what is drawn for a block depends on the seed and on the block's number
-in the run alone, so that any share of the run, in any process, is masked alike.
+All operations are vectorized over a batch of blocks. The random numbers of a block only depend on the seed and the
+block's number in the run. So masks do not depend on the batch size or the number of processes.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ..errors import CrossnerError
 LEVELS = ("token", "span")
 
 C420 = "[C420] Masking with {setting} = {value}: expected {expected}."
-C421 = "[C421] The encoder '{name}' cannot be trained with masks: its tokenizer has no {what}."
+C421 = "[C421] The encoder '{name}' cannot be used for masked language modelling: its tokenizer has no {what}."
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -25,15 +25,15 @@ Key = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Masking:
-    """What is masked, and by what.
+    """The masking settings.
 
-    level (str): "token", or "span": drawn alike, then `join_isolated`.
-    select_fraction (float): fraction of the tokens selected for prediction; special tokens and padding are not counted
-        and never selected.
+    level (str): "token", or "span": as "token", followed by `join_isolated`.
+    select_fraction (float): fraction of the tokens selected for prediction. Special tokens and padding do not count and
+        are never selected.
     mask_fraction (float): fraction of the selected tokens replaced by the mask token.
-    random_fraction (float): fraction of the selected tokens replaced by a random token; the rest stays as it is.
-    whole_words (bool): draw words, and join isolated words: a word's pieces are masked together.
-    RAISES (CrossnerError): a setting makes no sense.
+    random_fraction (float): fraction of the selected tokens replaced by a random token. Other selected tokens stay.
+    whole_words (bool): whole-word masking: select and join words, and mask all pieces of a word.
+    RAISES (CrossnerError): a setting is out of range.
     """
 
     level: str = "span"
@@ -52,7 +52,7 @@ class Masking:
             )
         fractions = (self.mask_fraction, self.random_fraction)
         if min(fractions) < 0 or sum(fractions) > 1 + 1e-9:
-            expected = "0 or more, and together 1 or less"
+            expected = "0 or more, with a sum of 1 or less"
             raise CrossnerError(
                 C420.format(setting="mask_fraction, random_fraction", value=fractions, expected=expected)
             )
@@ -60,11 +60,11 @@ class Masking:
 
 @dataclass(frozen=True)
 class MaskedBlocks:
-    """Blocks with masks, and what was there.
+    """Masked blocks and the token ids to predict.
 
-    ids (Ints): token ids with the masks in them, shape (n_blocks, size).
-    positions (Ints): where to predict, as indices into the flattened blocks, in ascending order, shape (n_masked,).
-    targets (Ints): the token ids that were there, shape (n_masked,).
+    ids (Ints): token ids after masking, shape (n_blocks, size).
+    positions (Ints): selected positions as ascending indices into the flattened blocks, shape (n_masked,).
+    targets (Ints): the original token ids at these positions, shape (n_masked,).
     """
 
     ids: Ints
@@ -72,22 +72,22 @@ class MaskedBlocks:
     targets: Ints
 
     def rows(self, start: int, stop: int) -> "MaskedBlocks":
-        """Return some of the blocks, from one to before another."""
+        """Return the blocks from `start` to `stop` (exclusive)."""
         size = self.ids.shape[1]
         first, last = np.searchsorted(self.positions, (start * size, stop * size))
         return MaskedBlocks(self.ids[start:stop], self.positions[first:last] - start * size, self.targets[first:last])
 
 
 class MaskCollator:
-    """Puts masks into blocks of token ids.
+    """Masks blocks of token ids.
 
-    Special tokens, padding and the unknown token among them, are never masked, and none is put in at random.
+    Special tokens, such as padding and the unknown token, are never masked and never used as random replacement.
 
-    masking (Masking): what is masked.
+    masking (Masking): the masking settings.
     mask_id (int): id of the mask token.
     special_ids (Sequence[int]): ids of all special tokens.
     vocab_size (int): number of token ids.
-    seed (int): seed of all draws.
+    seed (int): random seed.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class MaskCollator:
     ) -> "MaskCollator":
         """Make a collator for the tokens of a tokenizer.
 
-        name (str): the encoder's name, for the error.
+        name (str): the encoder's name, for the error message.
         RAISES (CrossnerError): the tokenizer has no mask token.
         """
         if tokenizer.mask_token_id is None:
@@ -123,9 +123,9 @@ class MaskCollator:
         """Mask consecutive blocks of a run.
 
         ids (Ints): token ids, shape (n_blocks, size).
-        starts (Bools): whether a token begins a word, same shape; looked at for whole words only.
+        starts (Bools): whether a token begins a word, same shape. Only used for whole words.
         number (int): the first block's number in the run, from 0.
-        RETURNS (MaskedBlocks): the blocks with masks in them; the ids given stay as they are.
+        RETURNS (MaskedBlocks): the masked blocks. The given ids are not changed.
         """
         draws = draw_uniform(self.key, number, ids.shape)
         maskable = ~self.is_special[ids]
@@ -147,25 +147,25 @@ class MaskCollator:
         return join_isolated(masked, maskable) if self.masking.level == "span" else masked
 
     def _replace(self, targets: Ints, draws: NDArray[np.float64]) -> Ints:
-        """Return what stands for the tokens: the mask, a random token, or the token itself."""
+        """Return the replacement of each token: the mask token, a random token, or the token itself."""
         below_mask, width = self.masking.mask_fraction, self.masking.random_fraction
         is_random = (draws >= below_mask) & (draws < below_mask + width)
         replaced = np.where(draws < below_mask, self.mask_id, targets)
-        # What is left of the draw within its interval is uniform again.
+        # The position of the draw within its interval is uniform again.
         choice = ((draws[is_random] - below_mask) / max(width, 1e-12) * len(self.plain_ids)).astype(np.int64)
         replaced[is_random] = self.plain_ids[np.minimum(choice, len(self.plain_ids) - 1)]
         return replaced
 
 
 def draw_uniform(key: Key, number: int, shape: Tuple[int, int]) -> NDArray[np.float64]:
-    """Draw two numbers in [0, 1) for each token of consecutive blocks.
+    """Draw two random numbers in [0, 1) for each token of consecutive blocks.
 
-    key (Key): the run's two words of key.
-    number (int): the first block's number; the draws of block k are the same wherever a batch begins.
-    shape (Tuple[int, int]): blocks, and tokens in each.
+    key (Key): the key of the run's random generator, shape (2,).
+    number (int): number of the first block. The draws of a block do not depend on the batch that contains it.
+    shape (Tuple[int, int]): number of blocks and tokens per block.
     RETURNS (NDArray[np.float64]): shape (2, n_blocks, size).
     """
-    # The generator gives four numbers at each count, so that a block takes a whole number of counts.
+    # Philox makes four numbers per counter value. Each block uses a whole number of counter values.
     counts = -(-2 * shape[1] // 4)
     generator = np.random.Generator(np.random.Philox(key=key).advance(number * counts))
     draws = generator.random((shape[0], 4 * counts))
@@ -173,23 +173,22 @@ def draw_uniform(key: Key, number: int, shape: Tuple[int, int]) -> NDArray[np.fl
 
 
 def join_isolated(masked: Bools, maskable: Bools) -> Bools:
-    """Move each isolated masked index next to another masked one (CrossNER, "Span-level Pre-training").
+    """Move each isolated masked index next to another masked index (CrossNER, "Span-level Pre-training").
 
-    An index is isolated if neither neighbour is masked; two or more masked side by side are a run, and stay masked.
-    Each row by itself:
+    An index is isolated if neither neighbour is masked. Two or more adjacent masked indices are a run and stay masked.
+    Rows are processed independently:
 
-    1. The isolated indices are paired from left to right. Of a pair (a, b), a moves to b - 1; if that may not be
-       masked, a moves to b + 1; if that neither, b moves to a + 1; if that neither, both stay.
-    2. One that is left over moves to the nearest index that may be masked, is not, and stands beside a run, one made
-       in step 1 included; of two as near, to that on the left. It stays if it stands beside a masked index by now, or
-       where no such index is.
+    1. The isolated indices are paired from left to right. In a pair (a, b), a moves to b - 1 if that index is maskable,
+       otherwise to b + 1. If neither is maskable, b moves to a + 1. If that is not maskable either, both stay.
+    2. A last isolated index without partner moves to the nearest unmasked, maskable index next to a run. Runs from
+       step 1 count, and ties go to the left. It stays if it now has a masked neighbour or if there is no such index.
 
-    The targets of step 1 differ and were not masked: nothing isolated has a masked neighbour, b - 1 and a + 1 lie
-    within the pair, and b + 1 lies before the next pair.
+    The targets of step 1 are distinct and were not masked: isolated indices have no masked neighbour, b - 1 and a + 1
+    are within the pair, and b + 1 is before the next pair.
 
     masked (Bools): the masked indices, shape (n_rows, size).
-    maskable (Bools): indices that may be masked, same shape; all masked ones are among them.
-    RETURNS (Bools): as many masked indices in each row, same shape.
+    maskable (Bools): the indices that may be masked, same shape. It includes all masked indices.
+    RETURNS (Bools): the new masked indices, same shape. Each row has the same number as before.
     """
     result = masked.copy()
     alone = masked & ~_beside(masked)
@@ -199,7 +198,7 @@ def join_isolated(masked: Bools, maskable: Bools) -> Bools:
 
     second = np.flatnonzero((np.arange(len(rows)) - first[rows]) % 2 == 1)
     row, a, b = rows[second], places[second - 1], places[second]
-    # A column at the end that may not be masked, as b may be the last index.
+    # Append a column that is not maskable, because b may be the last index.
     free = np.pad(maskable, ((0, 0), (0, 1)))
     before, after, behind = free[row, b - 1], free[row, b + 1], free[row, a + 1]
     moves = before | after | behind
@@ -229,7 +228,7 @@ def _beside(flags: Bools) -> Bools:
 
 
 def _after(flags: Bools) -> Bools:
-    """Return which indices come right after a flagged one, or first."""
+    """Return which indices are first in their row or follow a flagged index."""
     shifted = np.ones_like(flags)
     shifted[:, 1:] = flags[:, :-1]
     return shifted

@@ -1,4 +1,4 @@
-"""Masked language models: any Hugging Face encoder below its own output layer, or below one made for it."""
+"""Masked language models: a Hugging Face encoder with its own output layer or with a new one."""
 
 from pathlib import Path
 from typing import Any, Dict, Set, Tuple, cast
@@ -13,19 +13,19 @@ from ..encoders.opening import named_faults, open_config, open_model, open_token
 from ..errors import CrossnerError, Errors
 from .masking import C421
 
-# The output layer of an adapted encoder, in the encoder's folder.
+# File of the output layer in the folder of an adapted encoder.
 HEAD = Path("mlm") / "head.safetensors"
-# Where gelu is all but the identity for what an encoder gives.
+# Bias for which gelu is nearly linear on the outputs of an encoder.
 LINEAR_PART = 2.0
 
 
 class MaskedLanguageModel(nn.Module):
-    """An encoder with its output layer, which sees the vectors at masked positions alone.
+    """An encoder with its output layer, which is only applied to masked positions.
 
-    Six in seven positions are not masked; for a small encoder the output layer costs more than all else.
+    About 85% of the positions are not masked. For a small encoder the output layer would take most of the time.
 
-    model (PreTrainedModel): a `...ForMaskedLM`.
-    precision (torch.dtype): type that matrices are multiplied in; the weights stay as they are.
+    model (PreTrainedModel): a `...ForMaskedLM` model.
+    precision (torch.dtype): type of matrix products. The weights keep their type.
     """
 
     def __init__(self, model: PreTrainedModel, precision: torch.dtype = torch.float32) -> None:
@@ -33,13 +33,13 @@ class MaskedLanguageModel(nn.Module):
         self.model = model
         self.precision = precision
         self.positions: Any = None
-        # Whatever the model's output layer is, it runs on what the encoder below hands up.
+        # The hook selects the masked positions of the encoder's output. So this works with any output layer.
         model.base_model.register_forward_hook(self._gather)
 
     def forward(self, ids: Tensor, positions: Tensor, targets: Tensor) -> Tensor:
         """Return the cross-entropy summed over the masked positions.
 
-        ids (Tensor): token ids with masks in them, without padding, shape (n_blocks, size).
+        ids (Tensor): token ids after masking, without padding, shape (n_blocks, size).
         positions (Tensor): masked positions as indices into the flattened blocks, shape (n_masked,).
         targets (Tensor): the token ids to predict, shape (n_masked,).
         RETURNS (Tensor): scalar.
@@ -57,10 +57,10 @@ class MaskedLanguageModel(nn.Module):
         return output
 
     def train_parts(self, *, encoder: bool, embeddings: bool) -> None:
-        """Set what is trained beside the output layer.
+        """Set which weights are trained in addition to the output layer.
 
-        encoder (bool): the encoder.
-        embeddings (bool): with the encoder its word embeddings, and so the output weights that are tied to them.
+        encoder (bool): train the encoder.
+        embeddings (bool): with the encoder, also train the word embeddings and the output weights tied to them.
         """
         for parameter in self.model.base_model.parameters():
             parameter.requires_grad_(encoder)
@@ -78,7 +78,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """Load the tokenizer of an encoder.
 
     name (str): see `find_encoder`.
-    RAISES (CrossnerError): there is none, it is not a fast one, or it has no mask token.
+    RAISES (CrossnerError): there is no tokenizer, it is not a fast tokenizer, or it has no mask token.
     """
     tokenizer = open_tokenizer(name, {"use_fast": True})
     if not tokenizer.is_fast:
@@ -89,13 +89,13 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
 
 def load_masked_model(name: str) -> Tuple[PreTrainedModel, bool]:
-    """Load an encoder with its output layer; make one that is tied to the word embeddings if it comes without.
+    """Load an encoder with its output layer. If it has none, make one that is tied to the word embeddings.
 
-    An output layer that an earlier adaptation has left in the folder is the encoder's own.
+    An output layer that an earlier adaptation saved in the folder counts as the encoder's own.
 
     name (str): see `find_encoder`.
     RETURNS (Tuple[PreTrainedModel, bool]): the model, and whether its output layer is new and untrained.
-    RAISES (CrossnerError): there is no such encoder, or it cannot have such a layer.
+    RAISES (CrossnerError): there is no such encoder, or it does not support masked language modelling.
     """
     model, info = open_model(name, open_config(name), auto_class=AutoModelForMaskedLM)
     missing = set(info["missing_keys"])
@@ -110,16 +110,16 @@ def load_masked_model(name: str) -> Tuple[PreTrainedModel, bool]:
 
 
 def head_parameters(model: PreTrainedModel) -> Dict[str, nn.Parameter]:
-    """Return the weights of the output layer by name, without those that it shares with the encoder."""
+    """Return the weights of the output layer by name, without weights shared with the encoder."""
     shared = {id(parameter) for parameter in model.base_model.parameters()}
     return {name: parameter for name, parameter in model.named_parameters() if id(parameter) not in shared}
 
 
 def count_positions(model: PreTrainedModel) -> int:
-    """Return how many tokens an encoder takes at once; 0 where it has no bound of its own."""
+    """Return the maximum number of tokens in an input of an encoder; 0 if there is no maximum."""
     for name, module in model.base_model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            # RoBERTa and its kin count positions from behind that of padding.
+            # RoBERTa and similar models number positions from `padding_idx + 1`.
             return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
     return int(getattr(model.config, "max_position_embeddings", 0) or 0)
 
@@ -132,16 +132,16 @@ def save_adapted(
     *,
     weight_interpolation: float = 0.0,
 ) -> None:
-    """Save an adapted encoder, without its output layer, as `AutoModel` loads it; its tokenizer; the layer beside it.
+    """Save an adapted encoder in the format of `AutoModel`, with its tokenizer and, as a separate file, its output layer.
 
-    What an encoder has but masked language modelling does not use, such as BERT's pooler, stays as it was.
+    Weights that masked language modelling does not use, such as BERT's pooler, keep their original values.
 
     model (PreTrainedModel): the adapted model.
     tokenizer (PreTrainedTokenizerBase): its tokenizer.
-    name (str): the encoder that it was before.
-    folder (Path): the folder, which is there.
-    weight_interpolation (float): share of the original weight in each saved weight; the rest is the adapted weight
-        (weight-space interpolation: WiSE-FT, Wortsman et al., 2022).
+    name (str): the original encoder.
+    folder (Path): an existing folder.
+    weight_interpolation (float): weight w of the original weights: saved = w * original + (1 - w) * adapted
+        (WiSE-FT, Wortsman et al., 2022).
     """
     encoder, info = open_model(name, open_config(name))
     state = {key: tensor.detach().cpu() for key, tensor in model.base_model.state_dict().items()}
@@ -150,7 +150,7 @@ def save_adapted(
         if weight_interpolation and key in before and tensor.is_floating_point():
             state[key] = tensor.lerp(before[key], weight_interpolation)
     if info["missing_keys"]:
-        # It came without a pooler: a random one is none of its weights.
+        # The encoder has no pooler: do not save a randomly initialized one.
         encoder = cast(PreTrainedModel, model.base_model)
     else:
         encoder.load_state_dict(state, strict=False)
@@ -162,7 +162,7 @@ def save_adapted(
 
 
 def _start_head(model: PreTrainedModel, missing: Set[str]) -> None:
-    """Let a new output layer begin as the identity below the word embeddings, for what gelu leaves as it is."""
+    """Initialize a new output layer so that it is nearly the identity followed by the tied word embeddings."""
     model.config.tie_word_embeddings = True
     model.tie_weights()
     modules = dict(model.named_modules())

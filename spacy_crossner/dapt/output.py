@@ -1,4 +1,4 @@
-"""The folder of an adapted encoder: whether it is finished, its files put in place, and what is left after an error."""
+"""The output folder of an adapted encoder: checks before a run, replacement of files, cleaning up after errors."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from ..training.checkpoint import check_checkpoints, remove_folder
 from ..training.divergence import NOTE, refuse_divergence
 
 CHECKPOINT, WORK, CONFIG, LOG = "checkpoint", "work", "config.json", "log.jsonl"
-# Streams of tokens and the new encoder; of one that is being written or removed see `new_folder`.
+# Folders of token streams and of the new encoder, or temporary names, see `new_folder`.
 WORK_NAME = re.compile(r"train|held-out|encoder|\.(train|held-out|encoder)\.(tmp|old)")
 
 C427 = "[C427] Cannot write {output}: {error}. The last checkpoint that was complete is kept."
@@ -29,7 +29,7 @@ C427 = "[C427] Cannot write {output}: {error}. The last checkpoint that was comp
 def check_output(output: Path) -> None:
     """Check that an adapted encoder may be written to a folder.
 
-    RAISES (CrossnerError): it holds what `dapt` has not written.
+    RAISES (CrossnerError): the folder contains files that `dapt` did not write.
     """
     check_replaceable(output, _is_own, "one of an encoder that this command has made")
     check_checkpoints(output / CHECKPOINT)
@@ -38,14 +38,14 @@ def check_output(output: Path) -> None:
 
 def _is_own(names: Set[str]) -> bool:
     is_finished, is_begun = {RECORD, CONFIG} <= names, names <= {CHECKPOINT, WORK, LOG, NOTE}
-    # Killed while the new encoder took the place of another one; made before there was a record.
+    # The last two cases: killed while a new encoder replaced an old one; made before records were introduced.
     return is_finished or is_begun or {LOG, WORK} <= names or {LOG, CONFIG} <= names
 
 
 def is_finished(accelerator: Accelerator, output: Path, fingerprint: Fingerprint) -> bool:
-    """Say, in each process, whether the output is there as it would be made.
+    """Return, in each process, whether the output is finished and up to date.
 
-    RAISES (CrossnerError): training has diverged before, made of the same.
+    RAISES (CrossnerError): training with the same inputs has diverged before.
     """
     is_kept = torch.zeros((), dtype=torch.int64, device=accelerator.device)
     if accelerator.is_main_process:
@@ -56,9 +56,9 @@ def is_finished(accelerator: Accelerator, output: Path, fingerprint: Fingerprint
 
 
 def place_files(source: Path, target: Path) -> None:
-    """Put the files of a finished encoder in the place of those that are there.
+    """Replace the files of an encoder by those of a finished one.
 
-    What makes the folder an encoder's goes first and comes last, so that at no time it holds parts of two.
+    `config.json` is deleted first and written last, so that a folder with mixed files is never a valid encoder.
     """
     (target / CONFIG).unlink(missing_ok=True)
     for path in sorted(source.iterdir(), key=lambda path: path.name == CONFIG):
@@ -70,9 +70,9 @@ def place_files(source: Path, target: Path) -> None:
 
 @contextmanager
 def named_write_errors(output: Path) -> Iterator[None]:
-    """Pass on what the file system says, a full disk for one, as an error that the user can mend.
+    """Turn file system errors, such as a full disk, into errors that the user can act on.
 
-    After an error nothing is left that a later run could not go on from.
+    After an error, files that a later run cannot use are deleted.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -90,5 +90,5 @@ def _clear(output: Path) -> None:
     if not (output / CHECKPOINT).is_dir():
         shutil.rmtree(output / WORK, ignore_errors=True)
         with suppress(OSError):
-            # If it is empty.
+            # This only removes an empty folder.
             output.rmdir()

@@ -14,33 +14,30 @@ C425 = "[C425] Training with {setting} = {value}: expected {expected}."
 
 @dataclass(frozen=True)
 class DaptSettings:
-    """Settings of training.
+    """The training settings.
 
-    max_steps (int): steps in which all weights are trained.
-    epochs (float): passes over the text, in place of `max_steps`; 0 for `max_steps`.
-    head_steps (int): steps before `max_steps` that train a new output layer alone; none for an encoder that has its own
-        output layer.
-    train_embeddings (Optional[bool]): train the word embeddings, too. None: only those of an encoder that has its own
-        output layer. Below a new output layer all embeddings would move far, and words that the text does not hold
-        would be lost.
-    block_size (int): tokens of a block, special ones included.
-    batch_size (int): blocks of a step, over all processes.
-    accumulate (int): gradient accumulation: parts of a process's share of a step, to bound memory.
-    rate (float): peak learning rate; it rises linearly from 0, then falls linearly to 0.
-    head_rate (float): peak learning rate of `head_steps`.
-    warmup (float): share of the steps over which the rate rises.
-    weight_decay (float): decoupled weight decay of matrices; biases and norms have none.
-    grad_clip (float): bound on the norm of the gradient; 0 for none.
-    held_out (float): share of the lines held out for evaluation, with all their repetitions.
-    eval_every (int): steps between two evaluations on held-out text; there is one before and one after training, too.
+    max_steps (int): number of steps that train all weights.
+    epochs (float): passes over the text, instead of `max_steps`; 0 to use `max_steps`.
+    head_steps (int): number of extra first steps that only train a new output layer. Skipped if the encoder has one.
+    train_embeddings (Optional[bool]): train the word embeddings. None: only if the encoder has an output layer. With a
+        new output layer all embeddings would change a lot, also those of words that are not in the text.
+    block_size (int): tokens per block, special tokens included.
+    batch_size (int): blocks per step, over all processes.
+    accumulate (int): gradient accumulation: number of micro-batches per step and process, to save memory.
+    rate (float): peak learning rate. The rate rises linearly from 0 and then falls linearly to 0.
+    head_rate (float): peak learning rate during `head_steps`.
+    warmup (float): fraction of the steps with a rising rate.
+    weight_decay (float): decoupled weight decay of matrices. Biases and norms have no weight decay.
+    grad_clip (float): maximum gradient norm; 0 for no clipping.
+    held_out (float): fraction of the lines held out for evaluation. Duplicates of a held-out line are held out too.
+    eval_every (int): steps between evaluations on held-out text. There is also one before and one after training.
     save_every (int): steps between checkpoints.
     log_every (int): steps between rows of the log.
-    precision (str): "bf16", "fp32", or "auto": bf16 where the hardware multiplies matrices in it.
-    weight_interpolation (float): share of the original weight in each weight of the saved encoder; the rest is the
-        adapted weight. The encoder forgets less of what the text does not hold (weight-space interpolation: WiSE-FT,
-        Wortsman et al., 2022).
-    seed (int): seed of the order of blocks, of masks and of dropout.
-    RAISES (CrossnerError): a setting makes no sense.
+    precision (str): "bf16", "fp32", or "auto": bf16 if the hardware has bf16 matrix products.
+    weight_interpolation (float): weight w of the original weights: saved = w * original + (1 - w) * adapted. The
+        encoder then forgets less general language (WiSE-FT, Wortsman et al., 2022).
+    seed (int): random seed of block order, masking and dropout.
+    RAISES (CrossnerError): a setting is out of range.
     """
 
     max_steps: int = 1000
@@ -72,12 +69,12 @@ class DaptSettings:
         for name in ("rate", "head_rate"):
             self._expect(name, getattr(self, name) > 0, "above 0")
         self._expect("warmup", 0 <= self.warmup <= 1, "0 to 1")
-        self._expect("weight_interpolation", 0 <= self.weight_interpolation < 1, "0 or more, and below 1")
+        self._expect("weight_interpolation", 0 <= self.weight_interpolation < 1, "0 or more and below 1")
         self._expect("held_out", 0 < self.held_out < 1, "above 0 and below 1")
         self._expect("precision", self.precision in PRECISIONS, " or ".join(PRECISIONS))
 
     def for_blocks(self, n_blocks: int) -> "DaptSettings":
-        """Return the settings with passes over a text of so many blocks given as steps."""
+        """Return the settings with `epochs` converted to `max_steps`, for a text with this number of blocks."""
         if not self.epochs:
             return self
         return replace(self, max_steps=max(1, round(self.epochs * n_blocks / self.batch_size)), epochs=0.0)
@@ -87,17 +84,17 @@ class DaptSettings:
             raise CrossnerError(C425.format(setting=setting, value=getattr(self, setting), expected=expected))
 
     def dtype(self, device: torch.device) -> torch.dtype:
-        """Return the type that matrices are multiplied in on a device."""
+        """Return the type of matrix products on a device."""
         is_bf16 = self.precision == "bf16" or (self.precision == "auto" and has_bf16(device))
         return torch.bfloat16 if is_bf16 else torch.float32
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Return whether a device multiplies matrices in bf16 by itself, rather than by way of fp32."""
+    """Return whether a device has native bf16 matrix products."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
-        # No public name for these; on other processors they are False.
+        # PyTorch has no public names for these functions. On other processors they return False.
         names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
         return any(getattr(torch.cpu, name, bool)() for name in names)
     return False
@@ -108,8 +105,8 @@ def linear_rate(step: int, total: int, peak: float, warmup: float) -> float:
 
     step (int): the step, from 0.
     total (int): number of steps.
-    peak (float): the highest rate.
-    warmup (float): share of the steps over which it rises.
+    peak (float): the peak rate.
+    warmup (float): fraction of the steps with a rising rate.
     """
     warmup_steps = warmup * total
     if step < warmup_steps:

@@ -1,4 +1,4 @@
-"""Domain-adaptive pre-training: an encoder and raw text in, an adapted encoder out (CrossNER, Liu et al., 2021)."""
+"""Domain-adaptive pre-training: adapt an encoder to raw text of a domain (CrossNER, Liu et al., 2021)."""
 
 import os
 import shutil
@@ -31,40 +31,42 @@ from .output import CHECKPOINT, LOG, WORK, check_output, is_finished, named_writ
 from .settings import DaptSettings
 
 CARD = "README.md"
-# One for all runs, so that all are evaluated with the same masks.
+# The same seed in all runs, so that all runs are evaluated with the same masks.
 HELD_OUT_SEED = 0
 DEFAULT_MASKING, DEFAULT_SETTINGS = Masking(), DaptSettings()
 
 C426 = (
-    "[C426] Blocks of {size} tokens do not fit the encoder '{name}': it takes {most} at once (0: any number), of which "
-    "{special} are special ones."
+    "[C426] Blocks of {size} tokens do not fit the encoder '{name}': its maximum is {most} tokens (0: no maximum), "
+    "including {special} special tokens."
 )
 C428 = (
-    "[C428] `accelerate` is set up for {kind}. This command runs on one process, or on many of which each holds the "
-    "whole encoder: choose one of these with `accelerate config`."
+    "[C428] `accelerate` is set up for {kind}. This command needs one process, or many processes that each hold "
+    "the whole encoder. Choose one of both with `accelerate config`."
 )
-C429 = "[C429] There is no GPU {gpu_id}: PyTorch sees {count}. Say --gpu-id -1 for the CPU."
-C430 = "[C430] A step of {size} blocks cannot be shared out over {processes} process(es) with {parts} part(s) each."
+C429 = "[C429] There is no GPU {gpu_id}: PyTorch finds {count} GPU(s). Use --gpu-id -1 for the CPU."
+C430 = (
+    "[C430] A step of {size} blocks cannot be divided among {processes} process(es) with {parts} micro-batch(es) each."
+)
 C431 = (
-    "[C431] Training has diverged: at step {step} {what} is {value}, and the same command would come to it again, so "
-    "lower --rate, {rate}, or --head-rate, {head_rate}; no encoder is written, and the checkpoint before it is kept."
+    "[C431] Training has diverged: at step {step} {what} is {value}. The same command would diverge again: lower "
+    "--rate ({rate}) or --head-rate ({head_rate}). No encoder is written, and the last checkpoint is kept."
 )
-C433 = "[C433] {output} is the folder of the encoder to adapt; a run could not be resumed. Give another --output."
+C433 = "[C433] {output} is the folder of the encoder to adapt, and cannot be the output too. Give another --output."
 
 
 @dataclass(frozen=True)
 class DaptReport:
-    """What an adaptation did.
+    """The result of an adaptation.
 
     output (Path): the folder of the adapted encoder.
-    counts (Dict[str, int]): sizes of the corpus, by what is counted.
-    held_out (List[Tuple[int, float]]): for each evaluation, the steps taken and the mean loss on held-out text.
-    tokens (int): tokens seen, special ones included, over all processes.
-    resumed_from (int): the step of the checkpoint that this call resumed from; 0 for none.
-    seconds (float): time of this call's steps.
-    tokens_per_second (float): speed of this call's steps, over all processes.
-    is_main (bool): whether this is the process that reports.
-    is_kept (bool): whether a finished encoder, made from the same, was kept; the rest is empty then.
+    counts (Dict[str, int]): sizes of the corpus by name.
+    held_out (List[Tuple[int, float]]): number of steps and mean held-out loss of each evaluation.
+    tokens (int): number of tokens seen over all processes, special tokens included.
+    resumed_from (int): the step of the checkpoint that this call resumed from; 0 without a checkpoint.
+    seconds (float): time of the steps of this call.
+    tokens_per_second (float): speed of the steps of this call, over all processes.
+    is_main (bool): whether this is the main process, which prints the report.
+    is_kept (bool): whether a finished encoder with the same inputs was kept. If so, the other fields are empty.
     """
 
     output: Path
@@ -89,23 +91,23 @@ def adapt_encoder(
     gpu_id: Optional[int] = None,
     resume: bool = True,
 ) -> DaptReport:
-    """Continue the masked language modelling of an encoder on raw text; save it as `AutoModel` loads it.
+    """Continue the masked language modelling of an encoder on raw text, and save it in the format of `AutoModel`.
 
-    Until the run is done, the folder also holds the last checkpoints: after a kill the same call resumes from there
-    and ends with the same weights. Under `accelerate launch` each process makes this call.
+    During the run, the folder also contains the last checkpoints. After a kill, the same call resumes from them and
+    ends with the same weights. With `accelerate launch`, every process makes this call.
 
     encoder (str): see `find_encoder`.
-    text (Union[Path, Sequence[Path]]): text, plain or gzipped, a sentence or a paragraph a line.
-    output (Path): the folder. An encoder that is there stays until the new one is done.
-    masking (Masking): what is masked.
-    settings (DaptSettings): how it is trained.
-    held_out_text (Optional[Path]): text to evaluate on, in place of a share of the lines.
-    gpu_id (Optional[int]): GPU, -1 for the CPU; what `accelerate` finds if not given.
-    resume (bool): resume from a checkpoint of the same encoder, text, settings and versions, if there is one, and keep
-        a finished encoder that was made from the same.
-    RETURNS (DaptReport): what was done.
-    RAISES (CrossnerError): an input is missing or makes no sense, the folder cannot be written or another process
-        writes it, or training has diverged.
+    text (Union[Path, Sequence[Path]]): text (plain or .gz) with one sentence or paragraph per line.
+    output (Path): the output folder. An existing encoder is only replaced when the new one is finished.
+    masking (Masking): the masking settings.
+    settings (DaptSettings): the training settings.
+    held_out_text (Optional[Path]): text to evaluate on, instead of held-out lines of the training text.
+    gpu_id (Optional[int]): GPU, -1 for the CPU. If not given, `accelerate` selects the device.
+    resume (bool): resume from a checkpoint with the same encoder, text, settings and versions, and keep a finished
+        encoder with the same inputs.
+    RETURNS (DaptReport): the result.
+    RAISES (CrossnerError): an input is missing or invalid, the folder cannot be written or another process writes
+        to it, or training has diverged.
     """
     texts = [text] if isinstance(text, Path) else list(text)
     if Path(find_encoder(encoder)).resolve() == output.resolve():
@@ -131,12 +133,12 @@ def adapt_encoder(
         fingerprint = compute_fingerprint()
         if resume and is_finished(accelerator, output, fingerprint):
             return DaptReport(output, {}, [], 0, 0, 0.0, 0.0, accelerator.is_main_process, is_kept=True)
-        # An output layer that cannot begin as the identity begins at random.
+        # Output layers that cannot start as the identity start with random weights.
         torch.manual_seed(settings.seed)
         tokenizer = load_tokenizer(encoder)
         model, has_new_head = load_masked_model(encoder)
         check_vocabulary(encoder, tokenizer, model)
-        # The commit of an encoder from the hub is known once it is loaded.
+        # The commit of an encoder from the hub is only known after it is loaded.
         fingerprint = {**fingerprint, "the encoder": fingerprint["the encoder"] or compute_fingerprint()["the encoder"]}
         most, special = count_positions(model), tokenizer.num_special_tokens_to_add()
         if settings.block_size <= special or 0 < most < settings.block_size:
@@ -214,7 +216,7 @@ def adapt_encoder(
 
 
 def start_accelerator(gpu_id: Optional[int]) -> Accelerator:
-    """Choose the device, and join the other processes if there are any.
+    """Select the device and join the other processes, if there are any.
 
     RAISES (CrossnerError): there is no such GPU, or `accelerate` is set up to split the encoder.
     """
@@ -225,7 +227,7 @@ def start_accelerator(gpu_id: Optional[int]) -> Accelerator:
         if is_alone:
             torch.cuda.set_device(gpu_id)
     if is_alone:
-        # The device is chosen once in a process; this call may not be the first.
+        # `accelerate` keeps the device of its first call in a process: reset it.
         AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(cpu=gpu_id == -1, mixed_precision="no")
     kind = accelerator.distributed_type.value

@@ -1,1 +1,1 @@
-"""Silver data: text labelled by a pipeline, to train on."""
+"""Silver data: training data that a pipeline labelled."""

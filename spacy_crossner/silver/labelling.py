@@ -1,4 +1,4 @@
-"""Self-training: a pipeline labels text, and another one, or the same one, is trained on it."""
+"""Self-training: label text with a pipeline, to train another pipeline or the same one on it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +19,13 @@ from ..text.raw import read_text_lines
 
 @dataclass
 class LabelledText:
-    """A labelled text, and counts of what was kept.
+    """A labelled text, with counts of sentences and entities.
 
-    docs (List[Doc]): the sentences that were kept.
-    n_read (int): sentences of the text.
-    n_certain (int): entities in the kept sentences.
-    n_uncertain (int): entities in the kept sentences below the threshold; their tokens have no annotation.
-    n_excluded (int): sentences left out because they contain a sentence of a dev or test set.
+    docs (List[Doc]): the kept sentences.
+    n_read (int): number of sentences read.
+    n_certain (int): number of annotated entities in the kept sentences.
+    n_uncertain (int): number of entities below the threshold in the kept sentences. Their tokens have no annotation.
+    n_excluded (int): number of sentences left out because they contain a sentence of a dev or test set.
     """
 
     docs: List[Doc]
@@ -36,22 +36,21 @@ class LabelledText:
 
 
 def read_texts(path: Path, nlp: Language) -> List[Doc]:
-    """Read docs without annotation from a DocBin, or from text, plain or .gz, with a sentence on each line."""
+    """Read docs without annotation from a DocBin or from text (plain or .gz) with one sentence per line."""
     if path.suffix == ".spacy":
         return [without_annotation(doc, nlp.vocab) for doc in read_docbin(path, nlp.vocab)]
-    # Not `nlp.make_doc`, which takes no text of a million characters.
+    # Not `nlp.make_doc`, which rejects texts of a million characters.
     return list(map(bounded(nlp.tokenizer), read_text_lines(path)))
 
 
 def label_docs(nlp: Language, docs: Iterable[Doc], threshold: float) -> Iterator[Doc]:
     """Annotate docs with the entities whose score reaches a threshold.
 
-    The tokens of an entity below the threshold have no annotation. All other tokens outside of entities are annotated
-    as being outside.
+    Tokens of entities below the threshold get no annotation. All other tokens outside of entities are annotated as O.
 
     nlp (Language): a pipeline whose entities have scores.
     docs (Iterable[Doc]): docs without annotation.
-    threshold (float): the least score of an entity.
+    threshold (float): minimum score of an entity.
     RAISES (CrossnerError): an entity has no score.
     """
     for doc in nlp.pipe(docs):
@@ -79,7 +78,7 @@ def label_files(
     domain: Optional[str] = None,
     exclude: Sequence[Path] = (),
 ) -> LabelledText:
-    """Label text with a pipeline and write it as a DocBin to train on.
+    """Label text with a pipeline and write it as a DocBin for training.
 
     Sentences without an entity that reaches the threshold are left out.
 
@@ -87,10 +86,10 @@ def label_files(
     text (Path): see `read_texts`.
     output (Path): the DocBin to write.
     threshold (float): see `label_docs`.
-    domain (Optional[str]): domain of the docs; the domain that they already have if not given.
-    exclude (Sequence[Path]): dev and test files; a doc that contains one of their sentences is left out, see
-        `Excluded`.
-    RAISES (CrossnerError): a file cannot be read or written, nothing is left, or see `label_docs` and `check_output`.
+    domain (Optional[str]): domain of the docs. If not given, the docs keep their own domain.
+    exclude (Sequence[Path]): dev and test files. Docs that contain one of their sentences are left out, see `Excluded`.
+    RAISES (CrossnerError): a file cannot be read or written, or no sentence is left; or see `label_docs` and
+        `check_output`.
     """
     check_output(Path(output), [Path(path) for path in (text, *exclude)], docbin=True)
     docs = read_texts(Path(text), nlp)

@@ -67,14 +67,14 @@ def test_the_report_counts_the_corpus(whole_run):
     counts = whole_run[1].counts
     assert counts["lines to train on"] + counts["lines held out"] == 60
     assert 1 <= counts["lines held out"] <= 15
-    rest = counts["of these, at the end, in no block"]
+    rest = counts["unused tokens at the end"]
     assert counts["tokens to train on"] == counts["blocks to train on"] * 14 + rest
     assert rest < 14
 
 
 def test_a_short_text_has_more_held_out(adapt, tiny_encoder, text, tmp_path):
     counts = adapt(tiny_encoder, text, tmp_path / "out", held_out=1e-6).counts
-    assert 1 <= counts["blocks looked at"] <= counts["blocks to train on"]
+    assert 1 <= counts["held-out blocks"] <= counts["blocks to train on"]
 
 
 def test_the_encoder_rests_while_a_new_output_layer_begins(adapt, tiny_encoder, text, tmp_path, monkeypatch):
@@ -221,7 +221,7 @@ def test_held_out_text_takes_the_place_of_a_share(adapt, still_encoder, text, tm
     (tmp_path / "other.txt").write_text("zzz qqq (x) & / %\n" * 20)
     long = {"max_steps": 40, "save_every": 100, "train_embeddings": True}
     report = adapt(still_encoder, text, tmp_path / "out", held_out_text=tmp_path / "other.txt", **long)
-    assert report.counts["blocks looked at"] == (20 * 13) // 14
+    assert report.counts["held-out blocks"] == (20 * 13) // 14
     assert report.counts["lines to train on"] == 60
     share = adapt(still_encoder, text, tmp_path / "share", **long)
     # It is of another kind.
@@ -235,7 +235,7 @@ def test_the_card_says_what_text_and_which_settings(whole, tiny_encoder):
     assert "| files | a.txt, b.txt |" in card
     assert "| masking.level | span |" in card
     assert "| training.rate | 0.001 |" in card
-    assert "| blocks looked at |" in card
+    assert "| held-out blocks |" in card
     for name in ("README.md", "config.json", "tokenizer_config.json", "log.jsonl"):
         assert str(tiny_encoder.parent) not in (whole / name).read_text()
         assert str(whole.parent) not in (whole / name).read_text()

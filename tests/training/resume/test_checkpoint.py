@@ -57,7 +57,7 @@ def begin(path, output, capsys, **options):
     with pytest.raises(Stopped):
         train(path, output, **options)
     printed = " ".join(capsys.readouterr().out.split())
-    assert "goes on" not in printed
+    assert "resumes after" not in printed
     return printed
 
 
@@ -102,7 +102,7 @@ def test_no_resume_starts_from_the_beginning(corpus, unbroken, stopped_crf):
     path, output = stopped_crf
     result = CliRunner().invoke(app, ["train", str(path), "--output", str(output), "--no-resume"])
     assert result.exit_code == 0
-    assert "goes on" not in result.output
+    assert "resumes after" not in result.output
     assert different(results(crf_config(corpus), output), unbroken(crf_config)) == []
 
 

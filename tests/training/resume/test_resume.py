@@ -98,7 +98,7 @@ def test_a_foreign_optimizer_trains_without_checkpoints(corpus, tmp_path, capsys
     assert "[C022] This stage writes no checkpoints" in capsys.readouterr().out
     assert not (output / "checkpoint").exists()
     found = run(config, tmp_path)
-    assert "goes on" not in capsys.readouterr().out
+    assert "resumes after" not in capsys.readouterr().out
     assert different(found, run(config, tmp_path)) == []
 
 
