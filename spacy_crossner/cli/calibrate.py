@@ -44,8 +44,8 @@ def calibrate_cli(
             raise CrossnerError(C214)
         if output is None:
             for way in calibrate_ways(Path(model), data, component=component, threshold=threshold, gpu_id=gpu_id):
-                if way.found is not None:
-                    print_calibration(way.found, data, way.path)
+                if way.results is not None:
+                    print_calibration(way.results, data, way.path)
             return
         with only_writer(output):
             rows = calibrate_files(

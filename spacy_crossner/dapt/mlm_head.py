@@ -132,7 +132,7 @@ def save_adapted(
     *,
     weight_interpolation: float = 0.0,
 ) -> None:
-    """Save an adapted encoder in the format of `AutoModel`, with its tokenizer and, as a separate file, its output layer.
+    """Save an adapted encoder for `AutoModel`, with its tokenizer and, in a separate file, its output layer.
 
     Weights that masked language modelling does not use, such as BERT's pooler, keep their original values.
 

@@ -1,1 +1,1 @@
-"""Evaluation: scores of tags, a pipeline run on gold tokens, the table on the terminal."""
+"""Evaluation: score pipelines, calibrate their scores, and report mistakes."""

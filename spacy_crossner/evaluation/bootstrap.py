@@ -1,4 +1,4 @@
-"""The paired bootstrap test of two pipelines: whether their difference is more than the choice of test sentences."""
+"""The paired bootstrap test: estimate whether two pipelines differ by more than chance."""
 
 from pathlib import Path
 from typing import Any, Dict, Optional
@@ -23,12 +23,12 @@ def paired_bootstrap(
     """Compare two pipelines on the same sentences (Berg-Kirkpatrick et al., 2012).
 
     first (NDArray): counts of the first pipeline, see `count_entities`.
-    second (NDArray): those of the second on the same sentences.
-    samples (int): number of samples; each draws as many sentences as there are, with repetition.
-    seed (int): seed of the draws.
+    second (NDArray): counts of the second pipeline on the same sentences.
+    samples (int): number of samples. Each has as many sentences as the data, drawn with replacement.
+    seed (int): random seed.
     RETURNS (Dict[str, Any]): `first`, `second`, `difference` of F1 (first minus second), its 95% interval as `low` and
-        `high`, all in [0, 1], and `p_value`: the fraction of samples whose difference exceeds the observed one
-        by the observed one, one-sided; small where the first is better.
+        `high`, all in [0, 1], and `p_value`, one-sided: the fraction of samples whose difference is at least
+        twice the observed one. It is small if the first pipeline is better.
     """
     rng = np.random.default_rng(seed)
     both = np.stack([first, second])
@@ -71,12 +71,12 @@ def bootstrap_files(
     """Run two pipelines on a DocBin and compare them.
 
     first (str): the folder of a pipeline or the name of an installed one.
-    second (str): the pipeline to compare it with.
+    second (str): the second pipeline, given in the same way.
     data (Path): the annotated DocBin.
     samples (int): see `paired_bootstrap`.
     seed (int): see `paired_bootstrap`.
     gpu_id (int): the GPU, -1 for the CPU.
-    batch_size (Optional[int]): docs in a batch; a pipeline's own if not given.
+    batch_size (Optional[int]): docs in a batch. Default: the batch size of each pipeline.
     RETURNS (Dict[str, Any]): see `paired_bootstrap`.
     RAISES (CrossnerError): see `evaluate_files`.
     """

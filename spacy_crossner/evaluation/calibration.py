@@ -1,4 +1,4 @@
-"""How far scores can be trusted: calibration error, reliability table, threshold curve, temperature scaling."""
+"""Calibration of scores: expected calibration error, reliability table, threshold curve, temperature scaling."""
 
 from typing import Callable, List, NamedTuple, Sequence, TypedDict
 
@@ -14,16 +14,16 @@ TEMPERATURES = (0.1, 20.0)
 
 
 class Judged(NamedTuple):
-    """The score of each predicted entity, and whether it is right."""
+    """The score of each predicted entity, and whether the entity is right."""
 
     scores: List[float]
     correct: List[bool]
 
 
 class Bin(TypedDict):
-    """Entities whose scores are in (low, high], the first bin with its low end.
+    """Entities whose scores are in (low, high]. The first bin includes its lower end.
 
-    `confidence` is the mean of their scores and `accuracy` the fraction that is right; both are 0 in an empty bin.
+    `confidence` is the mean score and `accuracy` the fraction of right entities. Both are 0 in an empty bin.
     """
 
     low: float
@@ -34,7 +34,7 @@ class Bin(TypedDict):
 
 
 class Calibration(TypedDict):
-    """`ece`, the expected calibration error, and `bins`, the reliability table that it is computed from."""
+    """`ece` is the expected calibration error, `bins` the reliability table from which it is computed."""
 
     ece: float
     bins: List[Bin]
@@ -47,13 +47,13 @@ class ThresholdPRF(PRF):
 
 
 def calibration(scores: ArrayLike, correct: ArrayLike, n_bins: int = 10) -> Calibration:
-    """Compare the scores of predicted entities with how often they are right.
+    """Compare the scores of predicted entities with their accuracy.
 
-    The expected calibration error is the mean over entities of the distance between confidence and accuracy of their
-    bin (Guo et al., 2017, Eq. 3), with bins of equal width.
+    The expected calibration error is the mean difference of confidence and accuracy over bins of equal width, weighted
+    by the number of entities in each bin (Guo et al., 2017, Eq. 3).
 
     scores (ArrayLike): the score of each predicted entity, in [0, 1].
-    correct (ArrayLike): whether it is right.
+    correct (ArrayLike): whether each predicted entity is right.
     n_bins (int): the number of bins.
     """
     scores, correct = np.asarray(scores, dtype=float), np.asarray(correct, dtype=float)
@@ -79,10 +79,10 @@ def calibration(scores: ArrayLike, correct: ArrayLike, n_bins: int = 10) -> Cali
 def threshold_curve(
     scores: ArrayLike, correct: ArrayLike, n_gold: int, thresholds: Sequence[float] = tuple(np.linspace(0, 0.95, 20))
 ) -> List[ThresholdPRF]:
-    """Return precision, recall and F1 of the entities that reach a threshold, for each threshold.
+    """Return precision, recall and F1 of the entities with a score of at least a threshold, for each threshold.
 
     scores (ArrayLike): the score of each predicted entity.
-    correct (ArrayLike): whether it is right.
+    correct (ArrayLike): whether each predicted entity is right.
     n_gold (int): the number of gold entities.
     thresholds (Sequence[float]): the thresholds.
     """
@@ -98,7 +98,7 @@ def threshold_curve(
 
 
 def log_loss(scores: ArrayLike, correct: ArrayLike) -> float:
-    """Return the mean log-loss of scores as probabilities of being right; 0 if there are none."""
+    """Return the mean log-loss of scores as probabilities that an entity is right; 0 without scores."""
     if not len(np.atleast_1d(scores)):
         return 0.0
     clipped: NDArray[np.float64] = np.clip(np.asarray(scores, dtype=float), EPSILON, 1 - EPSILON)
@@ -108,7 +108,7 @@ def log_loss(scores: ArrayLike, correct: ArrayLike) -> float:
 def fit_temperature(loss: Callable[[float], float]) -> float:
     """Return the temperature with the lowest loss, between 0.1 and 20.
 
-    loss (Callable[[float], float]): the loss at a temperature.
+    loss (Callable[[float], float]): returns the loss at a temperature.
     """
     low, high = np.log(TEMPERATURES)
     options = {"xatol": 0.01}

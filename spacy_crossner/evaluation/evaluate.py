@@ -1,4 +1,4 @@
-"""Score a pipeline on annotated sentences: strict and lenient scores, and words per second."""
+"""Score a pipeline on annotated sentences: strict and lenient scores, calibration, and words per second."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ from .provenance import sha256_of, versions
 
 C205 = (
     "[C205] The pipeline changed the tokens of sentence {number} from {gold} to {predicted}. Scores need the gold "
-    "tokens: take out components that merge or split tokens."
+    "tokens: remove components that merge or split tokens."
 )
 
 
@@ -38,25 +38,24 @@ def evaluate(
 ) -> Dict[str, Any]:
     """Score a pipeline on annotated docs, with the gold tokens and domain marks as its input.
 
-    A predicted entity that touches a token without annotation is neither right nor wrong and is left out, as in
-    spaCy's own scorer.
+    A predicted entity that overlaps an unannotated token is not counted, as in spaCy's own scorer.
 
     nlp (Language): the pipeline.
-    gold (Sequence[Doc]): the annotated docs, a sentence each.
-    drop_seen (Iterable[Doc]): gold docs with the text of one of these, by its normal form, are left out.
-    batch_size (Optional[int]): docs in a batch; `nlp.batch_size` if not given.
+    gold (Sequence[Doc]): the annotated docs, one sentence each.
+    drop_seen (Iterable[Doc]): docs whose sentences are removed from `gold`, compared by normalized text.
+    batch_size (Optional[int]): docs in a batch. Default: `nlp.batch_size`.
     source (str): the name of the data in error messages.
-    from_text (bool): also score what the pipeline finds in the running text, see `text_scores`.
-    RETURNS (Dict[str, Any]): can be written as JSON. `strict` with `p`, `r`, `f` and `per_type`; `conlleval` and
-        `untyped` with `p`, `r`, `f`, all in [0, 1]; `calibration`, the expected calibration error and the reliability
-        table of the entities' scores, and `thresholds`, the strict figures when entities with a lower score are
-        dropped, both None where an entity has no score; `gate`, the accuracy of a mixture's gate, see `gate_accuracy`;
-        `token_fit`, the `entities` and those of them, `misfits`, that begin or end inside a token of `nlp(text)`, with
-        `share` and `examples`; `from_text`, see `text_scores`, or None; `illegal_tags`, the predicted I- tags that
-        nothing opens; `notes`, messages for the user; the numbers of `sentences`, `words`, `entities`,
-        `predicted_entities` and `dropped_seen` sentences; `per_sentence`, how many entities are right, found and gold
-        in each; `seconds` of prediction after one batch for warming up; `words_per_second`; `batch_size`.
-    RAISES (CrossnerError): a sentence has no annotation, none is left, or the pipeline changes the tokens.
+    from_text (bool): also score the predictions on untokenized text, see `text_scores`.
+    RETURNS (Dict[str, Any]): the scores, which can be written as JSON. `strict` with `p`, `r`, `f` and `per_type`;
+        `conlleval` and `untyped` with `p`, `r`, `f`; all in [0, 1]. `calibration`: expected calibration error and
+        reliability table. `thresholds`: strict scores of the entities above each threshold. Both are None if an entity
+        has no score. `gate`: accuracy of the gate of a mixture of experts, see `gate_accuracy`. `token_fit`: the number
+        of `entities`, and of `misfits`, which begin or end inside a token of `nlp(text)`, with `share` and `examples`.
+        `from_text`: see `text_scores`, or None. `illegal_tags`: number of predicted I- tags without a preceding tag of
+        the same type. `notes`: messages for the user. The numbers of `sentences`, `words`, `entities`,
+        `predicted_entities` and `dropped_seen` sentences. `per_sentence`: the numbers of right, predicted and gold
+        entities. `seconds` of prediction after one warm-up batch, `words_per_second`, `batch_size`.
+    RAISES (CrossnerError): a sentence has no annotation, no sentence is left, or the pipeline changes the tokens.
     """
     return score(predict(nlp, gold, drop_seen=drop_seen, batch_size=batch_size, source=source, from_text=from_text))
 
@@ -64,7 +63,7 @@ def evaluate(
 def score(predictions: Predictions) -> Dict[str, Any]:
     """Return the scores of `evaluate`.
 
-    predictions (Predictions): annotated docs and predictions.
+    predictions (Predictions): annotated docs and their predictions.
     RAISES (CrossnerError): the pipeline has changed the tokens.
     """
     gold, predicted = predictions.gold, predictions.docs
@@ -110,15 +109,15 @@ def evaluate_files(
 
     model (str): the folder of a pipeline or the name of an installed one.
     data (Path): the annotated DocBin.
-    output (Optional[Path]): where to write the scores as JSON, complete or not at all.
-    drop_seen (Sequence[Path]): DocBins whose sentences are left out of `data`.
+    output (Optional[Path]): the JSON file for the scores, written completely or not at all.
+    drop_seen (Sequence[Path]): DocBins whose sentences are removed from `data`.
     gpu_id (int): the GPU, -1 for the CPU.
-    batch_size (Optional[int]): docs in a batch; the pipeline's own if not given.
-    from_text (bool): also score what the pipeline finds in the running text.
-    RETURNS (Dict[str, Any]): the scores of `evaluate`, and their inputs: `model`, `data` with its
-        `sha256`, `drop_seen`, `device`, `versions`.
-    RAISES (CrossnerError): the pipeline, the data or the GPU is not there, or as `evaluate`, `read_docbin`
-        and `check_output` say.
+    batch_size (Optional[int]): docs in a batch. Default: the batch size of the pipeline.
+    from_text (bool): also score the predictions on untokenized text.
+    RETURNS (Dict[str, Any]): the scores of `evaluate` and their inputs: `model`, `data` with its `sha256`, `drop_seen`,
+        `device`, `versions`.
+    RAISES (CrossnerError): the pipeline, the data or the GPU is missing; or see `evaluate`, `read_docbin` and
+        `check_output`.
     """
     if output is not None:
         check_output(Path(output), map(Path, (data, *drop_seen)))
@@ -137,7 +136,7 @@ def score_files(
     batch_size: Optional[int] = None,
     from_text: bool = False,
 ) -> Tuple[Dict[str, Any], Predictions]:
-    """Load a pipeline and score it on a DocBin; return the scores of `evaluate_files`, and the predictions."""
+    """Load a pipeline and score it on a DocBin; return the scores (see `evaluate_files`) and the predictions."""
     data = Path(data)
     digest = sha256_of(data)
     nlp = load_pipeline(model, gpu_id)
@@ -170,12 +169,12 @@ def _aligned_tags(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Tuple[List[L
         entities = {(ent.start, ent.end, ent.label_) for ent in doc.ents}
         spans = bio_to_spans(tags)
         if not entities <= set(spans):
-            # Another component has changed the entities since.
+            # Another component has changed the entities after the tagger.
             tags = _ents_to_tags(doc)
             spans = []
         for start, end, label in set(spans) - entities:
-            # A threshold or another component has removed this entity. One that begins with I- does not count anyway:
-            # the strict reading ignores it.
+            # A threshold or another component has removed this entity. Entities that begin with I- can stay: strict
+            # scores ignore them.
             if tags[start] == f"B-{label}":
                 tags[start:end] = [OUTSIDE] * (end - start)
         missing = {token.i for token in expected if token.ent_iob == 0}
@@ -187,7 +186,7 @@ def _aligned_tags(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Tuple[List[L
 
 
 def _judged(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Optional[Judged]:
-    """Return the predicted entities that can be judged; None if one of them has no score."""
+    """Return the predicted entities without unannotated tokens; None if one of them has no score."""
     judged = Judged([], [])
     for expected, doc in zip(gold, predicted, strict=True):
         right = {(ent.start, ent.end, ent.label_) for ent in expected.ents}

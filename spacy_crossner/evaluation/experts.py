@@ -1,4 +1,4 @@
-"""The gate of a mixture of entity experts: its accuracy, and drawings of it (Liu et al., 2020, Figure 2)."""
+"""The gate of a mixture of entity experts: its accuracy, and plots of its weights (Liu et al., 2020, Figure 2)."""
 
 from contextlib import contextmanager
 from html import escape
@@ -15,20 +15,17 @@ from ..annotations.tags import OUTSIDE
 from ..errors import CrossnerError
 from .figures import new_figure
 
-# Tokens in a row of the picture; longer docs take more rows.
+# Tokens in a row of the plot. Longer docs have several rows.
 TOKENS_A_ROW = 24
 # The darkest blue of the cells, as red, green, blue.
 DARK = (8, 48, 107)
 
-C208 = (
-    "[C208] A doc has no expert confidences to draw. They are left by `moee_ner` with keep_experts = true and "
-    "use_experts = true."
-)
+C208 = "[C208] A doc has no expert confidences to plot. Use `moee_ner` with keep_experts = true and use_experts = true."
 
 
 @contextmanager
 def experts_kept(nlp: Language) -> Iterator[None]:
-    """Within this context, components with experts store the experts' confidences on docs."""
+    """Let components with experts store the confidences of the experts on docs within this context."""
     pipes = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "keep_experts")]
     before = [pipe.keep_experts for pipe in pipes]
     try:
@@ -41,12 +38,12 @@ def experts_kept(nlp: Language) -> Iterator[None]:
 
 
 def gate_accuracy(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Optional[Dict[str, float]]:
-    """Return how often the expert with the highest weight is the one of the gold type.
+    """Return the accuracy of the gate: how often the expert with the highest weight has the gold type.
 
-    gold (Sequence[Doc]): annotated docs; tokens without annotation are left out.
-    predicted (Sequence[Doc]): the same docs with the confidences that a component stored on them.
-    RETURNS (Optional[Dict[str, float]]): over all `tokens` and over those of gold entities, `entity_tokens`, in [0, 1];
-        None where a doc has no confidences.
+    gold (Sequence[Doc]): annotated docs. Tokens without annotation are not counted.
+    predicted (Sequence[Doc]): the same docs with confidences of the experts.
+    RETURNS (Optional[Dict[str, float]]): accuracy in [0, 1] over all `tokens` and over tokens of gold entities
+        (`entity_tokens`); None if a doc has no confidences.
     """
     is_right: List[bool] = []
     is_entity: List[bool] = []
@@ -69,10 +66,10 @@ def gate_accuracy(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Optional[Dic
 
 
 def draw_experts(docs: Sequence[Doc], path: Path) -> None:
-    """Draw the confidences of docs as a picture, one panel for each stretch of tokens, the entity types below.
+    """Plot the confidences of the experts, with one panel for each row of tokens and the entity types below.
 
-    docs (Sequence[Doc]): docs that `moee_ner` annotated with `keep_experts`; docs without tokens are left out.
-    path (Path): the file; its suffix gives the format (`.png`, `.svg`).
+    docs (Sequence[Doc]): docs that `moee_ner` annotated with `keep_experts`. Docs without tokens are left out.
+    path (Path): the output file. Its suffix sets the format (`.png`, `.svg`).
     RAISES (CrossnerError): a doc has no confidences, or matplotlib is not installed.
     """
     panels = [
@@ -88,7 +85,7 @@ def draw_experts(docs: Sequence[Doc], path: Path) -> None:
     for axis, (doc, names, weights) in zip(axes, panels, strict=False):
         axis.imshow(weights.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", extent=(0, len(doc), len(names), 0))
         axis.set_xlim(0, widest)
-        # Texts are drawn as they are: a dollar sign begins no formula.
+        # Do not parse formulas: texts may contain dollar signs.
         words = [f"{token.text}\n{token.ent_type_}" for token in doc]
         axis.set_xticks(np.arange(len(doc)) + 0.5, words, rotation=60, ha="right", fontsize=7, parse_math=False)
         axis.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=7, parse_math=False)
@@ -97,9 +94,9 @@ def draw_experts(docs: Sequence[Doc], path: Path) -> None:
 
 
 def experts_html(doc: Doc) -> str:
-    """Return the confidences of a doc as an HTML table, a row for each expert and a column for each token.
+    """Return the confidences of a doc as an HTML table, with a row for each expert and a column for each token.
 
-    A cell shows the confidence as a colour and as a number; all text is escaped.
+    Cells show the confidence as a colour and as a number. All text is escaped.
 
     doc (Doc): see `draw_experts`.
     RAISES (CrossnerError): the doc has no confidences.

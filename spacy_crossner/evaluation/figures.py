@@ -1,4 +1,4 @@
-"""Drawing with matplotlib, which is not installed by default."""
+"""Plots with matplotlib, an optional dependency."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
@@ -8,12 +8,12 @@ from ..errors import CrossnerError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-C209 = "[C209] Drawing needs matplotlib: pip install 'spacy-crossner[plots]'."
+C209 = "[C209] Plots need matplotlib: pip install 'spacy-crossner[plots]'."
 FORMATS = (".png", ".svg")
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """Return an empty figure, its size in inches. It needs no display and leaves pyplot's state unchanged.
+    """Return an empty figure with a size in inches. It needs no display and does not change pyplot's state.
 
     RAISES (CrossnerError): matplotlib is not installed.
     """
@@ -25,7 +25,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save_figure(figure: "Figure", path: Path, formats: Sequence[str] = FORMATS) -> Sequence[Path]:
-    """Save a figure once for each format, which replaces the path's suffix; return the files."""
+    """Save a figure in each format and return the files. The format replaces the suffix of the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files = [path.with_suffix(ending) for ending in formats]
     for file in files:

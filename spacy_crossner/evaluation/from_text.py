@@ -1,7 +1,7 @@
-"""Scores as an app sees them: of the entities that `nlp(text)` finds in running text, by characters.
+"""Scores of `nlp(text)` on untokenized text, as in an application, by character offsets.
 
-The tokens are those of the pipeline's own tokenizer. An entity that begins or ends inside one of them cannot be found,
-and counts as missed; scores on gold tokens do not show that.
+The text is tokenized by the pipeline. A gold entity that begins or ends inside a token cannot be predicted and counts
+as missed. Scores on gold tokens do not show these misses.
 """
 
 from collections import Counter
@@ -19,10 +19,10 @@ CharEntity = Tuple[int, int, str]
 
 
 def predict_from_text(nlp: Language, gold: Sequence[Doc], batch_size: int) -> List[Doc]:
-    """Return a pipeline's predictions for the running text of docs, with the docs' domains.
+    """Return a pipeline's predictions for the untokenized text of docs, with the docs' domains.
 
     nlp (Language): the pipeline.
-    gold (Sequence[Doc]): the docs; where their spaces are not known, `data.running` guesses them.
+    gold (Sequence[Doc]): the docs. Unknown spaces between tokens are guessed by `data.running`.
     batch_size (int): docs in a batch.
     """
     docs = [nlp.make_doc(running_text_of(doc)[0]) for doc in gold]
@@ -42,15 +42,15 @@ def measure_fit(nlp: Language, gold: Sequence[Doc]) -> TokenFit:
 
 
 def text_scores(gold: Sequence[Doc], predicted: Sequence[Doc]) -> Dict[str, Any]:
-    """Score predictions on running text: an entity is right if its characters and its label are right.
+    """Score predictions on untokenized text. An entity is right if its character offsets and its label are right.
 
-    A predicted entity that touches a token without annotation is left out, as in the scores on gold tokens.
+    A predicted entity that overlaps an unannotated token is not counted, as in the scores on gold tokens.
 
     gold (Sequence[Doc]): the annotated docs.
-    predicted (Sequence[Doc]): what `predict_from_text` returns for them.
-    RETURNS (Dict[str, Any]): `p`, `r`, `f` in [0, 1], `per_type` with these and the `support`, the most frequent type
-        first; the numbers of `entities` and `predicted_entities`, and of `guessed`, sentences whose spaces were not
-        known.
+    predicted (Sequence[Doc]): their predictions from `predict_from_text`.
+    RETURNS (Dict[str, Any]): `p`, `r`, `f` in [0, 1]; `per_type` with `p`, `r`, `f` and `support`, the most frequent
+        type first; the numbers of `entities` and `predicted_entities`; `guessed`, the number of sentences with unknown
+        spaces.
     """
     total, by_label = PRFScore(), dict[str, PRFScore]()
     support: Counter[str] = Counter()
@@ -85,7 +85,7 @@ def _of_label(entities: Set[CharEntity], label: str) -> Set[CharEntity]:
 
 
 def _figures(score: PRFScore) -> Dict[str, float]:
-    # Not by the properties of `PRFScore`, which add a tiny number to each divisor.
+    # The properties of `PRFScore` add a small number to each divisor, so the scores are computed here.
     n_predicted, n_gold = score.tp + score.fp, score.tp + score.fn
     n_both = n_predicted + n_gold
     return {

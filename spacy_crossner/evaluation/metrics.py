@@ -1,7 +1,7 @@
-"""Scores of BIO tag sequences: strict (seqeval) and lenient (conlleval). Pure functions, figures in [0, 1].
+"""Scores of BIO tag sequences in [0, 1]: strict (seqeval) and lenient (conlleval).
 
-The two differ only at an `I-X` that nothing opens, which a tagger without the BIO constraint may emit: in the strict
-reading it is outside, in the lenient one it starts an entity.
+They only differ at an `I-X` tag that does not follow `B-X` or `I-X`. A tagger without BIO constraints can predict such
+tags. Strict scores treat it as O, lenient scores as the start of an entity.
 """
 
 import warnings
@@ -14,9 +14,9 @@ from seqeval.scheme import IOB2
 from ..annotations.tags import OUTSIDE, bio_to_spans, split_tag
 
 RULE = (
-    "strict = strict IOB2, exact spans sentence by sentence (seqeval), an I- tag that nothing opens is outside; "
-    "lenient = conlleval over one concatenated sequence, such a tag starts an entity; "
-    "untyped = strict, whatever the types: how well entities are found at all"
+    "strict = exact spans in strict IOB2, sentence by sentence (seqeval), an I- tag without a start counts as O; "
+    "lenient = conlleval over one concatenated sequence, an I- tag without a start starts an entity; "
+    "untyped = strict, but only spans are compared, not types"
 )
 
 Tags = List[str]
@@ -37,24 +37,24 @@ class TypePRF(PRF):
 
 
 class StrictScores(PRF):
-    """Micro-averaged precision, recall and F1, and those of each type, the most frequent type first."""
+    """Micro-averaged precision, recall and F1, and the scores of each type, the most frequent type first."""
 
     per_type: Dict[str, TypePRF]
 
 
 def strict_scores(gold: Sequence[Tags], predicted: Sequence[Tags]) -> StrictScores:
-    """Score exact spans in the strict IOB2 reading, sentence by sentence.
+    """Score exact spans in strict IOB2, sentence by sentence.
 
-    gold (Sequence[Tags]): the BIO tags of each sentence.
-    predicted (Sequence[Tags]): the same number of tags for each.
-    RETURNS (StrictScores): 0 where a figure has no denominator.
+    gold (Sequence[Tags]): the gold BIO tags of each sentence.
+    predicted (Sequence[Tags]): the predicted tags, with the same lengths.
+    RETURNS (StrictScores): the scores; 0 instead of a division by 0.
     RAISES (ValueError): a tag is not BIO, or the lengths differ.
     """
     labels = _labels([*gold, *predicted])
     report = _report(_encode(gold, labels), _encode(predicted, labels), mode="strict", scheme=IOB2)
     per_type: Dict[str, TypePRF] = {}
     for label, code in labels.items():
-        # A label is missing where its only tags are I- tags that nothing opens.
+        # A label is not in the report if it only has I- tags without a start.
         if code in report:
             per_type[label] = {**_prf(report[code]), "support": int(report[code]["support"])}
     ranked = sorted(per_type.items(), key=lambda item: (-item[1]["support"], item[0]))
@@ -62,14 +62,14 @@ def strict_scores(gold: Sequence[Tags], predicted: Sequence[Tags]) -> StrictScor
 
 
 def conlleval_scores(gold: Sequence[Tags], predicted: Sequence[Tags]) -> PRF:
-    """Score as the published CrossNER code does: conlleval on all sentences joined to one sequence.
+    """Score as the published CrossNER code: conlleval on one sequence of all sentences.
 
-    Without a boundary between sentences, an `I-X` at the start of a sentence continues an entity X at the end of the
-    sentence before.
+    There is no boundary between sentences: an `I-X` tag at the start of a sentence continues an entity X at the end of
+    the previous sentence.
 
-    gold (Sequence[Tags]): the BIO tags of each sentence.
-    predicted (Sequence[Tags]): the same number of tags for each.
-    RETURNS (PRF): micro-averaged; 0 where a figure has no denominator.
+    gold (Sequence[Tags]): the gold BIO tags of each sentence.
+    predicted (Sequence[Tags]): the predicted tags, with the same lengths.
+    RETURNS (PRF): micro-averaged scores; 0 instead of a division by 0.
     RAISES (ValueError): a tag is not BIO, or the lengths differ.
     """
     _check_lengths(gold, predicted)
@@ -79,11 +79,11 @@ def conlleval_scores(gold: Sequence[Tags], predicted: Sequence[Tags]) -> PRF:
 
 
 def untyped_scores(gold: Sequence[Tags], predicted: Sequence[Tags]) -> PRF:
-    """Score exact spans in the strict reading, without regard to their types.
+    """Score exact spans as in strict scores, but without their types.
 
-    gold (Sequence[Tags]): the BIO tags of each sentence.
-    predicted (Sequence[Tags]): the same number of tags for each.
-    RETURNS (PRF): micro-averaged; 0 where a figure has no denominator.
+    gold (Sequence[Tags]): the gold BIO tags of each sentence.
+    predicted (Sequence[Tags]): the predicted tags, with the same lengths.
+    RETURNS (PRF): micro-averaged scores; 0 instead of a division by 0.
     RAISES (ValueError): a tag is not BIO, or the lengths differ.
     """
     _check_lengths(gold, predicted)
@@ -107,7 +107,7 @@ def count_illegal(tags: Sequence[str]) -> int:
 
 
 def _labels(sequences: Sequence[Tags]) -> Dict[str, str]:
-    """Give every label a code for seqeval, which strips hyphens from the ends of a label (`x-` becomes `x`)."""
+    """Return a code for each label. seqeval would strip hyphens from the ends of a label (`x-` becomes `x`)."""
     tags = {tag for sequence in sequences for tag in sequence} - {OUTSIDE}
     for tag in tags:
         prefix, label = split_tag(tag)
@@ -124,16 +124,16 @@ def _encode(sequences: Sequence[Tags], labels: Dict[str, str]) -> List[Tags]:
 
 def _check_lengths(gold: Sequence[Tags], predicted: Sequence[Tags]) -> None:
     if [len(tags) for tags in gold] != [len(tags) for tags in predicted]:
-        raise ValueError("Gold and predicted tags differ in the number of sentences or in the length of one.")
+        raise ValueError("Gold and predicted tags differ in the number or the lengths of sentences.")
 
 
 def _report(gold: List[Tags], predicted: List[Tags], **reading: Any) -> Dict[str, Any]:
-    """Return seqeval's report: by label code, and `micro avg` for all."""
+    """Return seqeval's report by label code, with the total under `micro avg`."""
     _check_lengths(gold, predicted)
     with warnings.catch_warnings():
-        # The macro average, which we do not use, is the mean of an empty list where no entity is predicted.
+        # Without predicted entities, the macro average is the mean of an empty list. We do not use it.
         warnings.simplefilter("ignore", RuntimeWarning)
-        # seqeval refuses a list of no sentences.
+        # seqeval rejects an empty list of sentences.
         return classification_report(gold or [[]], predicted or [[]], output_dict=True, zero_division=0, **reading)
 
 

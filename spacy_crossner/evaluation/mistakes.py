@@ -1,4 +1,4 @@
-"""The kind of mistake of each gold and each predicted entity."""
+"""Classify the mistakes of predicted entities."""
 
 from collections import Counter
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -9,24 +9,24 @@ from spacy.tokens import Doc, Span
 
 from ..annotations.scores import get_score
 
-# In the order of the report.
+# The kinds in the order of the report, with their explanation.
 KINDS = {
     "right": "span and type are right",
     "type": "the span is right, the type is not",
-    "boundary": "the type is right, the span only overlaps that of its gold partner",
-    "both": "neither is right, the span overlaps that of its gold partner",
-    "missed": "a gold entity that nothing found is the partner of",
-    "spurious": "found, and the partner of no gold entity",
+    "boundary": "the type is right, the span only overlaps the gold span",
+    "both": "the type is wrong and the span only overlaps the gold span",
+    "missed": "a gold entity without a matching prediction",
+    "spurious": "a predicted entity without a matching gold entity",
 }
 
 
 class Verdict(NamedTuple):
-    """A gold entity, a predicted one, or a pair of both.
+    """A gold entity, a predicted entity, or a pair of both.
 
     kind (str): a key of `KINDS`.
     gold (Optional[Span]): the gold entity.
     predicted (Optional[Span]): the predicted entity.
-    score (Optional[float]): the score of the predicted entity, if it has one.
+    score (Optional[float]): the score of the predicted entity, if available.
     """
 
     kind: str
@@ -36,10 +36,10 @@ class Verdict(NamedTuple):
 
 
 def judge(gold: Doc, predicted: Doc) -> List[Verdict]:
-    """Pair the gold and predicted entities of a sentence and name the mistake of each pair.
+    """Pair the gold and predicted entities of a sentence and classify the mistake of each pair.
 
-    Entities with the same span are a pair. The others are paired by overlap, the largest first; each entity is in at
-    most one pair. A predicted entity that touches a token without annotation cannot be judged and is left out.
+    Entities with the same span are a pair. Other entities are paired by overlap, the largest overlap first. Each
+    entity is in at most one pair. A predicted entity that overlaps an unannotated token is left out.
 
     gold (Doc): the annotated sentence.
     predicted (Doc): the same tokens with the predicted entities.

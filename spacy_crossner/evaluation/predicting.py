@@ -16,8 +16,8 @@ from ..errors import CrossnerError
 from .experts import experts_kept
 from .from_text import measure_fit, predict_from_text
 
-NO_ANNOTATION = Fault("C201", "entities or a gold 'no entity' on it; text without annotation cannot be scored")
-C202 = "[C202] {source}: no sentence to score: the file holds {found}, {dropped} of them dropped as seen in training."
+NO_ANNOTATION = Fault("C201", "entities or a gold 'no entity' annotation; text without annotation cannot be scored")
+C202 = "[C202] {source}: no sentence to score: {dropped} of {found} sentences were dropped as seen in training."
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Predictions:
     """Annotated docs and a pipeline's predictions for them.
 
     gold (List[Doc]): the annotated docs.
-    docs (List[Doc]): the same sentences as the pipeline annotates them.
-    dropped_seen (int): docs that were left out, as they were seen in training.
-    seconds (float): time of the prediction, after one batch for warming up.
+    docs (List[Doc]): the same sentences with the pipeline's predictions.
+    dropped_seen (int): number of docs left out because they were seen in training.
+    seconds (float): prediction time after one warm-up batch.
     batch_size (int): docs in a batch.
-    fit (TokenFit): how the gold entities fit the pipeline's own tokens.
-    from_text (Optional[List[Doc]]): predictions for the running text of the docs, if they were asked for.
+    fit (TokenFit): how the gold entities fit the tokens of the pipeline's tokenizer.
+    from_text (Optional[List[Doc]]): predictions on the untokenized text, if requested.
     notes (List[str]): messages for the user.
     """
 
@@ -45,7 +45,7 @@ class Predictions:
 
 
 def check_annotated(gold: Sequence[Doc], source: str) -> None:
-    """Check that each doc is annotated; a doc annotated as having no entity passes.
+    """Check that each doc is annotated. Docs annotated as having no entity are allowed.
 
     gold (Sequence[Doc]): the docs.
     source (str): the name of the data.
@@ -78,7 +78,8 @@ def predict(
     n_dropped, fit = len(gold) - len(unseen), measure_fit(nlp, unseen)
     other_languages = {get_language(doc) for doc in unseen} - {None, nlp.lang}
     notes = [
-        f"The text was converted as '{other}', the pipeline's language is '{nlp.lang}'." for other in other_languages
+        f"The data was converted as '{other}', but the pipeline's language is '{nlp.lang}'."
+        for other in other_languages
     ]
     return Predictions(unseen, docs, n_dropped, seconds, batch_size, fit, text_docs, notes)
 
@@ -89,7 +90,7 @@ def _unseen(gold: Sequence[Doc], seen: Iterable[Doc]) -> List[Doc]:
 
 
 def _timed_predictions(nlp: Language, docs: Sequence[Doc], batch_size: int) -> Tuple[List[Doc], float]:
-    """Return the docs as the pipeline annotates them, and the seconds this took after one batch for warming up."""
+    """Return the docs with the pipeline's predictions, and the prediction time in seconds after one warm-up batch."""
     warm_up = [without_annotation(doc, nlp.vocab) for doc in docs[:batch_size]]
     for _ in nlp.pipe(warm_up, batch_size=batch_size):
         pass

@@ -1,4 +1,4 @@
-"""What scores depend on: the content of the data, the versions of packages."""
+"""The inputs of scores: digest of the data and versions of packages."""
 
 from pathlib import Path
 from typing import Dict, Optional
@@ -10,9 +10,9 @@ PACKAGES = ("spacy", "spacy-crossner", "spacy-transformers", "torch", "transform
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a DocBin's file.
+    """Return the SHA-256 of a DocBin file.
 
-    RAISES (DataError): it cannot be read.
+    RAISES (DataError): the file cannot be read.
     """
     try:
         return fingerprints.file_digest(path)
@@ -21,5 +21,5 @@ def sha256_of(path: Path) -> str:
 
 
 def versions() -> Dict[str, Optional[str]]:
-    """Return the versions of the packages that predict, None for a package that is not installed."""
+    """Return the versions of the packages used in prediction; None for a package that is not installed."""
     return {name: version or None for name, version in fingerprints.versions(PACKAGES).items()}

@@ -1,4 +1,4 @@
-"""A report of a pipeline's scores and mistakes: one self-contained HTML page."""
+"""Report the scores and mistakes of a pipeline as one self-contained HTML page."""
 
 from collections import Counter
 from importlib import resources
@@ -16,17 +16,17 @@ from .experts import experts_html
 from .mistakes import KINDS, Verdict, confusion, judge
 from .predicting import Predictions
 
-# Hues of the entity types, in the order of their frequency; further types start again with the first hue.
+# Hues of the entity types, the most frequent type first. Further types reuse the hues from the start.
 HUES = (210, 30, 120, 280, 0, 170, 60, 320, 90, 240, 15, 190, 45, 300)
-# Number of sentences whose gate is drawn, the worst first. A drawing takes as much space as ten sentences.
+# Number of sentences with a plot of the gate, worst sentences first. A plot is as large as ten sentences.
 DRAWN = 40
 
 
 class Piece(NamedTuple):
-    """A stretch of a sentence's text.
+    """A part of a sentence: an entity, or text between entities.
 
     text (str): the text, with the space after it.
-    label (str): the type of the entity that it shows, "" outside of entities.
+    label (str): the type of the entity; "" outside of entities.
     kind (str): the entity's kind of mistake, see `KINDS`.
     score (Optional[float]): the entity's score.
     """
@@ -40,12 +40,12 @@ class Piece(NamedTuple):
 class Sentence(NamedTuple):
     """A sentence of the report.
 
-    number (int): its place in the data, from 1.
+    number (int): its position in the data, from 1.
     text (str): its text.
     gold (List[Piece]): the text with the gold entities.
     predicted (List[Piece]): the text with the predicted entities.
     kinds (List[str]): the kinds of mistakes in it.
-    mistakes (int): how many entities are not right.
+    mistakes (int): number of entities that are not right.
     gate (Markup): the confidences of the experts; empty without experts.
     """
 
@@ -59,10 +59,10 @@ class Sentence(NamedTuple):
 
 
 def make_report(scores: Dict[str, Any], predictions: Predictions) -> str:
-    """Return the report as HTML: scores, confusion, calibration, and every sentence, the worst first.
+    """Return the report as HTML: scores, confusion matrix, calibration, and all sentences, worst sentences first.
 
-    scores (Dict[str, Any]): see `evaluate_files`.
-    predictions (Predictions): the predictions that were scored.
+    scores (Dict[str, Any]): the scores, see `evaluate_files`.
+    predictions (Predictions): the scored predictions.
     """
     verdicts = [judge(gold, doc) for gold, doc in zip(predictions.gold, predictions.docs, strict=True)]
     all_verdicts = [verdict for sentence_verdicts in verdicts for verdict in sentence_verdicts]
@@ -88,7 +88,7 @@ def make_report(scores: Dict[str, Any], predictions: Predictions) -> str:
 
 
 def sort_sentences(predictions: Predictions, verdicts: Sequence[List[Verdict]]) -> List[Sentence]:
-    """Return the sentences, most mistakes first; where these are equal, the highest score of a wrong entity first."""
+    """Return the sentences, sorted by the number of mistakes and then by the highest score of a wrong entity."""
     order = sorted(range(len(verdicts)), key=lambda i: (*_worst_first(verdicts[i]), i))
     rows = []
     for rank, i in enumerate(order):
@@ -139,7 +139,7 @@ def report_files(
     gpu_id: int = -1,
     batch_size: Optional[int] = None,
 ) -> Dict[str, Any]:
-    """Load a pipeline, score it on a DocBin and write the report; for the arguments see `evaluate_files`.
+    """Load a pipeline, score it on a DocBin and write the report. See `evaluate_files` for the arguments.
 
     RETURNS (Dict[str, Any]): the scores.
     """

@@ -11,10 +11,10 @@ FROM_TEXT = "from text"
 
 
 def score_table(scores: Mapping[str, Any]) -> str:
-    """Format the scores that `evaluate` returns: overall, by type, illegal tags, calibration, speed.
+    """Format the scores of `evaluate`: overall, by type, illegal tags, calibration, speed.
 
-    scores (Mapping[str, Any]): see `evaluation.evaluate`.
-    RETURNS (str): figures in percent, types in the order given (the most frequent first).
+    scores (Mapping[str, Any]): the scores, see `evaluation.evaluate`.
+    RETURNS (str): a table with percentages. Types are in the given order (the most frequent first).
     """
     per_type: Dict[str, Any] = scores["strict"]["per_type"]
     overall = [
@@ -25,7 +25,7 @@ def score_table(scores: Mapping[str, Any]) -> str:
     if scores.get("from_text"):
         overall.insert(1, _row(FROM_TEXT, scores["from_text"], scores["from_text"]["entities"]))
     types = [_row(label, row, row["support"]) for label, row in per_type.items()]
-    # The label column is as wide in both tables, so that the figures stand under one another.
+    # Use the same width for the label column of both tables, so that the numbers are aligned.
     width = max(len(row[0]) for row in [*overall, *types, ["by type, strict"]])
     lines = [_table(overall, "all types", width)]
     if types:
@@ -35,7 +35,7 @@ def score_table(scores: Mapping[str, Any]) -> str:
         lines.append(_from_text(scores["from_text"]))
     lines += scores.get("notes", [])
     if scores["illegal_tags"]:
-        lines.append(f"{scores['illegal_tags']} predicted I- tags that nothing opens.")
+        lines.append(f"{scores['illegal_tags']} predicted I- tags without a start.")
     if scores["calibration"]:
         lines.append(_reliability(scores["calibration"]))
     lines.append(_counts(scores))
@@ -53,8 +53,8 @@ def _table(rows: List[List[str]], title: str, width: int) -> str:
 
 
 def _from_text(scores: Mapping[str, Any]) -> str:
-    text = f"{FROM_TEXT}: strict, by characters, what nlp(text) finds in the running text with its own tokens"
-    guessed = f" (of {scores['guessed']:,} sentences in columns put together from tokens)" if scores["guessed"] else ""
+    text = f"{FROM_TEXT}: strict, by character offsets, predictions of nlp(text) on untokenized text"
+    guessed = f" ({scores['guessed']:,} sentences with guessed spaces)" if scores["guessed"] else ""
     return f"{text}{guessed}."
 
 
@@ -64,7 +64,7 @@ def _reliability(calibration: Mapping[str, Any]) -> str:
         for row in calibration["bins"]
         if row["count"]
     ]
-    header = ("score", "mean score", "share right", "entities")
+    header = ("score", "mean score", "accuracy", "entities")
     text = table(rows, header=header, divider=True, aligns=("l", "r", "r", "r"))
     return f"{text}Expected calibration error {calibration['ece']:.3f}.\n"
 

@@ -22,22 +22,23 @@ THRESHOLDS = tuple(i / 100 for i in range(100))
 
 C206 = "[C206] The pipeline '{model}' has no component of spacy-crossner{named}; it has {names}."
 C208 = "[C208] {output} exists. Give --force to replace it, or another folder."
-C213 = "[C213] {data}: no entity to calibrate on in {count} sentences. Give dev data with entities."
+C213 = "[C213] {data}: its {count} sentences have no entity to calibrate on. Give dev data with entities."
 C209 = "[C209] Cannot write {output}: {error}."
 
 
 def calibrate(nlp: Language, gold: Sequence[Doc], component: str, *, threshold: bool = True) -> Dict[str, Any]:
     """Fit the temperature of a component, then its threshold, and set them.
 
-    The temperature minimizes the log-loss of the entities' scores, taken as probabilities of being right; it does not
-    change which entities are predicted. The threshold maximizes F1 when entities with a lower score are dropped.
+    The temperature minimizes the log-loss of the scores as probabilities that an entity is right. It does not change
+    the predicted entities. The threshold maximizes F1 after entities with a lower score are dropped.
 
     nlp (Language): the pipeline.
     gold (Sequence[Doc]): annotated docs that the component was not trained on.
     component (str): the component's name.
-    threshold (bool): fit the threshold; otherwise it is 0. A threshold in the component's config takes precedence.
-    RETURNS (Dict[str, Any]): the number of `entities` found; `temperature`, `log_loss`, `ece` and `f` `before` and
-        `after`; the `threshold`. Without predicted entities the temperature stays and the figures are 0.
+    threshold (bool): fit the threshold. If False, it is 0. A threshold in the component's config takes precedence.
+    RETURNS (Dict[str, Any]): `entities`: the number of predicted entities; `temperature`, `log_loss`, `ece` and
+        `f`, each with `before` and `after`; `threshold`. Without predicted entities the temperature stays and the
+        scores are 0.
     """
     pipe = nlp.get_pipe(component)
     assert isinstance(pipe, SequenceNER)
@@ -46,7 +47,7 @@ def calibrate(nlp: Language, gold: Sequence[Doc], component: str, *, threshold: 
     with nlp.select_pipes(enable=nlp.pipe_names[:position]):
         docs = list(nlp.pipe(docs))
     expected = [{(ent.start, ent.end, ent.label_) for ent in doc.ents} for doc in gold]
-    # As in `evaluate`: an entity that touches a token without annotation is neither right nor wrong.
+    # As in `evaluate`: an entity that overlaps an unannotated token is not counted.
     is_annotated = [doc.to_array("ENT_IOB") > 0 for doc in gold]
     n_gold = sum(len(spans) for spans in expected)
     threshold_before, pipe.threshold = pipe.threshold, 0.0
@@ -98,15 +99,15 @@ def calibrate_files(
 ) -> List[Dict[str, Any]]:
     """Load a pipeline, calibrate its components on a DocBin and save the pipeline.
 
-    model (str): the folder of a pipeline or the name of an installed one; it stays as it is.
+    model (str): the folder of a pipeline or the name of an installed one. It is not changed.
     data (Path): the annotated DocBin.
-    output (Path): the folder for the calibrated pipeline, complete or not at all.
-    component (Optional[str]): the component's name; all components of this package if not given.
-    threshold (bool): fit the threshold, too.
+    output (Path): the folder for the calibrated pipeline, written completely or not at all.
+    component (Optional[str]): the component's name. Default: all components of this package.
+    threshold (bool): also fit the threshold.
     force (bool): replace a saved pipeline in the output folder.
     gpu_id (int): the GPU, -1 for the CPU.
     RETURNS (List[Dict[str, Any]]): the result of `calibrate` for each component.
-    RAISES (CrossnerError): an input is missing, or the output exists; with `force`, if the output is no pipeline or
+    RAISES (CrossnerError): an input is missing, or the output exists; with `force`, if the output is not a pipeline or
         contains an input.
     """
     if output.exists() and not force:

@@ -1,7 +1,7 @@
-"""The pipelines that the ways of a project have trained: calibrate all, score all, choose the best.
+"""Calibrate, score and rank the pipelines of all ways of training in a project.
 
-A folder such as `training/ai/laner` has a folder for each way: `<way>/model-best`, the pipeline as it was trained, and
-`<way>/calibrated`.
+A folder such as `training/ai/laner` contains a folder for each way of training (`dapt`, `no-dapt`, `direct`). It holds
+the trained pipeline, `<way>/model-best`, and the calibrated pipeline, `<way>/calibrated`.
 """
 
 import json
@@ -33,8 +33,11 @@ from .temperature import calibrate_files
 TRAINED, CALIBRATED = "model-best", "calibrated"
 PIPELINE, DATA = "the pipeline", "the data"
 
-C210 = "[C210] {folder} holds no {name} of any way: no {folder}/WAY/{name}. Train first, or give another folder."
-C211 = "[C211] {way} is not calibrated, or was trained since. Run `spacy crossner calibrate {folder} DEV --all` first."
+C210 = "[C210] {folder} contains no {folder}/WAY/{name}. Train a pipeline first, or give another folder."
+C211 = (
+    "[C211] {way} is not calibrated, or was trained again after calibration. Run `spacy crossner calibrate {folder} "
+    "DEV --all` first."
+)
 C212 = (
     "[C212] {ways} were calibrated on different dev sets, so that their F1 cannot be compared. Run `spacy crossner "
     "calibrate {folder} DEV --all` first."
@@ -45,11 +48,11 @@ class Calibrated(NamedTuple):
     """A calibrated pipeline.
 
     path (Path): its folder.
-    found (Optional[List[Dict[str, Any]]]): what `calibrate` found for each component; None if it was up to date.
+    results (Optional[List[Dict[str, Any]]]): the result of `calibrate` for each component; None if it was up to date.
     """
 
     path: Path
-    found: Optional[List[Dict[str, Any]]]
+    results: Optional[List[Dict[str, Any]]]
 
 
 class Scored(NamedTuple):
@@ -64,15 +67,15 @@ class Scored(NamedTuple):
 
 
 def find_ways(folder: Path, name: str = TRAINED) -> List[Path]:
-    """Return the folders of the ways that have a pipeline. One whose training is not finished is left out and named.
+    """Return the folders of the ways with a pipeline. Ways with unfinished training are left out with a warning.
 
     folder (Path): the folder of the ways.
-    name (str): the name of the pipeline in each of them.
-    RAISES (CrossnerError): there is none.
+    name (str): the name of the pipeline in each way.
+    RAISES (CrossnerError): there is no such pipeline.
     """
     ways = sorted(path.parent for path in folder.glob(f"*/{name}") if path.is_dir())
     for way in [way for way in ways if not (way / RECORD).is_file()]:
-        msg.warn(f"{way} is left out: its training is not finished")
+        msg.warn(f"{way} is skipped: its training is not finished")
         ways.remove(way)
     if not ways:
         raise CrossnerError(C210.format(folder=folder, name=name))
@@ -89,8 +92,8 @@ def calibrate_ways(
     component (Optional[str]): as in `calibrate_files`.
     threshold (bool): as in `calibrate_files`.
     gpu_id (int): the GPU, -1 for the CPU.
-    YIELDS (Calibrated): each of them.
-    RAISES (CrossnerError): there is none, or as `calibrate_files` says.
+    YIELDS (Calibrated): each calibrated pipeline.
+    RAISES (CrossnerError): there is no pipeline; or see `calibrate_files`.
     """
     for way in find_ways(folder):
         output = way / CALIBRATED
@@ -99,12 +102,12 @@ def calibrate_ways(
             if is_up_to_date(way, fingerprint, CALIBRATED):
                 yield Calibrated(output, None)
                 continue
-            found = calibrate_files(
+            results = calibrate_files(
                 str(way / TRAINED), data, output, component=component, threshold=threshold, force=True, gpu_id=gpu_id
             )
-            dev_f = statistics.mean(row["f"]["after"] for row in found)
+            dev_f = statistics.mean(row["f"]["after"] for row in results)
             write_record(way, fingerprint, [CALIBRATED], CALIBRATED, dev_f=dev_f)
-        yield Calibrated(output, found)
+        yield Calibrated(output, results)
 
 
 def evaluate_ways(
@@ -120,12 +123,12 @@ def evaluate_ways(
 
     folder (Path): the folder of the ways.
     data (Path): the annotated DocBin.
-    output (Path): the folder of the scores, `<way>.json`.
+    output (Path): the folder for the scores, `<way>.json`.
     gpu_id (int): the GPU, -1 for the CPU.
     batch_size (Optional[int]): as in `evaluate_files`.
     from_text (bool): as in `evaluate_files`.
-    YIELDS (Scored): each of them.
-    RAISES (CrossnerError): there is none, or as `evaluate_files` says.
+    YIELDS (Scored): each scored pipeline.
+    RAISES (CrossnerError): there is no pipeline; or see `evaluate_files`.
     """
     for way in find_ways(folder, CALIBRATED):
         model, path = way / CALIBRATED, output / f"{way.name}.json"
@@ -139,11 +142,11 @@ def evaluate_ways(
 
 
 def rank_ways(folder: Path) -> Dict[Path, float]:
-    """Return F1 on dev of each way after calibration, the best first.
+    """Return the dev F1 of each way after calibration, the best first.
 
     folder (Path): the folder of the ways.
-    RAISES (CrossnerError): there is none, or one is not calibrated since it was trained, or they were calibrated on
-        different dev sets.
+    RAISES (CrossnerError): there is no pipeline, a pipeline has no calibration or an outdated one, or the pipelines
+        were calibrated on different dev sets.
     """
     f_scores, dev_sets = {}, set()
     for way in find_ways(folder):
@@ -163,23 +166,23 @@ def rank_ways(folder: Path) -> Dict[Path, float]:
 
 
 def _fingerprint(model: Path, data: Path, gpu_id: int, **settings: Any) -> Fingerprint:
-    """Return what a calibration, or scores, depend on."""
-    found = {name: json.dumps(value) for name, value in settings.items()}
-    found.update({PIPELINE: path_digest(model), DATA: text_digest(data)})
-    found.update(version_fingerprint())
-    found["the device"] = "GPU" if gpu_id >= 0 else "CPU"
-    return found
+    """Return the fingerprint of a calibration or of scores."""
+    fingerprint = {name: json.dumps(value) for name, value in settings.items()}
+    fingerprint.update({PIPELINE: path_digest(model), DATA: text_digest(data)})
+    fingerprint.update(version_fingerprint())
+    fingerprint["the device"] = "GPU" if gpu_id >= 0 else "CPU"
+    return fingerprint
 
 
 def _read_scores(path: Path, fingerprint: Fingerprint) -> Optional[Dict[str, Any]]:
-    """Return the scores of a file if they depend on the same; None where they are to be worked out."""
+    """Return the scores in a file if they are up to date; otherwise None."""
     try:
         scores: Dict[str, Any] = srsly.read_json(path)
         changed = differences(scores["fingerprint"], fingerprint)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if changed:
-        msg.info(f"{path} is made again. Changed since it was made: {in_words(changed)}")
+        msg.info(f"{path} is out of date. Changed since it was written: {in_words(changed)}")
         return None
-    msg.info(f"{path} is kept: nothing changed since it was made")
+    msg.info(f"{path} is up to date")
     return scores

@@ -1,7 +1,7 @@
-"""What a result depends on: settings, the contents of the files, folders and encoders that they name, versions.
+"""Fingerprints of results: their settings, the contents of the files and encoders they read, and package versions.
 
-Training, adaptation, vectors and comparisons identify their results by a fingerprint: a result is reused only where
-all its inputs are the same. A finished output holds its fingerprint in `fingerprint.json`.
+Training, adaptation, vectors and comparisons identify their results by a fingerprint. A result is only reused if all
+its inputs are the same. A finished output stores its fingerprint in `fingerprint.json`.
 """
 
 from .contents import file_digest, path_digest, text_digest

@@ -11,19 +11,19 @@ from ..data.faults import UNREADABLE, Faults
 from ..data.files import reason
 
 WORKING_FOLDER = Path()
-# Two writes within the resolution of a file system's clock may leave the same time: git calls such files racy.
+# Two writes within the resolution of the file system's clock may have the same time. git calls such files racy.
 RACY_SECONDS = 2.0
 
-# Digests of the files that this process has read, by inode, size and times.
+# Digests of files read by this process, by inode, size and times.
 _digest_cache: Dict[Tuple[int, ...], str] = {}
 
 
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file.
 
-    A process reads each file once. The cache's key is the file's inode, size and times, among them the time of the
-    inode's last change, which no program can set. A file that was written just now is not cached: a second write could
-    leave the same times.
+    Digests are cached, so that a process reads each file once. The cache key is the file's inode, size, and times. They
+    include the inode's change time, which programs cannot set. Files written within the last seconds are not cached,
+    since a second write could have the same times.
     """
     with path.open("rb") as handle:
         status = os.fstat(handle.fileno())
@@ -40,7 +40,7 @@ def file_digest(path: Path) -> str:
 def text_digest(path: Path) -> str:
     """Return the SHA-256 of a text file.
 
-    RAISES (DataError): it cannot be read.
+    RAISES (DataError): the file cannot be read.
     """
     try:
         return file_digest(path)
@@ -49,7 +49,7 @@ def text_digest(path: Path) -> str:
 
 
 def path_digest(path: Path, without: Sequence[Path] = ()) -> str:
-    """Return the SHA-256 of a file, or of the names and contents of all files in a folder; "" if nothing is there.
+    """Return the SHA-256 of a file, or of the names and contents of all files in a folder; "" for a missing path.
 
     path (Path): the file or folder.
     without (Sequence[Path]): files and folders to leave out.
@@ -64,10 +64,10 @@ def path_digest(path: Path, without: Sequence[Path] = ()) -> str:
 
 
 def _file_digests(folder: Path, left_out: Set[Path]) -> Iterator[Tuple[Tuple[str, ...], str]]:
-    """Yield the parts of the path and the digest of each file in a folder; links to folders are followed.
+    """Yield the path (as parts) and the digest of each file in a folder. Links to folders are followed.
 
-    A folder that is reached a second time, as through a link to a folder above, is listed by the path at which it was
-    reached first, in place of its files.
+    A folder that is reached a second time, for example by a link to a parent folder, is listed by its first path
+    instead of its files.
 
     folder (Path): the folder, resolved.
     left_out (Set[Path]): files and folders to leave out, resolved.
@@ -87,10 +87,10 @@ def _file_digests(folder: Path, left_out: Set[Path]) -> Iterator[Tuple[Tuple[str
                 continue
             first_paths[path] = "/".join((*parts, name))
             new_folders.append(name)
-        # `os.walk` descends into what is left in its list.
+        # `os.walk` descends into the folders that remain in this list.
         folder_names[:] = new_folders
         for name in file_names:
             path = current / name
-            # A link that leads nowhere is no file.
+            # Skip broken links.
             if path.is_file() and path.resolve() not in left_out:
                 yield (*parts, name), file_digest(path)

@@ -9,7 +9,7 @@ from ..storage.installed import folder_in_package
 from .contents import WORKING_FOLDER, path_digest
 from .record import RECORD
 
-# Files and folders beside an adapted encoder that record how it was made: they do not change what it computes.
+# Files and folders that `dapt` writes next to an encoder. They do not affect its output.
 BESIDE_ENCODER = ("log.jsonl", "diverged.json", RECORD, "checkpoint", "work")
 # A model's name on the Hugging Face hub.
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
@@ -18,11 +18,11 @@ HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 def encoder_digest(name: str, folder: Path = WORKING_FOLDER, without: Sequence[Path] = ()) -> str:
     """Return the digest of an encoder's folder, or the encoder's commit on the Hugging Face hub.
 
-    name (str): as `find_encoder` takes it.
-    folder (Path): the folder that a relative path starts from.
-    without (Sequence[Path]): files and folders to leave out, beside those in `BESIDE_ENCODER`.
-    RETURNS (str): "" where there is no such encoder, or its commit is not known yet: a model on the hub has one once
-        it is in the cache.
+    name (str): see `find_encoder`.
+    folder (Path): the base folder of relative paths.
+    without (Sequence[Path]): files and folders to leave out, in addition to `BESIDE_ENCODER`.
+    RETURNS (str): the digest; "" if there is no such encoder, or if a model on the hub is not in the cache yet and its
+        commit is therefore unknown.
     """
     if name and os.path.exists(folder / name):
         return _encoder_folder_digest(folder / name, without)
@@ -33,7 +33,7 @@ def encoder_digest(name: str, folder: Path = WORKING_FOLDER, without: Sequence[P
 
 
 def is_adapted_encoder(path: Path) -> bool:
-    """Return whether a path is the folder of an encoder that `dapt` has made."""
+    """Return whether a path is the folder of an encoder adapted by `dapt`."""
     return (path / "config.json").is_file() and (path / RECORD).is_file()
 
 
@@ -42,7 +42,7 @@ def _encoder_folder_digest(path: Path, without: Sequence[Path]) -> str:
 
 
 def _hub_commit(name: str) -> str:
-    """Return the commit of a model in the cache of the Hugging Face hub; "" if it is not there."""
+    """Return the commit of a model in the cache of the Hugging Face hub; "" if the model is not in the cache."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 

@@ -15,7 +15,7 @@ def versions(packages: Sequence[str] = PACKAGES) -> Dict[str, str]:
     by_name = {}
     for name in packages:
         try:
-            # Run from a source tree, the installed version may be another one.
+            # When run from a source tree, the installed version may differ.
             by_name[name] = __version__ if name == OWN_PACKAGE else version(name)
         except PackageNotFoundError:
             by_name[name] = ""
@@ -23,5 +23,5 @@ def versions(packages: Sequence[str] = PACKAGES) -> Dict[str, str]:
 
 
 def version_fingerprint(packages: Sequence[str] = PACKAGES) -> Fingerprint:
-    """Return the versions of packages as entries of a fingerprint."""
+    """Return the versions of packages as fingerprint entries."""
     return {f"the version of {name}": number for name, number in versions(packages).items()}

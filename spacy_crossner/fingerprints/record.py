@@ -1,4 +1,4 @@
-"""`fingerprint.json`: the fingerprint of a finished output and the digests of its files, written and checked."""
+"""Write and check `fingerprint.json`: the fingerprint of a finished output and the digests of its files."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from wasabi import msg
 from ..data.files import write_files
 from .contents import path_digest
 
-# The value of each input of a result, by the input's name.
+# The inputs of a result: value by name.
 Fingerprint = Dict[str, str]
 
 RECORD = "fingerprint.json"
@@ -23,21 +23,21 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> List[str]:
 
 
 def in_words(names: Sequence[str]) -> str:
-    """Return the first names of a list for a message."""
+    """Return the first names of a list as text for a message."""
     return ", ".join(names[:NAMED_IN_MESSAGE]) + (" ..." if len(names) > NAMED_IN_MESSAGE else "")
 
 
 def record_path(folder: Path, output: str = "") -> Path:
-    """Return the file of a record: `<output>.json` if an output is named, `fingerprint.json` otherwise."""
+    """Return the path of a record: `<output>.json` if an output name is given, otherwise `fingerprint.json`."""
     return folder / (f"{output}.json" if output else RECORD)
 
 
 def write_record(folder: Path, fingerprint: Fingerprint, made: Iterable[str], output: str = "", **notes: Any) -> None:
-    """Write the fingerprint of a finished output, with the digests of what was made.
+    """Write the fingerprint of a finished output and the digests of its files.
 
     folder (Path): the folder of the output.
-    fingerprint (Fingerprint): what the output depends on.
-    made (Iterable[str]): the names of the files and folders in it that were made.
+    fingerprint (Fingerprint): the inputs of the output.
+    made (Iterable[str]): names of the output files and folders in it.
     output (str): the name of the output, if the folder holds several.
     notes (Any): further entries of the record, by name.
     """
@@ -47,10 +47,10 @@ def write_record(folder: Path, fingerprint: Fingerprint, made: Iterable[str], ou
 
 
 def is_up_to_date(folder: Path, fingerprint: Fingerprint, output: str = "") -> bool:
-    """Return whether an output is finished, has this fingerprint and is unchanged since; print the decision.
+    """Return whether an output is finished, unchanged and has this fingerprint. Print the decision.
 
     folder (Path): the folder of the output.
-    fingerprint (Fingerprint): what the output would depend on if it were made now.
+    fingerprint (Fingerprint): the current inputs of the output.
     output (str): the name of the output, if the folder holds several.
     """
     try:
@@ -63,7 +63,7 @@ def is_up_to_date(folder: Path, fingerprint: Fingerprint, output: str = "") -> b
     if not changed:
         changed = [f"{folder / name} itself" for name, digest in made.items() if path_digest(folder / name) != digest]
     if changed:
-        msg.info(f"{folder / output} is made again. Changed since it was made: {in_words(changed)}")
+        msg.info(f"{folder / output} is out of date. Changed since it was written: {in_words(changed)}")
         return False
-    msg.info(f"{folder / output} is kept: nothing changed since it was made")
+    msg.info(f"{folder / output} is up to date")
     return True

@@ -1,4 +1,4 @@
-"""The fingerprint of a training: its settings, and the contents of what its settings name."""
+"""The fingerprint of a training run: its settings, and the contents of the files that they name."""
 
 import json
 import os
@@ -13,20 +13,20 @@ from .encoders import encoder_digest
 from .packages import version_fingerprint
 from .record import Fingerprint
 
-# Sections of a config that name what training reads. All other settings are referred to by these, or name an output.
+# Config sections that name inputs of training. Other sections are only referred to by these, or name outputs.
 SECTIONS = ("components.", "corpora.", "initialize.", "nlp.", "training.")
 WRITTEN = "training.logger."
-# Last parts of the names of settings whose values are files, folders or packages, in whatever form they are written.
+# Settings (last part of the name) whose values are files, folders or packages, even if they do not look like paths.
 PATH_SETTINGS = ("path", "paths", "vectors", "source", "tokenizer", "vocab", "init_tok2vec")
 
 
 def take_fingerprint(config: Dict[str, Any], output: Path, use_gpu: int = -1, **options: Any) -> Fingerprint:
-    """Return the settings, the digests of files, folders and encoders, and the versions that a training depends on.
+    """Return the fingerprint of a training run: settings, digests of files, folders and encoders, and versions.
 
-    config (Dict[str, Any]): the complete config, interpolated, with all overrides.
-    output (Path): the folder of the run, which is left out of a folder that is read.
-    use_gpu (int): GPU, -1 for CPU; which GPU makes no difference.
-    options (Any): further inputs, by name.
+    config (Dict[str, Any]): the complete, interpolated config with all overrides.
+    output (Path): the output folder. It is left out if it is inside an input folder.
+    use_gpu (int): GPU, -1 for the CPU. The number of the GPU has no effect.
+    options (Any): further inputs by name.
     """
     settings = util.dict_to_dot(config)
     fingerprint = {name: json.dumps(value, default=str) for name, value in {**settings, **options}.items()}
@@ -43,7 +43,7 @@ def named_contents(
 
     settings (Mapping[str, Any]): the settings by dotted name.
     without (Sequence[Path]): files and folders to leave out.
-    folder (Path): the folder that relative paths start from.
+    folder (Path): the base folder of relative paths.
     """
     contents = {}
     paths = {text for name, value in settings.items() if name.startswith("paths.") for text in _strings(value)}
@@ -57,19 +57,19 @@ def named_contents(
 
 
 def _content_digest(setting: str, text: str, without: Sequence[Path], folder: Path, is_path: bool) -> str:
-    """Return the digest of what a setting names; "" if it names nothing.
+    """Return the digest of the file, folder, package or encoder that a setting names; "" if it names none.
 
     setting (str): the setting's dotted name.
     text (str): its value.
     without (Sequence[Path]): files and folders to leave out.
-    folder (Path): the folder that relative paths start from.
-    is_path (bool): whether the same value stands in the section `paths`.
+    folder (Path): the base folder of relative paths.
+    is_path (bool): whether the section `paths` contains the same value.
     """
     if setting.startswith("components.") and setting.endswith(".name"):
         return encoder_digest(text, folder, without)
-    # Any other value, such as a domain or a factory, may happen to be the name of an existing folder.
+    # Other values, such as a domain or a factory, may equal the name of an existing folder by coincidence.
     looks_like_path = any(mark in text for mark in "/\\.") or setting.rpartition(".")[2] in PATH_SETTINGS
-    # `os.path.exists` accepts any string; `Path.exists` raises an error on one that is too long for a path.
+    # `os.path.exists` accepts any string. `Path.exists` raises an error for strings that are too long for a path.
     if (is_path or looks_like_path) and os.path.exists(folder / text):
         return path_digest(folder / text, without)
     if setting.endswith(".source") or setting.startswith("initialize."):

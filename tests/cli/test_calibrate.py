@@ -123,7 +123,7 @@ def test_with_no_entity_found_the_temperature_stays(folder, tmp_path):
     [
         ("dev.spacy", ["--component", "tagger"], "no component of spacy-crossner named 'tagger'"),
         ("missing.spacy", [], "missing.spacy"),
-        ("empty.spacy", [], "empty.spacy: no entity to calibrate on in 2 sentences"),
+        ("empty.spacy", [], "empty.spacy: its 2 sentences have no entity to calibrate on"),
     ],
 )
 def test_what_cannot_be_calibrated_is_named(folder, tmp_path, data, options, message):

@@ -96,7 +96,7 @@ def test_without_it_only_the_fit_is_told(nlp):
 def test_another_language_is_noted(nlp):
     docs = gold_docs(nlp)[:1]
     set_language(docs[0], "de")
-    assert evaluate(nlp, docs)["notes"] == ["The text was converted as 'de', the pipeline's language is 'en'."]
+    assert evaluate(nlp, docs)["notes"] == ["The data was converted as 'de', but the pipeline's language is 'en'."]
 
 
 def test_the_command_shows_both(nlp, tmp_path):

@@ -136,7 +136,7 @@ def test_the_tables_are_those_of_evaluate(html):
     assert re.search(r"<dt>F1</dt><dd>60\.0</dd>", html)
     assert ["per", "100.0", "66.7", "80.0", "3", ""] in rows
     assert ["right", "3", "span and type are right"] in rows
-    assert ["gold \\ found", "per", "loc", "a&b", "nothing"] in rows
+    assert ["gold \\ predicted", "per", "loc", "a&b", "nothing"] in rows
     assert ["per", "2", "1", "", ""] in rows
     assert ["nothing", "", "", "1", ""] in rows
     # The gate, where there is one.

@@ -50,7 +50,7 @@ def test_figures_stand_under_one_another(scores):
 def test_rule_and_counts_stand_below(scores):
     text = score_table(scores)
     assert RULE in text.replace(";\n", "; ")
-    assert "1 predicted I- tags that nothing opens" in text
+    assert "1 predicted I- tags without a start" in text
     assert "1 sentences, 5 words; 12,346 words/s at batch size 64." in text
     text = score_table({**scores, "illegal_tags": 0, "dropped_seen": 7})
     assert "predicted I-" not in text

@@ -71,11 +71,11 @@ def test_all_ways_are_calibrated_and_those_without_a_change_are_kept(folder):
     assert output.count("Pipeline saved to") == 2
     for way in SHARES:
         assert spacy.load(folder / "ways" / way / "calibrated").get_pipe("ner").cfg["temperature"] != 1.0
-    assert run("calibrate", folder / "ways", folder / "dev.spacy", "--all")[1].count("is kept") == 2
+    assert run("calibrate", folder / "ways", folder / "dev.spacy", "--all")[1].count("is up to date") == 2
     change(folder, "weak")
     code, output = run("calibrate", folder / "ways", folder / "dev.spacy", "--all")
-    assert "weak/calibrated is made again. Changed since it was made: the pipeline" in output
-    assert output.count("is kept") == output.count("Pipeline saved to") == 1
+    assert "weak/calibrated is out of date. Changed since it was written: the pipeline" in output
+    assert output.count("is up to date") == output.count("Pipeline saved to") == 1
     # Other dev data, another setting, and an output that something else has changed.
     for data, options, reason in (
         ("few.spacy", [], "the data"),
@@ -88,7 +88,7 @@ def test_all_ways_are_calibrated_and_those_without_a_change_are_kept(folder):
     shutil.rmtree(folder / "ways" / "weak" / "calibrated" / "ner")
     _, output = run("calibrate", folder / "ways", folder / "few.spacy", "--all", "--no-threshold")
     assert "weak/calibrated itself" in output
-    assert output.count("is kept") == 1
+    assert output.count("is up to date") == 1
 
 
 def test_the_same_as_one_pipeline_at_a_time(folder):
@@ -111,12 +111,12 @@ def test_all_ways_are_scored_and_those_without_a_change_are_kept(calibrated):
     assert sorted(path.name for path in (calibrated / "scores").iterdir()) == ["strong.json", "weak.json"]
     before = (calibrated / "scores" / "weak.json").read_bytes()
     code, output = run(*words)
-    assert output.count("is kept") == output.count("conlleval over one") == 2
+    assert output.count("is up to date") == output.count("conlleval over one") == 2
     assert (calibrated / "scores" / "weak.json").read_bytes() == before
     assert json.loads(before)["from_text"] is None
-    assert run(*words, "--from-text")[1].count("is made again. Changed since it was made: from_text") == 2
+    assert run(*words, "--from-text")[1].count("is out of date. Changed since it was written: from_text") == 2
     (calibrated / "scores" / "weak.json").write_text("{")
-    assert run(*words, "--from-text")[1].count("is kept") == 1
+    assert run(*words, "--from-text")[1].count("is up to date") == 1
 
 
 def test_the_best_on_dev_is_packaged_and_said(calibrated):
@@ -140,7 +140,7 @@ def test_nothing_is_packaged_that_is_not_compared_fairly(calibrated):
     change(calibrated, "weak")
     code, output = run(*words)
     assert code == 1
-    assert f"[C211] {calibrated}/ways/weak is not calibrated, or was trained since" in output
+    assert f"[C211] {calibrated}/ways/weak is not calibrated, or was trained again" in output
     # Calibrated, but on another dev set than the other one.
     (calibrated / "ways" / "strong").rename(calibrated / "strong")
     list(calibrate_ways(calibrated / "ways", calibrated / "few.spacy"))
@@ -155,7 +155,7 @@ def test_a_way_whose_training_is_not_finished_is_left_out(folder):
     (folder / "ways" / "weak" / "fingerprint.json").unlink()
     code, output = run("calibrate", folder / "ways", folder / "dev.spacy", "--all")
     assert code == 0, output
-    assert f"{folder}/ways/weak is left out: its training is not finished" in output
+    assert f"{folder}/ways/weak is skipped: its training is not finished" in output
     assert not (folder / "ways" / "weak" / "calibrated").exists()
     assert [way.name for way in rank_ways(folder / "ways")] == ["strong"]
 
@@ -168,7 +168,7 @@ def test_a_folder_without_ways_is_an_error(folder):
     ):
         code, output = run(*words)
         assert code == 1
-        assert f"[C210] {words[1]} holds no {name} of any way" in output
+        assert f"[C210] {words[1]} contains no {words[1]}/WAY/{name}" in output
     with pytest.raises(CrossnerError, match="C210"):
         find_ways(folder)
 

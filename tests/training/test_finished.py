@@ -54,7 +54,7 @@ def run(**options):
 def test_nothing_changed(stage, capsys):
     run()
     assert not stage
-    assert "out is kept: nothing changed since it was made" in " ".join(capsys.readouterr().out.split())
+    assert "out is up to date" in " ".join(capsys.readouterr().out.split())
     run(resume=False)
     assert len(stage) == 1
 
@@ -89,7 +89,7 @@ def test_a_change_is_named_and_trained_on(stage, capsys, monkeypatch, change):
     run()
     assert len(stage) == 1
     printed = " ".join(capsys.readouterr().out.split())
-    assert "out is made again. Changed since it was made: " in printed
+    assert "out is out of date. Changed since it was written: " in printed
     assert said in printed
 
 

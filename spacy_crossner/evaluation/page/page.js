@@ -10,7 +10,7 @@
   const fits = (row, wantedType, wantedKind, wantedText) => {
     if (wantedText && !row.text.includes(wantedText)) return false;
     const isKind = (found) => !wantedKind || found === wantedKind || (wantedKind === "wrong" && found !== "right");
-    // An entity with both, not one with the type and another with the kind.
+    // One entity has to match both the type and the kind.
     if (wantedType) return row.marks.some((mark) => mark.type === wantedType && isKind(mark.kind));
     return !wantedKind || row.kinds.some(isKind);
   };
@@ -25,6 +25,6 @@
   };
   form.addEventListener("input", show);
   form.addEventListener("reset", () => setTimeout(show));
-  // A browser may keep what was chosen before the page was loaded again.
+  // Apply filters that the browser kept from before a reload.
   show();
 })();
