@@ -1,4 +1,4 @@
-# Every target sets up its own virtual environment, .venv, from constraints.txt.
+# All targets use the virtual environment .venv, which is created from constraints.txt if needed.
 PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
@@ -11,15 +11,15 @@ $(READY): constraints.txt setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[sample,test,dev]"
 	touch $(READY)
 
-# The whole way on the sample: text to an installed package, spacy.load("crossner_ai").
+# Run the whole project on the sample, from text to an installed package: spacy.load("crossner_ai").
 run: $(READY)
 	$(BIN)/python -m spacy project run all
 
-# A process a core: threads of several would wait for one another. A process that is done takes over tests of another.
+# One process per core with one thread each, so that threads do not compete. Idle processes take tests from others.
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 30
 
-# 10,000 files, valid and broken, through `convert`; then every property with 500 examples in place of 20.
+# Convert 10,000 valid and broken files; then run all property-based tests with 500 examples instead of 20.
 fuzz: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile nightly tests/data/test_fuzz.py tests/data/test_fuzz_json.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile thorough -m hypothesis
@@ -31,7 +31,7 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-# The wheel, tried out in an environment that has not seen the source tree.
+# Build the wheel and test it in a new environment without the source tree.
 wheel: $(READY)
 	rm -rf build dist
 	$(BIN)/python -m build --wheel --outdir dist

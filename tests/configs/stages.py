@@ -11,7 +11,7 @@ METHODS = sorted(path.stem for path in CONFIGS.glob("*.cfg") if not path.stem.st
 # Those with an encoder of their own instead of a pre-trained one.
 BILSTM = ("bilstm_crf", "moee", "param_gen")
 # The line from which on configs of one kind are the same.
-MARK = "# The rest is the same "
+MARK = "# All following sections are the same "
 # Narrow layers, so that a step takes no time.
 NARROW = {
     "bilstm_crf": {"tok2vec.hidden": 8, "tok2vec.depth": 1},
