@@ -1,9 +1,9 @@
-"""Speed of trained pipelines on a BiLSTM beside spaCy's own `ner` on its default CNN, in one run on real text.
+"""Compare the speed of trained BiLSTM pipelines with spaCy's `ner` on its default CNN, in one run on real text.
 
     python benchmarks/bilstm_speed.py DATA.spacy MODEL ... [--rounds 5] [--threads 1] [--output OUT.json]
 
-All start from texts, with the batch size of the first pipeline. The sides take turns, so that whatever else the machine
-does meets all alike; a ratio is the median of the ratios of the rounds. The weights of spaCy's `ner` are random.
+All pipelines get the same texts, with the batch size of the first pipeline. They take turns in each round, so that
+other load on the machine affects all of them. Ratios are medians over rounds. The weights of spaCy's `ner` are random.
 """
 
 import json
@@ -25,7 +25,7 @@ SPACY = "spaCy's ner"
 
 
 def spacy_ner(labels: List[str], examples: List[Example]) -> Language:
-    """Return a pipeline with spaCy's `ner`, as `add_pipe` makes it."""
+    """Return a pipeline with spaCy's `ner` and default settings."""
     nlp = spacy.blank("en")
     ner = nlp.add_pipe("ner")
     for label in labels:
@@ -36,12 +36,12 @@ def spacy_ner(labels: List[str], examples: List[Example]) -> Language:
 
 def main(
     data: Annotated[Path, typer.Argument(help="Annotated DocBin")],
-    models: Annotated[List[Path], typer.Argument(help="Folders of trained pipelines with a component ner")],
-    rounds: Annotated[int, typer.Option(help="Rounds, after one for warming up")] = 5,
+    models: Annotated[List[Path], typer.Argument(help="Folders of trained pipelines with a component `ner`")],
+    rounds: Annotated[int, typer.Option(help="Number of rounds, after one warm-up round")] = 5,
     threads: Annotated[int, typer.Option(help="Torch threads")] = 1,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print words per second and the ratios."""
+    """Print words per second and their ratios."""
     torch.set_num_threads(threads)
     sides = {str(model): spacy.load(model) for model in models}
     first = sides[str(models[0])]

@@ -1,9 +1,9 @@
-"""Do blanks between words change what a pipeline finds? Prints strict F1 on running text with several kinds of them.
+"""Measure the effect of white space on predictions: print strict F1 on text with several kinds of white space.
 
     python benchmarks/blanks.py PIPELINE DATA.spacy
 
-The gold words are joined by each kind of blank and go through the whole pipeline, tokenizer included. Spans are
-compared by their characters.
+The gold words are joined by each kind of white space and annotated by the whole pipeline, including the tokenizer.
+Spans are compared by character offsets.
 """
 
 import argparse
@@ -21,12 +21,12 @@ KINDS: Dict[str, Callable[[int, random.Random], str]] = {
     "a line break every 6 words": lambda i, draw: "\n" if i % 6 == 5 else " ",
     "Windows line breaks every 6 words": lambda i, draw: "\r\n" if i % 6 == 5 else " ",
     "an empty line every 8 words": lambda i, draw: "\n\n" if i % 8 == 7 else " ",
-    "two blanks in one place of five": lambda i, draw: "  " if draw.random() < 0.2 else " ",
+    "two spaces with probability 0.2": lambda i, draw: "  " if draw.random() < 0.2 else " ",
 }
 
 
 def join(doc: Doc, kind: Callable[[int, random.Random], str], draw: random.Random) -> Tuple[str, Spans]:
-    """Return the text of a doc with such blanks, and its gold spans in it."""
+    """Return the text of a doc with this white space, and its gold spans in the text."""
     text, places = "", []
     for token in doc:
         places.append((len(text), len(text) + len(token)))
@@ -56,7 +56,9 @@ def main() -> None:
             scores += [ent._.score for ent in doc.ents]
         f1 = 200 * right / max(1, found + gold)
         mean = sum(scores) / max(1, len(scores))
-        print(f"{name:36} F1 {f1:5.1f}, {found:,} entities, mean score {mean:.3f}, {ends} begin or end with a blank")
+        print(
+            f"{name:36} F1 {f1:5.1f}, {found:,} entities, mean score {mean:.3f}, {ends} begin or end with white space"
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Time of the CRF's decoding and of its exact probabilities, beside pytorch-crf on the same scores, in one run.
+"""Compare the time of CRF decoding and exact span probabilities with pytorch-crf on the same scores, in one run.
 
     python benchmarks/crf_speed.py [--threads 1] [--docs 64] [--tokens 60] [--labels 14] [--output OUT.json]
 
-Scores are random. The sides take turns, so that whatever else the machine does meets all of them alike, and the ratio
-is the median of the ratios of the turns. Viterbi is measured against `decode` of pytorch-crf; forward-backward with
-the probability of the spans that reach the floor against its `_compute_normalizer`, a forward pass alone.
+Scores are random. The functions take turns, so that other load on the machine affects all of them. Ratios are medians
+over turns. Viterbi is compared with `decode` of pytorch-crf. Forward-backward with span probabilities is compared with
+its `_compute_normalizer`, which is only a forward pass.
 """
 
 import json
@@ -19,7 +19,7 @@ import typer
 from spacy_crossner.annotations.tags import allowed_starts, allowed_transitions, label_tags
 from spacy_crossner.core.crf import BioCRF
 
-# Which side each one of ours is measured against.
+# The pytorch-crf function with which each of our functions is compared.
 AGAINST = {
     "viterbi": "pytorch-crf decode",
     "viterbi, unconstrained": "pytorch-crf decode",
@@ -31,7 +31,7 @@ FLOOR = 0.01
 
 
 def make_sides(crf: BioCRF, emissions: torch.Tensor, mask: torch.Tensor) -> Dict[str, Callable[[], object]]:
-    """Return what to time, by name. emissions: (n_docs, n_tokens, n_tags); mask: (n_docs, n_tokens)."""
+    """Return the functions to time, by name. emissions: (n_docs, n_tokens, n_tags); mask: (n_docs, n_tokens)."""
     spans, _ = crf.lattice(emissions, mask).candidates(FLOOR)
     by_token, rows = emissions.transpose(0, 1), mask.T
     return {
@@ -47,10 +47,10 @@ def make_sides(crf: BioCRF, emissions: torch.Tensor, mask: torch.Tensor) -> Dict
 
 @torch.inference_mode()
 def measure(crf: BioCRF, emissions: torch.Tensor, mask: torch.Tensor, turns: int) -> Dict[str, Dict[str, float]]:
-    """Return of each side the median seconds and, of ours, how many times as fast it is as what it stands against."""
+    """Return the median seconds of each function and, for our functions, the speed-up over pytorch-crf."""
     sides = make_sides(crf, emissions, mask)
     seconds: Dict[str, List[float]] = {name: [] for name in sides}
-    # The first turns allocate memory.
+    # Warm-up: the first turns allocate memory.
     for turn in range(turns + 2):
         for name, side in sides.items():
             start = time.perf_counter()
@@ -66,13 +66,13 @@ def measure(crf: BioCRF, emissions: torch.Tensor, mask: torch.Tensor, turns: int
 
 def main(
     threads: Annotated[int, typer.Option(help="Threads of PyTorch")] = 1,
-    docs: Annotated[int, typer.Option(help="Rows of the batch")] = 64,
-    tokens: Annotated[int, typer.Option(help="Tokens of the longest row; the others have a sixth of it or more")] = 60,
-    labels: Annotated[int, typer.Option(help="Labels; the tags are twice as many and one")] = 14,
-    turns: Annotated[int, typer.Option(help="Timed turns of each side")] = 100,
+    docs: Annotated[int, typer.Option(help="Number of docs in the batch")] = 64,
+    tokens: Annotated[int, typer.Option(help="Tokens of the longest doc; the others have at least a sixth of it")] = 60,
+    labels: Annotated[int, typer.Option(help="Number of labels; there are 2 * labels + 1 tags")] = 14,
+    turns: Annotated[int, typer.Option(help="Timed turns of each function")] = 100,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print the milliseconds of each side and our ratios, for rows of random and of full length."""
+    """Print the milliseconds of each function and our ratios, for docs of random and of equal length."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     tags = label_tags([str(i) for i in range(labels)])

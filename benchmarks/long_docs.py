@@ -1,8 +1,8 @@
-"""F1 where the sentences of a test set come joined to longer docs, by the window of the component.
+"""Measure F1 on long docs, made by joining test sentences, for several window sizes of the component.
 
     python benchmarks/long_docs.py MODEL TEST.spacy [--join 8] [--windows 32,64,128,256] [--output OUT.json]
 
-A doc with sentence boundaries is cut between its sentences, one without is cut into windows that overlap by a quarter.
+Docs with sentence boundaries are cut between sentences. Other docs are cut into windows that overlap by a quarter.
 """
 
 import json
@@ -18,7 +18,7 @@ from spacy_crossner.data.docbin import read_docbin
 
 
 def f_score(gold: List[Doc], found: List[Doc]) -> float:
-    """Return the F1 of entities over docs, in percent."""
+    """Return the entity F1 of docs in percent."""
     both = [[{(ent.start, ent.end, ent.label_) for ent in doc.ents} for doc in docs] for docs in (gold, found)]
     right = sum(len(a & b) for a, b in zip(*both, strict=True))
     return 200 * right / sum(len(spans) for docs in both for spans in docs)
@@ -26,12 +26,12 @@ def f_score(gold: List[Doc], found: List[Doc]) -> float:
 
 def main(
     model: Annotated[Path, typer.Argument(help="Trained pipeline")],
-    test: Annotated[Path, typer.Argument(help="Annotated DocBin, a sentence a doc")],
-    join: Annotated[int, typer.Option(help="Sentences of a doc")] = 8,
-    windows: Annotated[str, typer.Option(help="Windows to try, in tokens")] = "32,64,128,256",
+    test: Annotated[Path, typer.Argument(help="Annotated DocBin with one sentence per doc")],
+    join: Annotated[int, typer.Option(help="Sentences per joined doc")] = 8,
+    windows: Annotated[str, typer.Option(help="Window sizes in tokens")] = "32,64,128,256",
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print F1 of sentences alone and of joined docs."""
+    """Print the F1 of single sentences and of joined docs."""
     nlp = spacy.load(model)
     ner = nlp.get_pipe("ner")
     sentences = read_docbin(test, nlp.vocab)
@@ -58,7 +58,7 @@ def main(
         ner.window, ner.overlap = size, size // 4
         row = {"marked": score(joined, marks=True), "unmarked": score(joined, marks=False)}
         result[str(size)] = row
-        print(f"{join} sentences a doc, window {size}: {row['marked']:.1f} marked, {row['unmarked']:.1f} unmarked")
+        print(f"{join} sentences per doc, window {size}: {row['marked']:.1f} marked, {row['unmarked']:.1f} unmarked")
     if output:
         output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf8")
 

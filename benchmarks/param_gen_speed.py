@@ -1,12 +1,12 @@
-"""Speed of generated weights, in one run: a training step against one set of weights, tagging against a BiLSTM-CRF.
+"""Measure the speed of generated weights: training compared with shared weights, tagging with a BiLSTM-CRF.
 
     python benchmarks/param_gen_speed.py SOURCE.spacy TARGET.spacy VECTORS [--steps 10] [--output OUT.json]
 
-SOURCE and TARGET are annotated DocBins, marked with their domains, and the text of the language models, too; VECTORS is
-a pipeline with word vectors. A training step is that of `configs/param_gen.cfg` on batches of 32 docs for each of the
-four tasks; without the generator the config is the same with `use_domains` and `use_tasks` off. The BiLSTM-CRF is
-`crf_ner` on `spacy_crossner.BiLSTM.v1` of the same width. Weights are random; sides take turns, ratios are medians of
-those of the turns.
+SOURCE and TARGET are annotated DocBins with domain names. They are also the text of the language models. VECTORS is a
+pipeline with word vectors. A training step uses `configs/param_gen.cfg` and batches of 32 docs for each of the four
+tasks. The variant with one set of weights has `use_domains` and `use_tasks` off. The BiLSTM-CRF is `crf_ner` on
+`spacy_crossner.BiLSTM.v1` with the same width. Weights are random. The variants take turns; ratios are medians over
+turns.
 """
 
 import json
@@ -62,7 +62,7 @@ def make_bilstm_crf(target: Path, vectors: Path) -> Language:
 
 
 def ratio(own: List[float], other: List[float]) -> float:
-    """Return the median of how many times as long the other takes."""
+    """Return the median ratio of the other time to the first time."""
     return statistics.median(b / a for a, b in zip(own, other, strict=True))
 
 
@@ -87,7 +87,7 @@ def main(
         "stage.source": domains["source"],
         "stage.target": domains["target"],
         "components.ner.model.share_output": False,
-        # The text of this benchmark is its dev set.
+        # This benchmark uses the dev set as text, so do not check for leaks.
         "initialize.before_init.held_out.dev": None,
     }
     alone = {f"components.ner.model.use_{what}": False for what in ("domains", "tasks")}

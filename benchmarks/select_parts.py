@@ -1,11 +1,12 @@
-"""What the parts of `select` that work on bytes with numpy save over the plain way, and that both select the same.
+"""Compare the numpy byte operations of `select` with plain Python, and check that both select the same text.
 
     python benchmarks/select_parts.py RAW... --entities LIST [--types T,...] [--repeats 2] [--output OUT.json]
 
-The plain way: white space by `str.split`, repetitions by a set of hashes, names by a regular expression that finds
-tokens and an Aho-Corasick automaton over the sentence with its tokens apart. Each part is timed on the same blocks of
-the text, both ways in turn, and so is `select` as a whole, each run in a process of its own. Times are those of one
-core. With `--quick-tokens` the plain matcher parts tokens with `str.replace` instead, the quickest plain way we found.
+The plain version normalizes white space with `str.split`, finds duplicates with a set of hashes, and finds names with
+a token regular expression and an Aho-Corasick automaton over the separated tokens. Each part is timed on the same
+blocks of text, with both versions in turn. `select` as a whole is timed in separate processes. All times are for one
+core. With `--quick-tokens` the plain matcher separates tokens with `str.replace`, the fastest plain version that we
+found.
 """
 
 import json
@@ -39,7 +40,7 @@ from spacy_crossner.text.sentences import split_line
 PUNCTUATION = string.punctuation.replace("_", "")
 IS_MARK = (unicodedata.category(chr(point))[0] == "M" for point in range(sys.maxunicode + 1))
 MARK_RUNS = [[point for point, _ in run] for is_mark, run in groupby(enumerate(IS_MARK), key=itemgetter(1)) if is_mark]
-# As ranges: of single characters the expression takes ten times as long.
+# Character ranges: a list of single characters would take ten times as long.
 MARKS = "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in MARK_RUNS)
 TOKEN = re.compile(rf"[\w{MARKS}]+|\S|\n")
 WIDE_SYMBOL = re.compile(rf"[^\w{MARKS}\x00-\x7f]")
@@ -48,13 +49,13 @@ QUICK_TOKENS = False
 
 
 def plain_normalise(text: bytes) -> bytes:
-    """Do what `normalise` does."""
+    """Normalize white space as `normalise` does."""
     lines = (" ".join(line.replace("\0", " ").split()) for line in text.decode("utf-8").split("\n"))
     return "\n".join(line for line in lines if line).encode("utf-8")
 
 
 def with_tokens_apart(text: str) -> str:
-    """Return a text with a blank before and after each token, of which no two share one."""
+    """Return a text with a separate space before and after each token."""
     if not QUICK_TOKENS:
         return f" {'  '.join(TOKEN.findall(text))} "
     for symbol in f"{PUNCTUATION}\n":
@@ -67,7 +68,7 @@ def with_tokens_apart(text: str) -> str:
 
 
 class PlainMatcher:
-    """Does what `EntityMatcher` does."""
+    """A plain version of `EntityMatcher`."""
 
     def __init__(self, entities: EntityList, types: Collection[str] = (), *, ignore_case: bool = False) -> None:
         self.ignore_case = ignore_case
@@ -79,7 +80,7 @@ class PlainMatcher:
         self.automaton = BytesAhoCorasick(special, matchkind=MatchKind.LeftmostLongest)
 
     def count(self, sentences: Sequence[str]) -> Tuple[Counts, Counts]:
-        """Count the mentions in each sentence."""
+        """Count the mentions of names in each sentence."""
         text = name_keys("\n".join(sentences).encode("utf-8"), ignore_case=self.ignore_case).decode("utf-8")
         apart = with_tokens_apart(text).encode("utf-8")
         matches = self.automaton.find_matches_as_indexes(apart)
@@ -91,7 +92,7 @@ class PlainMatcher:
 
 
 class PlainDuplicates:
-    """Does what `DuplicateFilter` does, forgets nothing, and grows with the text."""
+    """A plain version of `DuplicateFilter`. It is exact, and its memory grows with the text."""
 
     forgotten = 0
 
@@ -99,7 +100,7 @@ class PlainDuplicates:
         self.seen: Set[int] = set()
 
     def first_seen(self, keys: Sequence[str]) -> NDArray[np.bool_]:
-        """Say which sentences have not been seen before."""
+        """Return which sentences are new."""
         first = np.zeros(len(keys), dtype=bool)
         for place, key in enumerate(map(hash_string, keys)):
             first[place] = key not in self.seen
@@ -108,12 +109,12 @@ class PlainDuplicates:
 
     @property
     def nbytes(self) -> int:
-        """The memory of the set, about."""
+        """The approximate memory of the set."""
         return sys.getsizeof(self.seen) + sum(map(sys.getsizeof, self.seen))
 
 
 def run_parts(raw: List[Path], entities: Path, quick_tokens: bool) -> Dict[str, Any]:
-    """Time each part both ways on all blocks, and check that they do the same."""
+    """Time both versions of each part on all blocks, and check that the results are equal."""
     global QUICK_TOKENS
     QUICK_TOKENS = quick_tokens
     seconds: Dict[str, List[float]] = {}
@@ -129,7 +130,7 @@ def run_parts(raw: List[Path], entities: Path, quick_tokens: bool) -> Dict[str, 
     duplicates = DuplicateFilter(64), PlainDuplicates()
     n_bytes = n_sentences = 0
     for block in read_blocks(raw):
-        # Blocks come normalised: white space that is still to be worked on makes no difference to either way.
+        # The blocks are already normalized. This does not change the time of either version.
         normal, plain_normal = compare("normalise", lambda b=block: normalise(b), lambda b=block: plain_normalise(b))
         sentences = [sentence for line in normal.decode("utf-8").split("\n") for sentence in split_line(line)]
         keys = sentence_keys("\n".join(sentences).encode("utf-8")).decode("utf-8").split("\n")
@@ -144,7 +145,7 @@ def run_parts(raw: List[Path], entities: Path, quick_tokens: bool) -> Dict[str, 
 
 
 def run_whole(raw: List[Path], entities: Path, output: Path, types: List[str], plain: bool) -> Dict[str, Any]:
-    """Time the selection of the integrated level, with all parts in the plain way or with none."""
+    """Time the selection of the integrated level, with the plain or the numpy version of all parts."""
     names = ("select.EntityMatcher", "selection.DuplicateFilter", "raw.normalise")
     for name, part in zip(names, (PlainMatcher, PlainDuplicates, plain_normalise), strict=True):
         if plain:
@@ -156,12 +157,12 @@ def run_whole(raw: List[Path], entities: Path, output: Path, types: List[str], p
 def main(
     raw: Annotated[List[Path], typer.Argument(help="Text")],
     entities: Annotated[Path, typer.Option(help="Entity list for the text")],
-    types: Annotated[str, typer.Option(help="Types special to the domain: T,...; all of the list if not given")] = "",
-    repeats: Annotated[int, typer.Option(help="Runs of each side, in turn")] = 2,
-    quick_tokens: Annotated[bool, typer.Option(help="Part tokens by `str.replace`")] = False,
+    types: Annotated[str, typer.Option(help="Domain-specific types: T,... Default: all types of the list")] = "",
+    repeats: Annotated[int, typer.Option(help="Runs of each version, in turn")] = 2,
+    quick_tokens: Annotated[bool, typer.Option(help="Separate tokens with `str.replace`")] = False,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print seconds for a gigabyte, of each part and of `select` as a whole; exit with 1 if the selections differ."""
+    """Print seconds per gigabyte of each part and of `select` as a whole; exit with 1 if the selections differ."""
     special = [kind for kind in types.split(",") if kind]
     parts = [in_own_process(run_parts, raw, entities, quick_tokens) for _ in range(repeats)]
     with tempfile.TemporaryDirectory() as scratch:
@@ -174,16 +175,16 @@ def main(
     gigabytes = parts[0]["bytes"] / 1e9
     best = {part: np.min([run["seconds"][part] for run in parts], axis=0) for part in parts[0]["seconds"]}
     in_all = np.min([[side["cpu"] for side in run] for run in whole], axis=0)
-    best["select but its list"] = in_all - best["read the list"]
+    best["select without its list"] = in_all - best["read the list"]
     rows = []
     for part, (ours, plain) in best.items():
-        # The list is built once, whatever the size of the text.
+        # Building the list takes the same time for any size of text.
         ours, plain = (ours, plain) if part == "read the list" else (ours / gigabytes, plain / gigabytes)
         rows.append((part, f"{ours:.1f}", f"{plain:.1f}", f"{plain / ours:.1f}"))
     memory = [parts[0]["bytes_of_duplicates"][side] / 1e6 for side in ("ours", "plain")]
     memory[1] /= gigabytes
-    rows.append(("repetitions, MB", *(f"{side:,.0f}" for side in memory), f"{memory[1] / memory[0]:.1f}"))
-    print(f"{gigabytes * 1000:,.1f} MB, {parts[0]['sentences']:,} sentences; seconds of one core for a gigabyte")
+    rows.append(("duplicates, MB", *(f"{side:,.0f}" for side in memory), f"{memory[1] / memory[0]:.1f}"))
+    print(f"{gigabytes * 1000:,.1f} MB, {parts[0]['sentences']:,} sentences; seconds per gigabyte on one core")
     print(table(rows, header=("part", "ours", "plain", "ratio"), divider=True, aligns=("l", "r", "r", "r")))
     print("The selections are the same." if is_same else "The selections differ.")
     if output:

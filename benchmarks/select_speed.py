@@ -1,14 +1,14 @@
-"""Speed and memory of the selection of text for domain-adaptive pre-training, beside spaCy's PhraseMatcher.
+"""Compare the speed and memory of selecting text for domain-adaptive pre-training with spaCy's PhraseMatcher.
 
     python benchmarks/select_speed.py [--megabytes 200] [--names 1000000] [--part 2] [--output OUT.json]
     python benchmarks/select_speed.py RAW... --entities LIST
 
-Without files, text and list are generated, the same ones each time: invented words with the frequencies of a natural
-language, names of one to four of them, a name in most sentences, some sentences repeated. Each side runs in a process
-of its own, on one core, so that its peak memory is seen. Ours is all that `spacy crossner select` does, the integrated
-level to a file; the time to read the list and build the matcher is given apart and is in the megabytes a second "in
-all". The PhraseMatcher looks for the same names in the first part of the same text, sentence by sentence: once with the
-tokenizer that it needs, and once on docs that are there already.
+Without files, a fixed text and entity list are generated: invented words with natural frequencies (Zipf's law), names
+of one to four words, a name in most sentences, and some duplicate sentences. Each side runs in its own process on one
+core, to measure its peak memory. Our side is the complete `spacy crossner select` of the integrated level to a file.
+The time to read the list and build the matcher is also given separately; the speed "including its list" counts it. The
+PhraseMatcher finds the same names in the first part of the same text, sentence by sentence: once including its
+tokenizer, and once on existing docs.
 """
 
 import itertools
@@ -42,7 +42,7 @@ SYLLABLES = [a + b for a in "bdfgklmnprstvz" for b in ("a", "e", "i", "o", "u", 
 
 
 def make_words() -> List[str]:
-    """Return invented words, the first ones short; some have letters outside ASCII."""
+    """Return invented words, short words first. Some have non-ASCII letters."""
     words: Dict[str, None] = {}
     rng = np.random.default_rng(0)
     while len(words) < N_WORDS:
@@ -53,7 +53,7 @@ def make_words() -> List[str]:
 
 
 def write_names(path: Path, words: List[str], n_names: int) -> List[str]:
-    """Write an entity list and return its names. One word alone is a name only if it is no frequent one."""
+    """Write an entity list and return its names. Frequent words are not used as one-word names."""
     rng = np.random.default_rng(1)
     names: Dict[str, None] = {}
     while len(names) < n_names:
@@ -71,7 +71,7 @@ def write_names(path: Path, words: List[str], n_names: int) -> List[str]:
 def write_text(path: Path, words: List[str], names: List[str], megabytes: int) -> None:
     """Write paragraphs of one to eight sentences of 5 to 40 words."""
     rng = np.random.default_rng(2)
-    # Zipf's law: the frequency of a word is about one over its rank.
+    # Zipf's law: the frequency of a word is about proportional to 1 / rank.
     ranks = np.cumsum(1 / np.arange(2, N_WORDS + 2))
     written, earlier = 0, ["Nothing."]
     with path.open("w", encoding="utf8") as file:
@@ -97,19 +97,19 @@ def write_text(path: Path, words: List[str], names: List[str], megabytes: int) -
 
 
 def seconds_of(call: Callable[[], Any]) -> Dict[str, Any]:
-    """Return what a call returns and what it takes: seconds by the clock and of the processor."""
+    """Return the result of a call, its wall-clock seconds and its CPU seconds."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = call()
     return {"result": result, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
 
 
 def peak_megabytes() -> float:
-    """Return the most memory that this process has had."""
+    """Return the peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def run_select(raw: List[Path], entities: Path, output: Path, types: List[str]) -> Dict[str, Any]:
-    """Time the selection, and the building of its matcher by itself."""
+    """Time the selection and, separately, the building of its matcher."""
     start = peak_megabytes()
     matcher = seconds_of(lambda: EntityMatcher(read_entities(entities), types) and None)
     both = seconds_of(lambda: select_corpus(raw, output, entities=entities, types=types))
@@ -126,7 +126,7 @@ def run_select(raw: List[Path], entities: Path, output: Path, types: List[str]) 
 
 
 def read_part(raw: List[Path], n_bytes: int) -> List[str]:
-    """Return the sentences of the first bytes of a text."""
+    """Return the sentences in the first bytes of a text."""
     sentences: List[str] = []
     for block in read_blocks(raw, block=1 << 17):
         sentences += [sentence for line in block.decode("utf8").split("\n") for sentence in split_line(line)]
@@ -174,25 +174,21 @@ def in_own_process(function: Callable[..., Dict[str, Any]], *arguments: Any) -> 
 
 
 def content_bytes(raw: List[Path]) -> int:
-    """Return the size of texts, unpacked and with their white space normalised."""
+    """Return the size of texts, uncompressed and with normalized white space."""
     return sum(len(block) + 1 for block in read_blocks(raw))
 
 
 def main(
     raw: Annotated[Optional[List[Path]], typer.Argument(help="Text; generated if not given")] = None,
     entities: Annotated[Optional[Path], typer.Option(help="Entity list for the text")] = None,
-    types: Annotated[
-        str, typer.Option(help="Types special to the domain: T,...; all of a given list if not given")
-    ] = "",
+    types: Annotated[str, typer.Option(help="Domain-specific types: T,... Default: all types of the given list")] = "",
     megabytes: Annotated[int, typer.Option(help="Text to generate")] = 200,
     names: Annotated[int, typer.Option(help="Names to generate")] = 1_000_000,
-    part: Annotated[float, typer.Option(help="Megabytes that the PhraseMatcher reads")] = 2.0,
-    folder: Annotated[
-        Optional[Path], typer.Option(help="Where to put what is generated, for the time of the run")
-    ] = None,
+    part: Annotated[float, typer.Option(help="Megabytes of text for the PhraseMatcher")] = 2.0,
+    folder: Annotated[Optional[Path], typer.Option(help="Folder for temporary generated files")] = None,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print megabytes a second, peak memory and the ratio to the PhraseMatcher."""
+    """Print megabytes per second, peak memory and the ratio to the PhraseMatcher."""
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         special = [kind for kind in types.split(",") if kind]
         if not raw or entities is None:
@@ -208,10 +204,10 @@ def main(
     matcher_speed = theirs["bytes"] / 1e6 / theirs["cpu"]
     matcher_on_docs = theirs["bytes"] / 1e6 / theirs["cpu_on_docs"]
     print(ours.pop("table"))
-    print(f"{size / 1e6:,.1f} MB of text, {ours['mentions']:,} mentions; times are those of one core")
+    print(f"{size / 1e6:,.1f} MB of text, {ours['mentions']:,} mentions; times on one core")
     rows = [
         ("select", f"{speed:.1f}", f"{ours['build']:.1f}", f"{ours['peak_megabytes']:,.0f}"),
-        ("select, its list in all", f"{in_all:.1f}", "", ""),
+        ("select, including its list", f"{in_all:.1f}", "", ""),
         (
             "tokenizer and PhraseMatcher",
             f"{matcher_speed:.2f}",
@@ -221,7 +217,7 @@ def main(
         ("PhraseMatcher on docs", f"{matcher_on_docs:.2f}", "", ""),
     ]
     print(table(rows, header=("side", "MB/s", "list, s", "peak MB"), divider=True, aligns=("l", "r", "r", "r")))
-    print(f"times as fast: {speed / matcher_speed:.1f}; as the PhraseMatcher on docs: {speed / matcher_on_docs:.1f}")
+    print(f"speed ratio to the PhraseMatcher: {speed / matcher_speed:.1f}, on docs: {speed / matcher_on_docs:.1f}")
     if output:
         figures = {"bytes": size, "select": ours, "phrase_matcher": theirs, "times_as_fast": speed / matcher_speed}
         output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf8")

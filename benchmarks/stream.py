@@ -1,10 +1,9 @@
-"""Memory and speed of a pipeline on a stream: a million words through `nlp.pipe`, then docs of 10 to 10,000 words.
+"""Measure memory and speed on a stream: a million words through `nlp.pipe`, then docs of 10 to 10,000 words.
 
     python benchmarks/stream.py MODEL DATA.spacy [--words 1000000] [--threads 1] [--output OUT.json]
 
-The sentences of DATA are strung together, again and again, to docs of a length. Memory is the resident set, read after
-every batch; its growth is counted from the first batch on. The stream runs in a memory zone a batch, as an app that
-never ends would run it.
+The sentences of DATA are repeated and joined to docs of fixed length. Memory is the resident set size after each batch;
+its growth is measured from the first batch. Each batch runs in its own memory zone, as in a long-running application.
 """
 
 import json
@@ -26,13 +25,13 @@ LENGTHS = (10, 100, 1_000, 10_000)
 
 
 def resident_megabytes() -> float:
-    """Return the memory that the process holds now."""
+    """Return the current memory of the process."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 1e6
 
 
 def texts_of(words: List[str], n_words: int, length: int) -> Iterator[str]:
-    """Yield texts of `length` words until `n_words` are out."""
+    """Yield texts of `length` words until there are `n_words` words in total."""
     stream = cycle(words)
     for _ in range(n_words // length):
         yield " ".join(islice(stream, length))
@@ -52,11 +51,11 @@ def stream(nlp: Language, texts: Iterator[str], batch_size: int) -> List[float]:
 def main(
     model: Annotated[Path, typer.Argument(help="Folder of a trained pipeline")],
     data: Annotated[Path, typer.Argument(help="DocBin with sentences")],
-    words: Annotated[int, typer.Option(help="Words of the stream")] = 1_000_000,
+    words: Annotated[int, typer.Option(help="Number of words in the stream")] = 1_000_000,
     threads: Annotated[int, typer.Option(help="Torch threads")] = 1,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print the growth of memory and words per second by length of doc."""
+    """Print the growth of memory, and words per second by doc length."""
     torch.set_num_threads(threads)
     nlp = spacy.load(model)
     pool = [token.text for doc in read_docbin(data, nlp.vocab) for token in doc]

@@ -1,9 +1,9 @@
-"""Does a pipeline give several threads the answer of one? Prints how many docs differ, and exits with 1 if any do.
+"""Check that several threads get the same predictions as one thread: print how many docs differ; exit with 1 if any do.
 
     python benchmarks/threads.py PIPELINE [PIPELINE ...] [--threads 8] [--docs 1000] [--text FILE]
 
-Each thread annotates all docs, so that 8 threads and 1,000 docs are 8,000 requests. Some docs are long: they are cut
-into windows. Entities, all spans with a score of 0.01 or more, and scores are compared exactly.
+Each thread annotates all docs: 8 threads and 1,000 docs are 8,000 requests. Some docs are so long that they are cut
+into windows. Entities, all spans with a score of at least 0.01, and scores have to be exactly equal.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import torch
 
 from spacy_crossner.core.component import SequenceNER
 
-# The spans group of runners-up.
+# The span group with all scored spans.
 KEY = "threads"
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample" / "ai_raw.txt"
 
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--docs", type=int, default=1000)
     parser.add_argument("--text", type=Path, default=SAMPLE)
     arguments = parser.parse_args()
-    # As in a web service: the requests are what runs at once.
+    # As in a web service: requests run in parallel, and torch uses one thread for each.
     torch.set_num_threads(1)
     lines = [line for line in arguments.text.read_text(encoding="utf8").splitlines() if line.strip()]
     draw = random.Random(0)

@@ -1,9 +1,9 @@
-"""Time of a training step against a plain PyTorch loop with the same encoder, head and batches, in one run.
+"""Compare the time of a training step with a plain PyTorch loop with the same encoder, head and batches.
 
     python benchmarks/train_step.py TRAIN.spacy --encoder ENCODER [--head crf|linear] [--steps 20] [--output OUT.json]
 
-Both sides do all the work of a step: tokenise, forward, loss, backward, clip, AdamW with two rates. They take turns,
-batch by batch, so that whatever else the machine does meets both alike. The ratio is that of the medians.
+Both sides do all work of a step: tokenization, forward, loss, backward, clipping, AdamW with two learning rates. They
+take turns, batch by batch, so that other load on the machine affects both. The ratio is the ratio of the median times.
 """
 
 import json
@@ -28,7 +28,7 @@ CONFIG = Path(__file__).parents[1] / "configs" / "crf.cfg"
 
 
 class PlainTagger(nn.Module):
-    """Encoder, vector of each word's first piece, linear layer, CRF of pytorch-crf or softmax."""
+    """A plain tagger: encoder, vector of each word's first piece, linear layer, and CRF of pytorch-crf or softmax."""
 
     def __init__(self, encoder: str, n_tags: int, use_crf: bool) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class PlainTagger(nn.Module):
 
 
 def plain_step(encoder: str, tags: List[str], use_crf: bool) -> Callable[[List[Example]], None]:
-    """Return a function that does one training step of the plain loop."""
+    """Return a function that takes one training step of the plain loop."""
     tokenizer = AutoTokenizer.from_pretrained(encoder, trust_remote_code=False)
     index = {tag: i for i, tag in enumerate(tags)}
     model = PlainTagger(encoder, len(tags), use_crf)
@@ -87,7 +87,7 @@ def main(
     steps: Annotated[int, typer.Option(help="Timed steps of each side")] = 20,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
-    """Print the seconds of a step of both sides and their ratio."""
+    """Print the seconds per step of both sides and their ratio."""
     if head not in ("crf", "linear"):
         raise typer.BadParameter("crf or linear", param_hint="--head")
     use_crf = head == "crf"
@@ -122,7 +122,7 @@ def main(
             for name, step in sides.items():
                 start = time.perf_counter()
                 step(batch)
-                # The first steps allocate the optimizers' state.
+                # Warm-up: the first steps allocate the state of the optimizers.
                 if done >= 2:
                     seconds[name].append(time.perf_counter() - start)
             done += 1

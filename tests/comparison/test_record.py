@@ -66,10 +66,10 @@ def test_other_seeds_stay_and_the_same_are_replaced(runs, results, make_run):
 
 def test_two_runs_are_never_one(runs, results):
     before = results.read_text()
-    with pytest.raises(typer.BadParameter, match=r"two runs of seed 1 .* '`laner`, no-dapt'"):
+    with pytest.raises(typer.BadParameter, match=r"two runs with seed 1 .* '`laner`, no-dapt'"):
         put(runs, results, row="`{method}`, {setting}")
     runs[1]["variables"] = {"target_epochs": "2"}
-    with pytest.raises(typer.BadParameter, match=r"row '`tagger`, direct, ai' are not of the same encoder, variables"):
+    with pytest.raises(typer.BadParameter, match=r"row '`tagger`, direct, ai' differ in one of: encoder, variables"):
         put(runs, results)
     for row in ("{nothing}", "{method", "{}"):
         with pytest.raises(typer.BadParameter, match=r"nothing|Error"):
@@ -81,6 +81,6 @@ def test_two_runs_are_never_one(runs, results):
 def test_tables_without_runs_of_their_own_stay_as_they_are(runs, results, table):
     before = json.dumps({"tables": {"grid": table}})
     results.write_text(before)
-    with pytest.raises(typer.BadParameter, match="no runs of its own"):
+    with pytest.raises(typer.BadParameter, match="no rows with runs"):
         put(runs, results)
     assert results.read_text() == before
