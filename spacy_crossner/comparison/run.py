@@ -75,28 +75,28 @@ def run_grid(
         for path in known:
             missing = {plan.key for plan in plans} - set(ledger.runs)
             ledger.add_runs(*(run for key, run in read_runs(path).items() if key in missing))
-        begun = time.perf_counter()
+        started = time.perf_counter()
         times: List[float] = []
         # Report the finished runs first.
         done_before = [plan for plan in plans if plan.key in ledger.runs]
-        todo = [plan for plan in plans if plan.key not in ledger.runs]
+        unfinished = [plan for plan in plans if plan.key not in ledger.runs]
         for done, plan in enumerate(done_before, 1):
             yield Progress(plan.grid_run, ledger.runs[plan.key], True, done, len(plans), None)
-        ahead = _seconds_ahead(project, todo, ledger, times)
-        for i, plan in enumerate(todo):
-            spent = time.perf_counter() - begun
-            if budget is not None and spent + (ahead[0] or 0.0) > budget:
+        estimates = _estimate_seconds(project, unfinished, ledger, times)
+        for i, plan in enumerate(unfinished):
+            spent = time.perf_counter() - started
+            if budget is not None and spent + (estimates[0] or 0.0) > budget:
                 return
             run: Dict[str, Any] = {}
             failure = ""
             try:
                 run = run_plan(project, plan, ledger, variables)
-                times.append(time.perf_counter() - begun - spent)
+                times.append(time.perf_counter() - started - spent)
             except CrossnerError as error:
                 failure = str(error)
-            ahead = _seconds_ahead(project, todo[i + 1 :], ledger, times)
-            left = None if None in ahead else sum(seconds or 0.0 for seconds in ahead)
-            yield Progress(plan.grid_run, run, False, len(done_before) + i + 1, len(plans), left, failure)
+            estimates = _estimate_seconds(project, unfinished[i + 1 :], ledger, times)
+            seconds_left = None if None in estimates else sum(seconds or 0.0 for seconds in estimates)
+            yield Progress(plan.grid_run, run, False, len(done_before) + i + 1, len(plans), seconds_left, failure)
 
 
 def run_plan(project: Path, plan: Plan, ledger: Ledger, variables: Mapping[str, Any]) -> Dict[str, Any]:
@@ -164,7 +164,7 @@ def _read_scores(project: Path, path: str) -> Dict[str, Any]:
     }
 
 
-def _seconds_ahead(
+def _estimate_seconds(
     project: Path, plans: Sequence[Plan], ledger: Ledger, times: Sequence[float]
 ) -> List[Optional[float]]:
     latest = {name: stage["seconds"] for run in ledger.runs.values() for name, stage in run.get("stages", {}).items()}

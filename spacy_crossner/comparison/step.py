@@ -28,20 +28,20 @@ def run_step(project: Path, step: Step, logs: Path) -> Tuple[float, float]:
     RETURNS (Tuple[float, float]): seconds, and the highest peak memory of the processes in megabytes.
     RAISES (CrossnerError): a command fails, or an output is missing.
     """
-    begun, most = time.perf_counter(), 0.0
+    started, peak_megabytes = time.perf_counter(), 0.0
     log = logs / f"{step.name}.log"
     try:
         logs.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as handle:
             for line in step.script:
-                most = max(most, _run_line(project, step, line, handle))
+                peak_megabytes = max(peak_megabytes, _run_line(project, step, line, handle))
     except OSError as error:
         raise Faults(log).error(NOT_WRITABLE, None, reason(error)) from error
     missing = [path for path in step.outputs if not (project / path).exists()]
     if missing:
         problem = f"it did not write {missing[0]}"
         raise CrossnerError(Errors.C056.format(step=step.name, run=" ".join(step.script), problem=problem))
-    return time.perf_counter() - begun, most
+    return time.perf_counter() - started, peak_megabytes
 
 
 def _run_line(project: Path, step: Step, line: str, handle: BinaryIO) -> float:

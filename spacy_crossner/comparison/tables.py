@@ -226,16 +226,16 @@ def cost_rows(runs: Sequence[Run]) -> List[Row]:
     rows: List[Row] = [("setting", "method", "domain", "seconds", "seconds per seed", "megabytes", "words/s")]
     for group, seed_runs in group_runs(runs).items():
         stages = [run["stages"] for run in seed_runs]
-        seconds = [sum(stage["seconds"] for stage in of_run.values()) for of_run in stages]
+        seconds = [sum(stage["seconds"] for stage in run_stages.values()) for run_stages in stages]
         # Stages that all seeds share were executed once.
         shared = set(stages[0])
-        for of_run in stages[1:]:
-            shared = {name for name in shared if of_run.get(name) == stages[0][name]}
-        of_seed = [
-            sum(of_run[name]["seconds"] for name in of_run if name not in shared or len(stages) == 1)
-            for of_run in stages
+        for run_stages in stages[1:]:
+            shared = {name for name in shared if run_stages.get(name) == stages[0][name]}
+        per_seed = [
+            sum(run_stages[name]["seconds"] for name in run_stages if name not in shared or len(stages) == 1)
+            for run_stages in stages
         ]
-        most = max(stage["megabytes"] for of_run in stages for stage in of_run.values())
+        peak_megabytes = max(stage["megabytes"] for run_stages in stages for stage in run_stages.values())
         speed = statistics.median(run["test"]["words_per_second"] for run in seed_runs)
         rows.append(
             (
@@ -243,8 +243,8 @@ def cost_rows(runs: Sequence[Run]) -> List[Row]:
                 group.method,
                 group.place,
                 f"{statistics.mean(seconds):,.0f}",
-                f"{statistics.mean(of_seed):,.0f}",
-                f"{most:,.0f}",
+                f"{statistics.mean(per_seed):,.0f}",
+                f"{peak_megabytes:,.0f}",
                 f"{speed:,.0f}",
             )
         )

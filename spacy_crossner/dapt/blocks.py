@@ -109,15 +109,15 @@ class BlockOrder:
         start (int): the first position, from 0.
         count (int): number of positions.
         """
-        places = np.arange(start, start + count)
-        of_pass, place = places // self.n_blocks, places % self.n_blocks
-        wanted = np.unique(of_pass).tolist()
-        kept = {number: self.passes[number] for number in wanted if number in self.passes}
-        self.passes = {number: kept[number] if number in kept else self._shuffle(number) for number in wanted}
+        positions = np.arange(start, start + count)
+        pass_numbers, offsets = positions // self.n_blocks, positions % self.n_blocks
+        passes = np.unique(pass_numbers).tolist()
+        kept = {number: self.passes[number] for number in passes if number in self.passes}
+        self.passes = {number: kept[number] if number in kept else self._shuffle(number) for number in passes}
         block_numbers = np.empty(count, dtype=np.int64)
-        for number in wanted:
-            here = of_pass == number
-            block_numbers[here] = self.passes[number][place[here]]
+        for number in passes:
+            is_of_pass = pass_numbers == number
+            block_numbers[is_of_pass] = self.passes[number][offsets[is_of_pass]]
         return block_numbers
 
     def _shuffle(self, number: int) -> Ints:

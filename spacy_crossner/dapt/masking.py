@@ -191,30 +191,30 @@ def join_isolated(masked: Bools, maskable: Bools) -> Bools:
     RETURNS (Bools): the new masked indices, same shape. Each row has the same number as before.
     """
     result = masked.copy()
-    alone = masked & ~_beside(masked)
-    rows, places = np.nonzero(alone)
-    counts = alone.sum(axis=1)
+    isolated = masked & ~_beside(masked)
+    rows, columns = np.nonzero(isolated)
+    counts = isolated.sum(axis=1)
     first = np.cumsum(counts) - counts
 
     second = np.flatnonzero((np.arange(len(rows)) - first[rows]) % 2 == 1)
-    row, a, b = rows[second], places[second - 1], places[second]
+    row, a, b = rows[second], columns[second - 1], columns[second]
     # Append a column that is not maskable, because b may be the last index.
-    free = np.pad(maskable, ((0, 0), (0, 1)))
-    before, after, behind = free[row, b - 1], free[row, b + 1], free[row, a + 1]
-    moves = before | after | behind
-    result[row[moves], np.where(before | after, a, b)[moves]] = False
-    result[row[moves], np.select([before, after], [b - 1, b + 1], a + 1)[moves]] = True
+    can_mask = np.pad(maskable, ((0, 0), (0, 1)))
+    before_b, after_b, after_a = can_mask[row, b - 1], can_mask[row, b + 1], can_mask[row, a + 1]
+    moves = before_b | after_b | after_a
+    result[row[moves], np.where(before_b | after_b, a, b)[moves]] = False
+    result[row[moves], np.select([before_b, after_b], [b - 1, b + 1], a + 1)[moves]] = True
 
     odd = np.flatnonzero(counts % 2)
-    place = places[first[odd] + counts[odd] - 1]
-    now = result[odd]
-    runs = now & _beside(now)
-    open_places = maskable[odd] & ~now & _beside(runs)
-    distance = np.abs(np.arange(masked.shape[1]) - place[:, np.newaxis])
-    target = np.where(open_places, distance, masked.size).argmin(axis=1)
-    each = np.arange(len(odd))
-    moves = open_places[each, target] & ~runs[each, place]
-    result[odd[moves], place[moves]] = False
+    column = columns[first[odd] + counts[odd] - 1]
+    current = result[odd]
+    runs = current & _beside(current)
+    open_columns = maskable[odd] & ~current & _beside(runs)
+    distance = np.abs(np.arange(masked.shape[1]) - column[:, np.newaxis])
+    target = np.where(open_columns, distance, masked.size).argmin(axis=1)
+    index = np.arange(len(odd))
+    moves = open_columns[index, target] & ~runs[index, column]
+    result[odd[moves], column[moves]] = False
     result[odd[moves], target[moves]] = True
     return result
 

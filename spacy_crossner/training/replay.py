@@ -70,7 +70,7 @@ class Batches:
         # By batch: the states of the generators that the batch used and that other code had advanced before it.
         self.starts: Dict[int, States] = {}
         # The state of each generator after the last batch that used it.
-        self.left: States = {}
+        self.last_states: States = {}
 
     def __iter__(self) -> Iterator[Batch]:
         """Return the iterator itself."""
@@ -82,10 +82,10 @@ class Batches:
         batch = next(self.batches)
         after = self.generators.get()
         used = [name for name, state in before.items() if state != after[name]]
-        moved = {name: before[name] for name in used if before[name] != self.left.get(name)}
+        moved = {name: before[name] for name in used if before[name] != self.last_states.get(name)}
         if moved:
             self.starts[self.drawn] = moved
-        self.left.update({name: after[name] for name in used})
+        self.last_states.update({name: after[name] for name in used})
         self.drawn += 1
         return batch
 
