@@ -114,7 +114,7 @@ def test_an_output_that_holds_what_is_read_is_never_replaced(folder, tmp_path, o
 def test_with_no_entity_found_the_temperature_stays(folder, tmp_path):
     result = run(folder / "model", folder / "missed.spacy", "--output", tmp_path / "out", "--component", "ner")
     assert result.exit_code == 0
-    assert "finds no entity" in result.output
+    assert "predicts no entity" in result.output
     assert spacy.load(tmp_path / "out").get_pipe("ner").temperature == 1.0
 
 

@@ -50,7 +50,7 @@ def test_the_scheme_detected_is_printed(tmp_path):
     code, output = run(tmp_path / "x.txt", tmp_path / "x.spacy", "-d", "news")
     assert code == 0
     assert "columns, IOB1 tags (detected)" in output
-    assert "If that is wrong: --scheme bio" in output
+    assert "If this is wrong, use --scheme bio" in output
     assert "(detected)" not in run(tmp_path / "x.txt", tmp_path / "x.spacy", "-d", "news", "-s", "iob1")[1]
 
 

@@ -24,7 +24,7 @@ def test_the_command_writes_tables(project):
     assert "C057" in broken.output
     options[1] = "two"
     few = CliRunner().invoke(app, ["compare", str(project), *options, "--sentences", "10", "--budget", "0s"])
-    assert "2 of 2 runs are left" in few.output.replace("\n", " ")
+    assert "2 of 2 runs are not done" in few.output.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

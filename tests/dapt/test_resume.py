@@ -95,7 +95,7 @@ def test_a_finished_encoder_is_kept_while_nothing_changes(adapt, still_encoder, 
     with monkeypatch.context() as patch:
         patch.setattr(Adaptation, "take_step", None)
         assert adapt(still_encoder, text, tmp_path / "out").is_kept
-    assert "nothing changed" in " ".join(capsys.readouterr().out.split())
+    assert "is up to date" in " ".join(capsys.readouterr().out.split())
     path = still_encoder / "model.safetensors"
     weights = load_file(path)
     weights["embeddings.LayerNorm.bias"][3] += 1

@@ -108,7 +108,7 @@ def test_the_command_shows_both(nlp, tmp_path):
     rows = [line.split() for line in result.output.splitlines()]
     assert ["strict", "75.00", "100.00", "85.71", "3"] in rows
     assert ["from", "text", "50.00", "66.67", "57.14", "3"] in rows
-    assert "(of 2 sentences in columns put together from tokens)" in result.output
+    assert "(2 sentences with guessed spaces)" in result.output
     assert "1 of 3 entities (33.3%) begin or end inside a token" in result.output
     scores = json.loads((tmp_path / "out").read_text(encoding="utf8"))
     assert scores["from_text"]["f"] == pytest.approx(4 / 7)

@@ -82,7 +82,9 @@ def test_all_ways_are_calibrated_and_those_without_a_change_are_kept(folder):
         ("few.spacy", ["--no-threshold"], "threshold"),
     ):
         assert (
-            run("calibrate", folder / "ways", folder / data, "--all", *options)[1].count(f"since it was made: {reason}")
+            run("calibrate", folder / "ways", folder / data, "--all", *options)[1].count(
+                f"since it was written: {reason}"
+            )
             == 2
         )
     shutil.rmtree(folder / "ways" / "weak" / "calibrated" / "ner")

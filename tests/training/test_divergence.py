@@ -110,7 +110,7 @@ def test_weights_that_are_no_numbers_are_not_scored_and_saved(config, tmp_path, 
             next(iter(parameters(self.nlp).values()))[1].fill_(math.inf)
 
     monkeypatch.setattr(TrainingRun, "_update", update)
-    with pytest.raises(CrossnerError, match=r"C070.*at step 6 the weight 'ner/.*is that of step 3"):
+    with pytest.raises(CrossnerError, match=r"C070.*at step 6 the weight 'ner/.*is from step 3"):
         train(config, tmp_path / "out")
     assert are_finite(tmp_path / "out" / "model-best")
     assert are_finite(tmp_path / "out" / "model-last")

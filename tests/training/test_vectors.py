@@ -74,7 +74,7 @@ def test_vectors_are_made_anew_when_a_text_changes(text, tmp_path, monkeypatch, 
     assert train_vectors([text, general], tmp_path / "vectors", **SETTINGS)
     before = (tmp_path / "vectors" / "vocab" / "vectors").read_bytes()
     assert train_vectors([text, general], tmp_path / "vectors", **SETTINGS) is None
-    assert "nothing changed" in " ".join(capsys.readouterr().out.split())
+    assert "is up to date" in " ".join(capsys.readouterr().out.split())
     general.write_text("A lamp of Rome.\n")
     assert train_vectors([text, general], tmp_path / "vectors", **SETTINGS)
     assert f"the text {general}" in " ".join(capsys.readouterr().out.split())
