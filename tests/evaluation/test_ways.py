@@ -81,12 +81,8 @@ def test_all_ways_are_calibrated_and_those_without_a_change_are_kept(folder):
         ("few.spacy", [], "the data"),
         ("few.spacy", ["--no-threshold"], "threshold"),
     ):
-        assert (
-            run("calibrate", folder / "ways", folder / data, "--all", *options)[1].count(
-                f"since it was written: {reason}"
-            )
-            == 2
-        )
+        output = run("calibrate", folder / "ways", folder / data, "--all", *options)[1]
+        assert output.count(f"since it was written: {reason}") == 2
     shutil.rmtree(folder / "ways" / "weak" / "calibrated" / "ner")
     _, output = run("calibrate", folder / "ways", folder / "few.spacy", "--all", "--no-threshold")
     assert "weak/calibrated itself" in output
