@@ -90,7 +90,7 @@ def test_a_change_of_the_encoder_is_seen(project, tiny_encoder):
     weights = load_file(encoder / "model.safetensors")
     weights["embeddings.LayerNorm.bias"][3] += 1
     save_file(weights, encoder / "model.safetensors", metadata={"format": "pt"})
-    assert "Changed since it was made: the content of own encoder" in project("train-direct", **variables)[1]
+    assert "Changed since it was written: the content of own encoder" in project("train-direct", **variables)[1]
 
 
 @pytest.mark.parametrize(
