@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands, and its tables are those of the runs."""
+"""The README's Python runs as it stands, and its tables name files that exist."""
 
 import importlib.util
 import json
@@ -20,6 +20,19 @@ def test_snippet_runs_and_learns(code, capsys):
 
 def test_snippets_are_found():
     assert SNIPPETS
+
+
+def test_the_architecture_is_true():
+    architecture = README.split("## Architecture")[1].split("\n## ")[0]
+    names = set(re.findall(r"`([\w./]+(?:/|\.(?:py|cfg)))`", architecture))
+    for name in names - {"component.py", "model.py", "head.py", "losses.py"}:
+        assert (ROOT / name).exists() or (ROOT / "spacy_crossner" / name).exists(), name
+    # No room and no method without its row.
+    folders = [path for room in ("", "methods/") for path in (ROOT / "spacy_crossner" / room).iterdir()]
+    folders = [path for path in folders if (path / "__init__.py").is_file()]
+    assert len(folders) > 15
+    for path in folders:
+        assert {f"{path.name}/", f"spacy_crossner/methods/{path.name}/"} & names, path.name
 
 
 def test_the_result_tables_are_those_of_the_runs():
