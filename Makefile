@@ -3,12 +3,12 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test fuzz lint types wheel clean
+.PHONY: run test fuzz lint types docs wheel clean
 
 $(READY): constraints.txt setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[sample,test,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[sample,test,dev,docs]"
 	touch $(READY)
 
 # Run the whole project on the sample, from text to an installed package: spacy.load("crossner_ai").
@@ -30,6 +30,10 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+# Build the docs in build/site; open index.html in a browser. Broken links are errors.
+docs: $(READY)
+	$(BIN)/mkdocs build --strict
 
 # Build the wheel and test it in a new environment without the source tree.
 wheel: $(READY)
