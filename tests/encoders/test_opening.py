@@ -209,7 +209,7 @@ def test_what_is_wrong_with_a_folder_is_one_sentence(tiny_encoder, tmp_path, fau
 )
 @pytest.mark.parametrize("way", [open_for_training, open_for_adaptation], ids=["train", "dapt"])
 def test_a_name_of_nothing_is_said_to_be_that(name, problem, way):
-    with pytest.raises(CrossnerError, match=f"C005.*'{name}': there is no such folder, .* and {problem}"):
+    with pytest.raises(CrossnerError, match=f"C005.*'{name}': no folder has this path, .* and {problem}"):
         way(name)
 
 
