@@ -1,4 +1,4 @@
-"""Sentence vectors beside token vectors: h_CLS of a pre-trained encoder, the mean of the token vectors of any other."""
+"""Sentence vectors beside token vectors: h_CLS of a pre-trained encoder, or the mean of another encoder's tokens."""
 
 from typing import Any, Callable, List, Tuple, cast
 
@@ -66,7 +66,7 @@ def begin_with_sentences(tok2vec: Model[List[Doc], List[Floats2d]], docs: List[D
 
 
 def flatten_chain(layer: Model[Any, Any]) -> List[Model[Any, Any]]:
-    """Return the layers of nested chains in order; a layer that is no chain is returned by itself."""
+    """Return the layers of nested chains in order; for a layer that is not a chain, the layer itself."""
     if layer._func is not chain_forward:
         return [layer]
     return [inner for child in layer.layers for inner in flatten_chain(child)]
