@@ -15,7 +15,7 @@ WINDOW, OVERLAP = 64, 16
 class LabelAwareEntityRecognizer(SequenceNER):
     """Label-aware autoregressive entity recognizer (Hu et al., 2022).
 
-    Tag prefix and label background begin anew in each window; see `plan_windows` for where windows begin.
+    Each window starts with an empty tag prefix and a new label background; see `plan_windows`.
     """
 
 

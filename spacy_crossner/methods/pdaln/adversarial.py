@@ -52,7 +52,7 @@ class DomainAdversarial(LearningTerm, TwoDomainTerm):
         sentences = inputs.output.sentences
         if is_target.all() or not is_target.any():
             return 0.0 * sentences.sum()
-        # Both sides count the same, however many sentences they have.
+        # Both sides have the same total weight, whatever their numbers of sentences.
         weights = torch.where(is_target, 0.5 / is_target.sum(), 0.5 / (~is_target).sum()).to(sentences)
         logits = self.module_on(sentences)(ReversedGradient.apply(sentences)).squeeze(1)
         losses = nn.functional.binary_cross_entropy_with_logits(logits, is_target.to(logits), reduction="none")

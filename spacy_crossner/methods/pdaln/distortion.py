@@ -78,7 +78,7 @@ class TwinBatcher:
     share (float): see `distort`.
     longest (int): see `distort`.
     seed (int): seed of the distortions.
-    enabled (bool): False for no twins, where no loss term uses them.
+    enabled (bool): False to add no twins, if no loss term uses them.
     RAISES (CrossnerError): share is not in (0, 1], or longest below 1.
     """
 
