@@ -1,4 +1,4 @@
-"""Marks of a Doc: its domain (the kind of text, such as the corpus it is from), its language, its twin in a batch."""
+"""Marks of a Doc: its domain (the kind of text, such as the name of its corpus), its language, its twin in a batch."""
 
 from typing import Any, Dict, Optional
 

@@ -1,7 +1,7 @@
 """Build a wheel from a saved pipeline, with a module name that the user chooses: `spacy.load("crossner_ai")`.
 
-`spacy package` always puts the language before the name (`en_crossner_ai`). The pipeline's requirements and its
-description are taken from spaCy's functions; the files of the package are our own.
+`spacy package` always puts the language before the name (`en_crossner_ai`). Requirements and description of the
+pipeline come from spaCy's functions; the files of the package come from our own templates.
 """
 
 import keyword
@@ -50,13 +50,13 @@ def package_pipeline(model: Path, output_dir: Path, name: str, *, version: str =
     """Build a wheel from a saved pipeline; it needs no network.
 
     model (Path): the folder of the pipeline.
-    output_dir (Path): the folder for the wheel, created if needed. The wheel appears there when it is complete.
+    output_dir (Path): the folder for the wheel, created if needed. The wheel is moved there when it is complete.
     name (str): the name of the distribution and of its module: `spacy.load(name)`.
     version (str): the version of the package.
     force (bool): replace a wheel of the same name and version.
     RETURNS (Path): the wheel.
-    RAISES (CrossnerError): the name or version is not valid, there is no pipeline in the folder, the wheel exists, or
-        the output folder lies in the pipeline's.
+    RAISES (CrossnerError): the name or version is not valid, the folder holds no pipeline, the wheel exists, or the
+        output folder is inside the pipeline's folder.
     """
     model, output_dir = Path(model), Path(output_dir)
     _check_name(name)
@@ -74,7 +74,7 @@ def package_pipeline(model: Path, output_dir: Path, name: str, *, version: str =
     meta = _package_meta(model, name, version)
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
-        # In the output folder, so that the last step is a rename on one file system.
+        # Built inside the output folder, so that the last step is a rename on the same file system.
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=output_dir) as folder:
             source = Path(folder) / "source"
             _write_source(source, model, meta, wheel_name)
@@ -182,7 +182,7 @@ def _readme(model: Path, meta: Dict[str, Any], wheel_name: str) -> str:
 
 
 def _build_wheel(source: Path, folder: Path) -> Path:
-    """Build the wheel with the setuptools and pip that are installed."""
+    """Build the wheel with the installed setuptools and pip."""
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(source)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
