@@ -68,7 +68,7 @@ def name_key(name: str, *, ignore_case: bool = False) -> str:
     """Return the normal form of a name: its words and symbols with single spaces between them.
 
     name (str): the name. A name without visible characters has an empty key.
-    ignore_case (bool): by Unicode's full case folding.
+    ignore_case (bool): apply Unicode's full case folding.
     """
     line = name.replace("\n", " ").encode("utf-8", "replace")
     return " ".join(name_keys(line, ignore_case=ignore_case).decode("utf-8").split())

@@ -16,7 +16,7 @@ from .faults import EMPTY_LABEL, ILLEGAL_INSIDE, UNFINISHED, UNKNOWN_TAG
 
 
 class Scheme(StrEnum):
-    """A tag scheme; with `auto`, `detect_scheme` finds it."""
+    """A tag scheme. `auto`: `detect_scheme` detects the scheme."""
 
     auto = "auto"
     iob1 = "iob1"

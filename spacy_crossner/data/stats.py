@@ -91,9 +91,9 @@ class Stats:
 def stats(paths: Sequence[Path], *, lang: str = "en", vocabulary_size: int = VOCABULARY_SIZE) -> Stats:
     """Count the content of files and folders. Faults in text files are repaired and counted, not raised.
 
-    paths (Sequence[Path]): DocBins, text files in any format (plain text too, as sentences without annotation),
-        folders of them, or folders of such folders. Files of one folder are splits of one set. JSON lists (`.json`) in
-        folders count if they have the name of a split; a folder of brat's files is one split.
+    paths (Sequence[Path]): DocBins, text files in any format (plain text counts as sentences without annotation),
+        folders of such files, or folders of such folders. The files of a folder are the splits of one set. A `.json`
+        file in a folder is counted only if it has the name of a split. A folder of brat's files is one split.
     lang (str): the language of text files, for the tokenizer and the stop words; docs in DocBins have a language mark.
     vocabulary_size (int): the number of words in the vocabulary of a domain.
     RETURNS (Stats): the counts. The domain is the mark of a doc, or the name of the set for text files.

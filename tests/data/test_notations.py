@@ -135,7 +135,7 @@ def test_scheme_io_takes_labels_alone(tmp_path):
 @pytest.mark.parametrize(
     ("tags", "scheme", "code", "says"),
     [
-        (WRITTEN["labels alone"][0], "bio", "C123", "--scheme io reads labels alone"),
+        (WRITTEN["labels alone"][0], "bio", "C123", "--scheme io reads labels without prefixes"),
         ("S-PER S-PER S-PER O S-LOC O S-LOC S-LOC O", "bio", "C124", "--scheme bioes"),
         (BIO, "io", "C124", "--scheme bio"),
         ("B:PER I:PER O O O O B:LOC O O", "auto", "C124", "3 of 3 tags other than O"),

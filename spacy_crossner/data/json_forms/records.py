@@ -17,7 +17,7 @@ class Record:
 
     line (int): its line, or its number in a list, counted from 1.
     value (Any): an object, or spaCy's pair of a text and an object.
-    enclosing (Mapping[str, Any]): the object around all records, without them.
+    enclosing (Mapping[str, Any]): the object around all records, without the records.
     """
 
     line: int
