@@ -77,7 +77,7 @@ def _move_spans(spans: Iterable[Span], words: Doc, places: NDArray[np.int64]) ->
 
 
 def tags_of_words(tags: NDArray[np.int64], places: Optional[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Return the tag indices of the words of a doc, from those of all its tokens.
+    """Return the tag indices of the words of a doc, given the tag indices of all its tokens.
 
     tags (NDArray): indices into `tags.label_tags`: O is 0, B- odd, I- even; below 0 for no tag. Shape (n_tokens,).
     places (Optional[NDArray]): see `Words`.
@@ -99,7 +99,7 @@ def tags_of_words(tags: NDArray[np.int64], places: Optional[NDArray[np.int64]]) 
 
 
 def tags_of_tokens(tags: NDArray[np.int64], places: Optional[NDArray[np.int64]], n_tokens: int) -> NDArray[np.int64]:
-    """Return the tag indices of all tokens of a doc, from those of its words.
+    """Return the tag indices of all tokens of a doc, given the tag indices of its words.
 
     RETURNS (NDArray): shape (n_tokens,). A blank token within an entity is inside it, any other blank token is O.
     """

@@ -18,7 +18,7 @@ class BuildModel(Protocol):
     """Builds the model of a component: a head on a tok2vec layer."""
 
     def __call__(self, tok2vec: Tok2Vec, **settings: Any) -> HeadModel:
-        """Return the model; the settings are those of the head."""
+        """Return the model with a head that has these settings."""
 
 
 def settings_of(head: Type[SequenceHead]) -> Callable[[BuildModel], BuildModel]:

@@ -36,8 +36,8 @@ def viterbi(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor,
     """Find the best path of every row, all rows at once.
 
     The forward pass stores scores and no back-pointers, because a maximum without its index is many times faster. The
-    backward pass computes one back-pointer for each token, that of the tag on the path. Of several last tags or
-    previous tags with the same score, the first is taken.
+    backward pass computes one back-pointer for each token, for the tag on the path. Of several last tags or previous
+    tags with the same score, the first is taken.
 
     emissions (Tensor): shape (n_docs, n_tokens, n_tags).
     mask (Tensor): True at tokens, which come before the padding; every row has a token. Shape (n_docs, n_tokens).

@@ -39,7 +39,7 @@ class Lattice:
         return self.tag_marginals
 
     def span_probabilities(self, spans: Tensor) -> Tensor:
-        """Return the probability of each span: B-X at its first token, I-X at the others, no I-X after it.
+        """Return the probability of each span: B-X at its first token, I-X at its other tokens, no I-X after it.
 
         This is the confidence of Culotta and McCallum (2004), Confidence Estimation for Information Extraction.
 
@@ -200,7 +200,7 @@ def _sum_in_log_space(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Ten
     ahead.clamp_(min=lowest)
     states = messages.exp()
     for i in range(len(ahead)):
-        # shape: (n_docs, n_states, n_states), from the states of this token to those of the next
+        # shape: (n_docs, n_states, n_states), from the states of this token to the states of the next token
         onward = (messages[i + 1].unsqueeze(1) + arcs - ahead[i].unsqueeze(2)).exp()
         states[i + 1] = (states[i].unsqueeze(1) @ onward).squeeze(1)
     begin, inside = slice(1, -1, 2), slice(2, -1, 2)

@@ -19,7 +19,9 @@ from .files import write_files
 LISTING = Path(__file__).with_name("crossner.json")
 SUMS = "SHA256SUMS"
 
-C095 = "[C095] {name} in {repository} has the SHA-256 {found}, not {expected}. Nothing was written."
+C095 = (
+    "[C095] {name} in {repository} has the SHA-256 {found}, not {expected}. Nothing was written. Correct the listing."
+)
 
 
 def fetch_assets(output: Path, listing: Path = LISTING) -> bool:

@@ -8,7 +8,7 @@ from .faults import NOT_UTF8, Faults
 
 Line = Tuple[int, str]
 
-# UTF-32 first, because its little-endian mark begins with that of UTF-16.
+# UTF-32 first, because its little-endian mark begins with the mark of UTF-16.
 MARKED = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",

@@ -109,13 +109,13 @@ OFFSET_UNIT = Fault(
     "C144",
     "all offsets of a file in one unit: characters, UTF-16 units or bytes. Export them in characters "
     "(--repair drops the spans that do not fit as characters, if they are few)",
-    "spans whose offsets fit as UTF-16 units or bytes alone dropped",
+    "spans whose offsets fit only as UTF-16 units or bytes dropped",
 )
 NO_UNIT = Fault("C144", "all offsets of a file in one unit, preferably characters. Export them again in characters")
 SURFACE = Fault(
     "C145",
     "offsets of the words that the span records (--repair drops the span)",
-    "spans whose offsets are not those of their words dropped",
+    "spans whose words are not at their offsets dropped",
 )
 DESTROYED = Fault(
     "C146",
@@ -169,7 +169,7 @@ BROKEN_ENTITY = Fault(
 )
 TAG_WITHOUT_WORD = Fault("C128", "a word for the tag, or the tag O")
 TAG_OF_RANGE = Fault("C129", "entity tags only on tokens with a whole number")
-TWO_TAGS = Fault("C130", "one column of tags, beside a column of chunks. Remove the other column, as with `cut -f`")
+TWO_TAGS = Fault("C130", "one column of tags, beside chunks. Remove the other column (`cut -f`)")
 NO_SPLIT = Fault(
     "C161",
     "a {split} set (`spacy crossner convert ... --{split} 0.2` takes a fifth of train for it)",
@@ -189,7 +189,7 @@ RECORDS_LOST = Fault(
 )
 LINE_BREAK = Fault(
     "C134",
-    "a row on each line. Replace other line breaks (form feeds, U+0085, U+2028) by line ends, or by blanks inside a row",
+    "a row on each line. Replace other breaks (form feeds, U+0085, U+2028) by line ends, or by blanks inside a row",
 )
 READ_FILE = Fault("C131", "an output other than {read}, which is an input")
 OTHER_PARTS = Fault(

@@ -42,7 +42,9 @@ def check_output(output: Path, inputs: Iterable[Path], *, docbin: bool = False) 
     """
     check_inputs([output], inputs)
     if docbin != (output.suffix == ".spacy"):
-        form = "a file name ending in .spacy for a DocBin" if docbin else "another ending, as .spacy is that of DocBins"
+        form = (
+            "a file name ending in .spacy for a DocBin" if docbin else "another ending, because .spacy is for DocBins"
+        )
         raise Faults(output).error(OUTPUT_ENDING, None, f"the name '{output.name}' for the output", form=form)
 
 

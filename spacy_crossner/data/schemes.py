@@ -5,7 +5,7 @@
   separate the two.
 * BIOES: `S-` is an entity of one token, `E-` the last token of a longer one. BILOU writes `U-` and `L-` for them, BMEWO
   `W-` for `S-` and `M-` for `I-`.
-* IO: neighbours of one label are one entity, whose tags are `I-` with the label, or the label alone.
+* IO: adjacent tokens with the same label are one entity. The tags are `I-` with the label, or only the label.
 """
 
 from enum import StrEnum

@@ -178,9 +178,9 @@ def _count_split(sentences: Sequence[Sentence], texts: Sequence[str]) -> SplitSt
 def find_sets(paths: Iterable[Path]) -> Dict[str, Dict[str, Path]]:
     """Return the files to count, by set and split.
 
-    The name of a set is that of its folder, or the whole path if two folders have the same name. The name of a split is
-    that of its file without the suffix, or with it if two files differ only in the suffix. Splits are in the order
-    train, dev, test, others.
+    The name of a set is the name of its folder, or the whole path if two folders have the same name. The name of a
+    split is its file name without the suffix, or with the suffix if two files differ only in it. Splits are in the
+    order train, dev, test, all others.
 
     paths (Iterable[Path]): files, folders, folders of folders.
     RETURNS (Dict[str, Dict[str, Path]]): file by set and split.

@@ -229,7 +229,7 @@ def encode_docs(model: Tok2Vec, docs: List[Doc]) -> ArgsKwargs:
     shim = cast(HeadShim, model.shims[0])
     module, device = cast(WordEncoder, shim._model), shim.device
     lexicon = cast(Lexicon, model.attrs["lexicon"])
-    # The vectors may be looked up by another attribute, such as LOWER; the characters are always those of the token.
+    # The vectors may be looked up by another attribute, such as LOWER. The characters always come from the token text.
     tokens = np.concatenate([doc.to_array([ORTH, vocab.vectors.attr]) for doc in docs])
     # Both attributes are hashes; their combination is a hash of the pair.
     _, first, words = np.unique(tokens[:, 0] ^ (tokens[:, 1] << np.uint64(1)), return_index=True, return_inverse=True)

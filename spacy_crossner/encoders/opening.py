@@ -52,7 +52,7 @@ def open_config(name: str, settings: Optional[Dict[str, Any]] = None) -> Pretrai
     """Open the config of an encoder, and check its architecture.
 
     name (str): see `find_encoder`.
-    settings (Optional[Dict[str, Any]]): settings that replace those of the file.
+    settings (Optional[Dict[str, Any]]): settings that replace the settings of the file.
     RAISES (CrossnerError): there is no encoder of this name, or it cannot be used.
     """
     check_folder(name)
@@ -69,7 +69,7 @@ def open_config(name: str, settings: Optional[Dict[str, Any]] = None) -> Pretrai
 
 
 def check_architecture(name: str, config: PretrainedConfig) -> None:
-    """Check that a config is that of an encoder, before a model is created from it.
+    """Check that a config describes an encoder, before a model is created from it.
 
     A model of another kind may open a second model when it is created (`backbone`), without our checks.
 
@@ -155,7 +155,7 @@ def forward_names(model: PreTrainedModel) -> Tuple[str, ...]:
 
 
 def check_vocabulary(name: str, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
-    """Check that there is a word embedding for each token.
+    """Check that each token has a word embedding.
 
     RAISES (CrossnerError): the tokenizer has more tokens than the encoder has embeddings.
     """

@@ -13,7 +13,7 @@ from .pieces import PieceTokenizer
 
 
 class PieceWindows:
-    """Span getter: windows with a maximum number of word pieces, of whole sentences where the doc has them.
+    """Span getter: windows with a maximum number of word pieces, cut between sentences if the doc has boundaries.
 
     A doc that fits is one window. A longer doc is cut between sentences, with as many sentences in a window as fit. A
     sentence that does not fit, or a long doc without sentence boundaries, is cut into windows that overlap. Each token
@@ -108,7 +108,7 @@ def tokenize_windows(
     tokenizer (PieceTokenizer): the encoder's tokenizer. It gives the first pieces of a single token that is too long,
         and a warning gives the number of pieces that are left out.
     RETURNS (Tuple[List[List[Span]], Optional[BatchEncoding]]): the windows of each doc, and the pieces of all windows;
-        None where there is no window.
+        None if there is no window.
     """
     windows = [[span for span in spans if len(span)] for spans in windows]
     while True:

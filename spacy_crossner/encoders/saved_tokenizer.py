@@ -16,13 +16,13 @@ SUFFIXES = (".json", ".txt", ".model", ".spm", ".codes", ".tiktoken", ".tokenize
 SETTINGS = "tokenizer_config.json"
 # The encoder's config, which the pipeline saves separately.
 CONFIG = "config.json"
-# Settings that name code to run, or files other than those of `names_file`.
+# Settings that name code to run, or files that `names_file` does not check.
 UNSAFE_KEYS = ("auto_map", "custom_pipelines")
 UNSAFE_ENDS = ("_file", "_files", "attn_implementation", "attn_implementation_internal")
 
 
 def without_code(settings: Any) -> Any:
-    """Return settings without those that name code or files to read, at any depth."""
+    """Return settings without the settings that name code or files to read, at any depth."""
     if isinstance(settings, dict):
         return {
             key: without_code(value)
@@ -64,7 +64,7 @@ def tokenizer_from_files(files: Dict[str, bytes], config: Dict[str, Any], use_fa
     """Load a tokenizer from its files.
 
     files (Dict[str, bytes]): the files by name.
-    config (Dict[str, Any]): the encoder's config, which gives the class of the tokenizer where its files do not.
+    config (Dict[str, Any]): the encoder's config, which names the class of the tokenizer if its files do not.
     use_fast (bool): whether it is a fast tokenizer.
     RAISES (CrossnerError): a file has a name that is not allowed for a tokenizer's file.
     """

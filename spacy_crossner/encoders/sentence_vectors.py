@@ -27,7 +27,7 @@ def begin_with_sentences(tok2vec: Model[List[Doc], List[Floats2d]], docs: List[D
     tok2vec (Model): the layer.
     docs (List[Doc]): the docs.
     RETURNS (Tuple[Vectors, Backprop]): for each doc its token vectors, shape (n_tokens, width), and its sentence
-        vector, shape (1, width), or (0, width) where it has no tokens; and the backprop of both.
+        vector, shape (1, width), or (0, width) for a doc without tokens; and the backprop of both.
     RAISES (CrossnerError): the pooling is not in a chain with the other layers, but in one of several branches.
     """
     layers = flatten_chain(tok2vec)

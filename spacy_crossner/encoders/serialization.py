@@ -21,7 +21,7 @@ def module_to_bytes(module: nn.Module) -> bytes:
 
 
 def weights_dtype(data: bytes) -> torch.dtype:
-    """Return the type of the first floating-point tensor in saved weights; float32 where there is none."""
+    """Return the type of the first floating-point tensor in saved weights; float32 for weights without one."""
     size = int.from_bytes(data[:8], "little")
     try:
         header = json.loads(data[8 : 8 + size])

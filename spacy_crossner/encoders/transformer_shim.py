@@ -140,7 +140,7 @@ def make_encoder(config: Dict[str, Any], attention: Optional[str], dtype: torch.
     attention (Optional[str]): the implementation of attention. All implementations give the same result. For None, or
         if this one is not available on this machine, transformers chooses.
     dtype (torch.dtype): type of the weights.
-    RAISES (CrossnerError): the config is not that of an encoder.
+    RAISES (CrossnerError): the config does not describe an encoder.
     """
     with make_tempdir() as folder:
         # Not written by srsly, which keeps nine decimals, so that a layer's epsilon of 1e-12 would become 0.

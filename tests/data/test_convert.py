@@ -225,7 +225,7 @@ def test_no_entity_and_other_cases_of_a_label_are_named(tmp_path):
     (source / "dev.txt").write_text("Ada\tO\nran\tO\n", encoding="utf8")
     assert convert(source, tmp_path / "out", "news").warnings == [
         f"no entity in {source / 'dev.txt'}",
-        "labels that differ in letter case alone: PER (2), Per (1), per (1). "
+        "labels that differ only in letter case: PER (2), Per (1), per (1). "
         "If they are one type: --map Per=PER --map per=PER",
     ]
     mapped = convert(source / "train.txt", tmp_path / "x.spacy", "news", label_map={"Per": "PER", "per": "PER"})

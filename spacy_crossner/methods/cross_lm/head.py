@@ -13,7 +13,7 @@ from .generator import LANGUAGE_MODEL, NER, GeneratedBiLSTM, SampledSoftmax, lan
 # Names in `HeadOutput.extras`: the states of the BiLSTM, domain and task of each row, the words of a language model.
 STATES, DOMAINS, TASKS, WORDS = "states", "domains", "tasks", "words"
 
-# The indices of some rows of a batch, and values of these rows.
+# Indices of rows of a batch, and the values of these rows.
 RowValues = Tuple[Tensor, Tensor]
 
 
@@ -182,7 +182,7 @@ class GeneratedTagger(SequenceHead):
         """Return the exact probability of spans under their CRF; see `SequenceHead`."""
         probabilities = output.emissions.new_zeros(len(spans), dtype=torch.float64)
         for rows, tagger, some in self._outputs(output):
-            # The index of each row among those of the output layer, -1 for the others.
+            # The index of each row among the rows of the output layer, -1 for all other rows.
             index = torch.full_like(output.extras[DOMAINS], -1)
             index[rows] = torch.arange(len(rows), device=rows.device)
             here = index[spans[:, 0]] >= 0

@@ -8,7 +8,7 @@ from ...core.bridge import HeadModel
 from ...core.component import SequenceNER
 from ...core.factory import ASSIGNS, SCORE_WEIGHTS, default_config
 
-# About two sentences: tag prefixes and backgrounds far longer than those of training cost F1.
+# About two sentences. Tag prefixes and backgrounds that are far longer than in training reduce F1.
 WINDOW, OVERLAP = 64, 16
 
 

@@ -26,11 +26,11 @@ class ReversedGradient(torch.autograd.Function):
 
 
 class DomainAdversarial(LearningTerm, TwoDomainTerm):
-    """Cross-entropy of a classifier that tells the target's sentences from all others; the encoder learns to raise it.
+    """Cross-entropy of a classifier of sentences, target domain or not. The encoder is trained to increase it.
 
     The classifier is not part of the pipeline.
 
-    target (str): the target domain, as its docs are marked.
+    target (str): the target domain: the domain mark of its docs.
     width (int): width of the classifier's hidden layer.
     rate (float): learning rate of the classifier.
     weight (float): factor in the sum of the terms, and so of the reversed gradient.

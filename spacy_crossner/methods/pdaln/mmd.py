@@ -63,7 +63,7 @@ class TwoDomainTerm(LossTerm):
 
     `batches_of_one_side` counts the batches in which all docs are on one side. They add nothing to the loss.
 
-    target (str): the target domain, as its docs are marked.
+    target (str): the target domain: the domain mark of its docs.
     weight (float): factor in the sum of the terms.
     """
 
@@ -91,7 +91,7 @@ class TwoDomainTerm(LossTerm):
 class SentenceMMD(TwoDomainTerm):
     """Squared MMD between the sentence vectors of the target's docs and of all other docs (Eq. 5).
 
-    target (str): the target domain, as its docs are marked.
+    target (str): the target domain: the domain mark of its docs.
     unbiased (bool): see `squared_mmd`.
     weight (float): factor in the sum of the terms.
     """
@@ -116,7 +116,7 @@ class WordMMD(TwoDomainTerm):
 
     The tags are `O`, and `B-` and `I-` of each label. A tag that one side lacks adds nothing.
 
-    target (str): the target domain, as its docs are marked.
+    target (str): the target domain: the domain mark of its docs.
     mu (float): coefficient of each tag.
     most (int): maximum number of token vectors for each tag and side, which bounds memory; of more vectors, evenly
         spaced ones are taken.
