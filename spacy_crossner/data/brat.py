@@ -2,8 +2,8 @@
 
     T1<TAB>PER 0 3<TAB>Ada
 
-Each line of a text is a sentence, as brat shows it; lines that an entity joins are one. Offsets count characters of the
-text, line ends included.
+Each line of a text is a sentence, as brat shows it. Lines that are joined by an entity are one sentence. Offsets count
+characters of the text, line ends included.
 """
 
 import re

@@ -21,7 +21,7 @@ def read_lines(faults: Faults) -> Iterator[Line]:
 
     faults (Faults): names the file.
     YIELDS (Line): the line's number, counted from 1, and the line without its end and without a byte order mark.
-    RAISES (DataError): the file cannot be read or is in no encoding that is read.
+    RAISES (DataError): the file cannot be read, or its encoding is not supported.
     """
     path = faults.path
     try:

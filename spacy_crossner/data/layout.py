@@ -31,13 +31,13 @@ PROBE = 2000
 class Layout:
     """The columns of a file, counted from 0.
 
-    separator (Separator): what separates them.
-    width (int): their number in most lines.
-    word (int): the words.
-    tag (int): the tags.
-    reading (Reading): how the tags are written.
-    numbers (Optional[int]): the numbers of the tokens.
-    sentences (Optional[int]): the number or name of the sentence, in its first row or in each.
+    separator (Separator): the separator of the columns.
+    width (int): number of columns in most lines.
+    word (int): column of the words.
+    tag (int): column of the tags.
+    reading (Reading): the notation of the tags.
+    numbers (Optional[int]): column of the token numbers.
+    sentences (Optional[int]): column of the sentence number or name, in the first row of a sentence or in each row.
     rival (str): description of a second column with tags of entities; empty if there is none.
     """
 

@@ -4,7 +4,7 @@ All comparisons of sentences and of names use these forms:
 
 - `sentence_key`: without case, blanks and compatibility variants, so that it does not matter how a sentence was typed,
   typeset or tokenized.
-- `name_key`: with the blanks between its words, and with its case unless that is to be ignored.
+- `name_key`: with single blanks between words, and case-sensitive unless `ignore_case` is set.
 
 Both compose characters (NFC), drop invisible ones (soft hyphens, zero-width characters, direction marks, control
 characters), and unify quotation marks and dashes. `sentence_keys` and `name_keys` do the same for a block of UTF-8

@@ -127,7 +127,7 @@ def open_files(
         unless the suffix is that of JSON or `format` names another format. None: a file with neither columns nor markup
         is plain text. False: such a file is an error.
     repair (bool): repair and count the faults that can be repaired.
-    RETURNS (List[Source]): one for each file.
+    RETURNS (List[Source]): an open source for each file.
     RAISES (DataError): a file cannot be read, its format cannot be detected, or its columns have a fault.
     """
     sources = [_open_file(Faults(Path(path), repair), format, raw, scheme) for path in paths]

@@ -49,7 +49,7 @@ class SplitStats:
     shared (Dict[str, int]): sentences that also occur in another split of the folder, by that split.
     shared_any (int): sentences that also occur in any split before this one (for test: in train or dev).
     misfits (int): entities that begin or end inside a token of the language's tokenizer, see `TokenFit`.
-    misfit_examples (List[str]): some of them.
+    misfit_examples (List[str]): examples of such entities.
     """
 
     sentences: int = 0

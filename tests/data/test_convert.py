@@ -275,7 +275,7 @@ def test_repair_drops_few_spans_or_none(tmp_path, bad):
     source = write_spans(tmp_path, [*GOOD[:5], bad, {**bad, "label": "Y"}])
     with pytest.raises(DataError, match=r"^\[C146\].*x.jsonl: found 2 of 7 spans whose words are not certain"):
         convert(source, tmp_path / "x.spacy", "news", repair=True)
-    with pytest.raises(DataError, match=r"^\[C146\].*1 spans of which --repair leaves none"):
+    with pytest.raises(DataError, match=r"^\[C146\].*1 spans, all of which --repair drops"):
         convert(write_spans(tmp_path, [bad]), tmp_path / "x.spacy", "news", repair=True)
     assert not (tmp_path / "x.spacy").exists()
 
