@@ -16,7 +16,7 @@ from .losses import LossTerm, Teacher
 
 
 class SavedComponent(LabelledComponent):
-    """The part of a component that is loaded; spaCy's `TrainablePipe` saves it."""
+    """The part of a component for loading. spaCy's `TrainablePipe` does the saving."""
 
     losses: Dict[str, LossTerm]
     teacher: Optional[Teacher]
