@@ -292,7 +292,7 @@ class Errors:
         "[C092] {path} is not replaced: {found}. Only an empty folder or {what} may be replaced. Give another output, "
         "or move the existing files away."
     )
-    C093 = "[C093] {read} is inside the output {output}, which would be replaced. Give another output."
+    C093 = "[C093] {read} is inside the output {output} and would be deleted with the old output. Give another output."
     C094 = (
         "[C094] The dev set of {config} {problem}: every score will be 0, and no pipeline can be selected by it. Give "
         "a dev set that is annotated with the labels of the pipeline."
