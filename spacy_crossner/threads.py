@@ -1,4 +1,4 @@
-"""What keeps a pipeline right when several threads call it, and when a process that has called it forks."""
+"""Support for calling a pipeline from several threads, and in the forked children of a process."""
 
 import os
 import sys
@@ -12,9 +12,9 @@ from thinc.api import Model, get_current_ops, set_current_ops
 
 
 class Lock:
-    """A reentrant lock that its owner may be copied and pickled with, and that is free in a forked child.
+    """A reentrant lock that can be copied and pickled with its owner, and that is free in a forked child.
 
-    A copy is another lock. In a child the thread that held the lock does not exist, and would never free it.
+    A copy is a new lock. In a child process, the thread that held the lock does not exist and would never release it.
     """
 
     _all: ClassVar["weakref.WeakSet[Lock]"] = weakref.WeakSet()
@@ -28,30 +28,30 @@ class Lock:
         self._lock.acquire()
 
     def __exit__(self, *error: object) -> None:
-        """Free the lock."""
+        """Release the lock."""
         self._lock.release()
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "Lock":
-        """Return another lock."""
+        """Return a new lock."""
         return Lock()
 
     def __reduce__(self) -> Tuple[Type["Lock"], Tuple[()]]:
-        """Return what makes another lock."""
+        """Return the class, so that unpickling makes a new lock."""
         return Lock, ()
 
     @classmethod
     def free_all(cls) -> None:
-        """Make all locks of this process new."""
+        """Replace all locks of this process by new ones, which are free."""
         for lock in list(cls._all):
             lock._lock = threading.RLock()
 
 
 @contextmanager
 def use_ops_of(model: Model[Any, Any]) -> Iterator[None]:
-    """Make the ops of a model the current ones of this thread, CuPy's for a model on a GPU.
+    """Set thinc's current ops in this thread to the ops of a model: CupyOps for a model on a GPU.
 
-    thinc keeps its current ops by thread, and a new thread has NumPy's. Its allocator for CuPy asks the current ops
-    where to allocate: in a new thread it would hand CuPy memory of the CPU for memory of the GPU.
+    thinc stores the current ops by thread, and a new thread has NumpyOps. thinc's allocator for CuPy allocates memory
+    by the current ops: in a new thread, CuPy would get CPU memory instead of GPU memory.
     """
     before = get_current_ops()
     if type(before) is type(model.ops):
@@ -65,10 +65,10 @@ def use_ops_of(model: Model[Any, Any]) -> Iterator[None]:
 
 
 def has_openmp_pool() -> bool:
-    """Return whether GNU OpenMP has started threads in this process, or whether the system does not tell.
+    """Return whether GNU OpenMP has started threads in this process; True if the system gives no information.
 
-    An idle thread of its pool waits in a system call of the library's own, so that its program counter lies there.
-    Idle threads of other libraries (BLAS, tokenizers) wait in the C library.
+    An idle thread of the pool waits in a system call that the library itself makes, so its program counter is inside
+    the library. Idle threads of other libraries (BLAS, tokenizers) wait in the C library.
     """
     python = {thread.native_id for thread in threading.enumerate()}
     try:
@@ -76,7 +76,7 @@ def has_openmp_pool() -> bool:
         regions = [line.split()[0].split("-") for line in maps if "libgomp" in line]
         for task in Path("/proc/self/task").iterdir():
             if int(task.name) not in python:
-                # "running", or number, arguments, stack pointer and program counter of its system call.
+                # Either "running", or number, arguments, stack pointer and program counter of the system call.
                 *_, counter = (task / "syscall").read_text(encoding="utf8").split()
                 if counter == "running" or any(int(a, 16) <= int(counter, 16) < int(b, 16) for a, b in regions):
                     return True
@@ -86,27 +86,27 @@ def has_openmp_pool() -> bool:
 
 
 class TorchThreads:
-    """Takes torch's threads away in a forked child where they would hang it, and only there.
+    """Limits torch to one thread in a forked child, but only if several threads would hang.
 
-    torch's pool of threads (GNU OpenMP) does not survive a fork: a child waits forever for a pool that its parent had
-    started. A child of a parent without a pool starts one of its own and keeps all its threads.
+    torch's thread pool (GNU OpenMP) does not survive a fork: a child waits forever for a pool that its parent has
+    started. If the parent has no pool, the child starts its own pool and uses all threads.
     """
 
     def __init__(self) -> None:
         self.hangs = False
 
     def before_fork(self) -> None:
-        """Look, in the parent, whether there is a pool."""
+        """Check in the parent whether a pool exists."""
         self.hangs = "torch" in sys.modules and has_openmp_pool()
 
     def after_fork(self) -> None:
-        """Take one torch thread in the child, if its parent had a pool."""
+        """Use one torch thread in the child, if its parent has a pool."""
         if self.hangs:
             sys.modules["torch"].set_num_threads(1)
 
 
 def register_fork_handlers() -> None:
-    """Let forked children (`nlp.pipe(n_process=2)`, workers of a web server) predict."""
+    """Register handlers so that forked children can predict (`nlp.pipe(n_process=2)`, workers of a web server)."""
     if not hasattr(os, "register_at_fork"):
         return
     threads = TorchThreads()

@@ -1,17 +1,18 @@
 """Constants that trade speed against memory or overhead. They change no result, up to the rounding of float sums.
 
-They were tuned on a machine with 2 CPU cores. On other hardware, measure with the benchmark named at each, and change
-them here. Settings that a user may want per pipeline (`max_pieces`, `max_cells`, `block`) are arguments instead.
+They were tuned on a machine with 2 CPU cores. For other hardware, run the benchmark named at each constant, and change
+the value here. Settings that a user may want to set for each pipeline (`max_pieces`, `max_cells`, `block`) are
+arguments instead.
 """
 
 # Word pieces, padding included, in one forward pass of an encoder at prediction; `max_pieces` overrides it. On a CPU,
-# small chunks of texts of similar lengths have little padding and fit its caches; a GPU needs large ones to be busy.
+# small chunks of texts of similar lengths have little padding and fit the caches. A GPU needs large chunks to be busy.
 # Larger: more memory for activations. Measured by benchmarks/speed.py.
 ENCODER_CPU_PIECES = 512
 ENCODER_GPU_PIECES = 16_384
 
 # Words whose number of word pieces is cached, for cutting docs into windows. Larger: more memory, fewer calls of the
-# tokenizer. Measured by benchmarks/speed.py, as a part of the whole pipeline.
+# tokenizer. Measured by benchmarks/speed.py as a part of the whole pipeline.
 CACHED_PIECE_COUNTS = 2**16
 
 # Tokens, padding included, in one forward pass of a BiLSTM at prediction. Larger: more memory, fewer passes. Measured
@@ -40,20 +41,21 @@ CRF_THREADED_ELEMENTS = 32_768
 # - docs that are tagged together. Larger: fewer calls, more padding.
 # - tokens of a doc that a round of greedy tagging scores. Larger: fewer rounds, more tokens scored again after a wrong
 #   guess. 16 is near the best for batches of 1 to 128 docs; the setting `block` overrides it.
-# - rounds of guessing before those of `tag_greedily`. A second one costs more than it saves.
+# - rounds of guessing before the rounds of `tag_greedily`. A second round costs more than it saves.
 LANER_GROUP_DOCS = 64
 LANER_BLOCK_TOKENS = 16
 LANER_GUESS_ROUNDS = 1
-# - prefixes from which on it saves time to find equal sequences of tags and compute them once.
+# - minimum number of prefixes for which equal sequences of tags are found and computed once. For fewer prefixes, this
+#   takes more time than it saves.
 LANER_SHARED_PREFIXES = 64
-# - a group of prefixes of similar length, to bound padding: none is shorter than this fraction of the longest. Groups
-#   of fewer prefixes than the minimum take shorter ones, too, to bound the number of calls.
+# - groups of prefixes of similar length, to bound padding. No prefix of a group is shorter than this fraction of the
+#   longest, except in groups below the minimum size, which also take shorter prefixes to bound the number of calls.
 LANER_SIMILAR_LENGTH = 0.8
 LANER_MIN_GROUP = 16
 
 # Bootstrap samples drawn at once. Larger: more memory for the counts of sentences. Not measured by a benchmark.
 BOOTSTRAP_CHUNK = 200
 
-# Different user data cached while a DocBin is read. Larger: more memory; smaller than the number of domains: slow. Not
-# measured by a benchmark.
+# Number of different user data cached while a DocBin is read. Larger: more memory. Slow if it is below the number of
+# domains. Not measured by a benchmark.
 CACHED_USER_DATA = 1000

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-# Before anything imports the Hugging Face libraries, which read it once: no test asks the network.
+# No test uses the network. Set before the first import of the Hugging Face libraries, which read the variable once.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import catalogue
@@ -30,7 +30,7 @@ settings.register_profile("thorough", max_examples=500, deadline=None)
 settings.register_profile("nightly", max_examples=10_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-# spaCy's registries search the entry points of all packages with each look-up: here by group, which takes no time.
+# spaCy's registries search the entry points of all packages at each look-up, which is slow. Cached here by group.
 catalogue.AVAILABLE_ENTRY_POINTS = {group: [*entry_points(group=group)] for group in entry_points().groups}
 
 DATA = Path(__file__).parents[1] / "../shared/data"
@@ -71,13 +71,13 @@ def pytest_collection_finish():
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the tests that take longest, or one of several processes would end with them while others are idle."""
+    """Run the slowest tests first. Otherwise, one of several processes would run them last while others are idle."""
     items.sort(key=lambda item: item.path.parent.name != "projects")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _shared_pipelines():
-    """Let all files of a language share a blank pipeline: making one takes longer than reading a small file."""
+    """Share one blank pipeline for each language, because making a pipeline takes longer than reading a small file."""
     shared = cache(blank_pipeline)
     with pytest.MonkeyPatch.context() as patch:
         for module in (convert, stats):
@@ -87,7 +87,7 @@ def _shared_pipelines():
 
 @pytest.fixture(scope="session")
 def annotated_docs():
-    """Give a function that makes 20 gold docs on the vocabulary of a pipeline: labels person, place and thing."""
+    """Return a function that makes 20 gold docs with the vocabulary of a pipeline. Labels: person, place and thing."""
 
     def make(nlp):
         docs = []
@@ -101,8 +101,8 @@ def annotated_docs():
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory):
-    """Give the folder of a BERT with random weights, 16 wide, that takes any text."""
-    # Here, as it takes seconds and most tests do without.
+    """Return the folder of a BERT with random weights and a width of 16, whose tokenizer accepts any text."""
+    # Imported here, because the import takes seconds and most tests do not need it.
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     folder = tmp_path_factory.mktemp("tiny_encoder")
@@ -132,14 +132,14 @@ needs_gpu = pytest.mark.skipif(not (has_cupy_gpu and has_torch_cuda_gpu), reason
 
 @pytest.fixture(params=[pytest.param(-1, id="cpu"), pytest.param(0, id="gpu", marks=needs_gpu)])
 def use_gpu(request):
-    """Give the device to train on: a test that asks for it runs on the CPU, and on a GPU where there is one."""
+    """Return the device to train on. A test with this fixture runs on the CPU, and on a GPU if the machine has one."""
     yield request.param
     spacy.require_cpu()
 
 
 @pytest.fixture(scope="session")
 def crossner_data():
-    """Give the folder of real data beside the repository; where there is none, the test is skipped."""
+    """Return the folder of real data beside the repository. If it does not exist, the test is skipped."""
     if not DATA.is_dir():
         pytest.skip("no folder ../shared/data beside the repository")
     return DATA.resolve()
@@ -147,7 +147,7 @@ def crossner_data():
 
 @pytest.fixture(scope="session")
 def learn_by_heart(annotated_docs):
-    """Give a function that makes a pipeline of one component, named ner, which knows 20 docs by heart, and these."""
+    """Return a function that returns a pipeline with one component, `ner`, overfitted on 20 docs, and the docs."""
 
     def learn(factory, config, lang="en", updates=40, learn_rate=0.001):
         fix_random_seed(0)

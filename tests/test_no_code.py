@@ -176,7 +176,10 @@ PIPELINES = {
     "path": (lambda shim: shim["tokenizer"].update({"../evil.txt": b"1"}), "C011.*evil.txt"),
     "path of Windows": (lambda shim: shim["tokenizer"].update({"..\\evil.txt": b"1"}), "C011.*evil.txt"),
     "architecture of its own": (lambda shim: shim["config"].update(MODEL), "C082"),
-    "second encoder": (lambda shim: shim["config"].update(second_encoder(os.environ["EVIL"])), "C082.*masks .detr."),
+    "second encoder": (
+        lambda shim: shim["config"].update(second_encoder(os.environ["EVIL"])),
+        "C082.*masked language modelling .detr.",
+    ),
     "pickle for weights": (lambda shim: shim.update(weights=pickle.dumps(Evil())), "C003.*damaged"),
     "newer format": (lambda shim: shim.update(format=2), "C080"),
 }

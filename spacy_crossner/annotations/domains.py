@@ -1,4 +1,4 @@
-"""Marks of a Doc: its domain (the kind of text, such as the corpus it is from), its language, its twin in a batch."""
+"""Marks of a Doc: its domain (the kind of text, such as the name of its corpus), its language, its twin in a batch."""
 
 from typing import Any, Dict, Optional
 
@@ -17,7 +17,7 @@ LANGUAGE_KEY = "lang"
 
 
 def get_domain(doc: Doc) -> Optional[str]:
-    """Return the domain of a Doc, None where it has none."""
+    """Return the domain of a Doc; None for a Doc without a domain mark."""
     data: Dict[Any, Any] = doc.user_data
     domain: Optional[str] = data.get(ATTRIBUTE_KEY, data.get(DOMAIN_KEY))
     return domain
@@ -34,7 +34,7 @@ def set_domain(doc: Doc, domain: Optional[str]) -> None:
 
 
 def get_language(doc: Doc) -> Optional[str]:
-    """Return the language whose tokenizer a Doc was made with, None where it is not known."""
+    """Return the language whose tokenizer made a Doc; None if it is not known."""
     return doc.user_data.get(LANGUAGE_KEY)
 
 
@@ -47,7 +47,7 @@ def set_language(doc: Doc, lang: Optional[str]) -> None:
 
 
 def example_domain(example: Example) -> Optional[str]:
-    """Return the domain of an example: that of its predicted doc, or else of its reference.
+    """Return the domain of an example: the domain of its predicted doc or, if it has none, of its reference.
 
     spaCy's own corpus reader marks only the reference.
     """
@@ -55,7 +55,7 @@ def example_domain(example: Example) -> Optional[str]:
 
 
 def get_pair(doc: Doc) -> Optional[int]:
-    """Return the number that a Doc shares with its distorted twin in the batch, None where it has no twin."""
+    """Return the number that a Doc shares with its distorted twin in the batch; None for a Doc without a twin."""
     return doc.user_data.get(PAIR_KEY)
 
 

@@ -13,7 +13,7 @@ EXPERTS_KEY = "experts"
 def get_experts(doc: Doc) -> Optional[Tuple[List[str], NDArray[np.float32]]]:
     """Return the experts' names, "O" first, and their weights for each token, shape (n_tokens, n_experts).
 
-    None where no component has stored them: `moee_ner` does so with `keep_experts = true`.
+    None if no component has stored them; `moee_ner` stores them with `keep_experts = true`.
     """
     stored = doc.user_data.get(EXPERTS_KEY)
     return None if stored is None else (list(stored["names"]), stored["weights"])

@@ -1,4 +1,4 @@
-"""Our custom attributes, where another library may have registered one of the same name."""
+"""Registration of custom attributes, with a check for an attribute of the same name from another library."""
 
 from typing import Any, Callable, Type, Union
 

@@ -2,7 +2,7 @@
 
 The score is stored as spaCy stores the value of any custom attribute: a float under spaCy's own key, which holds the
 offsets of the span but not its label. So other readers of custom attributes (`Doc.to_json`, `Doc.from_docs`, another
-library's attribute of the same name) find a float. A second key of the same form holds the scores by label, since an
+library's attribute of the same name) find a float. A second key of the same form holds the scores by label, because an
 entity and a runner-up may have the same offsets.
 """
 
@@ -20,10 +20,10 @@ Key = Tuple[str, str, int, int]
 
 
 def get_score(span: Span) -> Optional[float]:
-    """Return the score of a span with its label, in [0, 1]; None where no component of this package gave it one.
+    """Return the score of a span with its label, in [0, 1]; None if no component of this package has set a score.
 
-    A span without a label has the score of the entity with the same offsets. So has a span with any label after
-    `Doc.to_json`, which keeps one value for each pair of offsets.
+    A span without a label has the score of the entity with the same offsets. The same holds for a span with any label
+    after `Doc.to_json`, which keeps one value for each pair of offsets.
     """
     by_label = _values(span).get(_key(span, BY_LABEL))
     entity_score: Optional[float] = _values(span).get(_key(span, NAME))
@@ -31,7 +31,7 @@ def get_score(span: Span) -> Optional[float]:
 
 
 def set_score(span: Span, score: float) -> None:
-    """Set the score of a span as that of the entity with its offsets; the scores of other labels are removed."""
+    """Set the score of an entity. The scores of other labels with the same offsets are removed."""
     _values(span)[_key(span, NAME)] = float(score)
     _values(span).pop(_key(span, BY_LABEL), None)
     # `Doc.from_json` sets scores on spans without a label.

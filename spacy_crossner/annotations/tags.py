@@ -1,4 +1,4 @@
-"""BIO tags: tags to spans and back, and which tag may follow which.
+"""BIO tags: conversion to spans and back, and the allowed transitions.
 
 A tag is `O`, `B-<label>` or `I-<label>`; it is split at its first hyphen only, as labels may hold hyphens
 (`B-Multi-tissue_structure`). A span is a triple `(start, end, label)` of token positions, the end exclusive.
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 OUTSIDE = "O"
 
 # Key in `Doc.user_data` for the decoded tags of a component that may emit illegal ones, one tag for each token:
-# `doc.ents` cannot hold an I- tag that nothing opens, where the strict and the lenient reading differ.
+# `doc.ents` cannot represent an I- tag that continues no entity, for which strict and lenient reading differ.
 TAGS_KEY = "ner_tags"
 
 TagSpan = Tuple[int, int, str]
@@ -25,18 +25,18 @@ def split_tag(tag: str) -> Tuple[str, str]:
 
 
 def label_tags(labels: Iterable[str]) -> List[str]:
-    """Return the tag inventory of some labels: `O`, then `B-` and `I-` of each label in the order given.
+    """Return the tags of labels: `O`, then `B-` and `I-` of each label, in the given order.
 
-    Appending a label appends its tags, so the indices of the tags before it never change.
+    A label that is appended adds its tags at the end, so the indices of all earlier tags never change.
     """
     return [OUTSIDE, *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
 
 
 def bio_to_spans(tags: Sequence[Optional[str]]) -> List[TagSpan]:
-    """Read the entity spans off a BIO sequence.
+    """Convert a BIO sequence to entity spans.
 
     tags (Sequence[Optional[str]]): one tag for each token; None (no annotation) ends a span as `O` does.
-    RETURNS (List[TagSpan]): the spans in order. An `I-X` that nothing opens starts a span (the lenient reading).
+    RETURNS (List[TagSpan]): the spans in order. An `I-X` that continues no entity begins a span (lenient reading).
     """
     spans: List[TagSpan] = []
     start, open_label = 0, ""
@@ -51,7 +51,7 @@ def bio_to_spans(tags: Sequence[Optional[str]]) -> List[TagSpan]:
 
 
 def spans_to_bio(spans: Iterable[TagSpan], length: int) -> List[str]:
-    """Write spans as a BIO sequence.
+    """Convert spans to a BIO sequence.
 
     spans (Iterable[TagSpan]): spans that do not overlap, in any order.
     length (int): the number of tokens.
@@ -65,12 +65,12 @@ def spans_to_bio(spans: Iterable[TagSpan], length: int) -> List[str]:
 
 
 def allowed_starts(tags: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which tags may begin a sequence: all but the `I-` tags, shape (n_tags,)."""
+    """Return which tags may begin a sequence: all except the `I-` tags, shape (n_tags,)."""
     return np.array([split_tag(tag)[0] != "I" for tag in tags], dtype=bool)
 
 
 def allowed_transitions(tags: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which tag may follow which: `I-X` only after `B-X` and `I-X`.
+    """Return the allowed transitions: `I-X` may follow only `B-X` and `I-X`.
 
     RETURNS: shape (n_tags, n_tags), row = from, column = to.
     """

@@ -1,7 +1,7 @@
-"""The words of a doc: its tokens without blank ones. Encoders and heads see only words, in training and prediction.
+"""The words of a doc: all tokens except blank tokens. Encoders and heads see only words, in training and prediction.
 
-In running text spaCy makes tokens of blanks (line breaks, the second of two blanks). Training data in columns or markup
-has no such tokens, so a component cannot learn to deal with them.
+In running text, spaCy makes tokens of white space (line breaks, the second of two blanks). Training data in columns or
+markup has no such tokens, so a component cannot learn to handle them.
 """
 
 from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, cast
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from spacy.attrs import DEP, IS_SPACE, LEMMA, MORPH, NORM, POS, SENT_START, SPACY, TAG
 from spacy.tokens import Doc, Span
 
-# Annotation of tokens that a tok2vec layer may look at.
+# Token attributes that a tok2vec layer may use.
 COPIED = [NORM, LEMMA, TAG, POS, MORPH, DEP]
 
 
 class Words(NamedTuple):
     """A doc without its blank tokens.
 
-    doc (Doc): the words as a doc: the doc itself where no token is blank.
-    places (Optional[NDArray]): the token index of each word, shape (n_words,); None where no token is blank.
+    doc (Doc): the words as a doc; the doc itself if no token is blank.
+    places (Optional[NDArray]): the token index of each word, shape (n_words,); None if no token is blank.
     """
 
     doc: Doc
@@ -77,7 +77,7 @@ def _move_spans(spans: Iterable[Span], words: Doc, places: NDArray[np.int64]) ->
 
 
 def tags_of_words(tags: NDArray[np.int64], places: Optional[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Return the tag indices of the words of a doc, from those of all its tokens.
+    """Return the tag indices of the words of a doc, given the tag indices of all its tokens.
 
     tags (NDArray): indices into `tags.label_tags`: O is 0, B- odd, I- even; below 0 for no tag. Shape (n_tokens,).
     places (Optional[NDArray]): see `Words`.
@@ -99,7 +99,7 @@ def tags_of_words(tags: NDArray[np.int64], places: Optional[NDArray[np.int64]]) 
 
 
 def tags_of_tokens(tags: NDArray[np.int64], places: Optional[NDArray[np.int64]], n_tokens: int) -> NDArray[np.int64]:
-    """Return the tag indices of all tokens of a doc, from those of its words.
+    """Return the tag indices of all tokens of a doc, given the tag indices of its words.
 
     RETURNS (NDArray): shape (n_tokens,). A blank token within an entity is inside it, any other blank token is O.
     """
@@ -115,5 +115,5 @@ def tags_of_tokens(tags: NDArray[np.int64], places: Optional[NDArray[np.int64]],
 
 
 def docs_of_words(docs: Iterable[Doc]) -> List[Doc]:
-    """Return docs without their blank tokens, those that have words."""
+    """Return docs without their blank tokens. Docs without words are left out."""
     return [doc for doc, _ in see_words(list(docs)) if len(doc)]

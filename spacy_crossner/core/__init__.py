@@ -1,1 +1,1 @@
-"""What every recognizer shares: the component, decoding, the bridge to torch, the CRF, the losses' contract."""
+"""The shared base of all recognizers: component, decoding, bridge to torch, CRF, interface of the loss terms."""

@@ -1,4 +1,4 @@
-"""Tag indices from annotation and spans from tag indices. The order of tags is that of `tags.label_tags`."""
+"""Tag indices from annotation, and spans from tag indices. `tags.label_tags` defines the order of the tags."""
 
 from typing import Dict, Optional, Sequence
 
@@ -16,7 +16,7 @@ UNKNOWN_LABEL = -2
 # spaCy's codes of Token.ent_iob
 IOB_INSIDE, IOB_OUTSIDE, IOB_BEGIN = 1, 2, 3
 
-# The prefixes that BILUO has beside those of BIO.
+# The BIO prefix for each prefix that only BILUO has.
 UNIT_AND_LAST = {"U": "B", "L": "I"}
 
 
@@ -30,8 +30,8 @@ def aligned_tags(example: Example, labels: Sequence[str]) -> NDArray[np.int64]:
 
     example (Example): the gold and the predicted doc.
     labels (Sequence[str]): the labels in the order of the tag indices.
-    RETURNS (NDArray): shape (len(example.predicted),); MISSING where there is no annotation or it does not align,
-        UNKNOWN_LABEL where the label is not among `labels`.
+    RETURNS (NDArray): shape (len(example.predicted),); MISSING where annotation is missing or does not align,
+        UNKNOWN_LABEL where the label is not in `labels`.
     """
     predicted, reference = example.predicted, example.reference
     if len(predicted) == len(reference) and (predicted.to_array("ORTH") == reference.to_array("ORTH")).all():
@@ -45,7 +45,7 @@ def aligned_tags(example: Example, labels: Sequence[str]) -> NDArray[np.int64]:
 def doc_tags(doc: Doc, labels: Sequence[str]) -> NDArray[np.int64]:
     """Return the tag index of each token of an annotated doc, shape (len(doc),); see `aligned_tags`.
 
-    A blocked token is in no entity: O.
+    A blocked token has the tag O.
     """
     annotation = doc.to_array(["ENT_IOB", "ENT_TYPE"])
     iob, types = annotation[:, 0], annotation[:, 1]
@@ -63,14 +63,14 @@ def doc_tags(doc: Doc, labels: Sequence[str]) -> NDArray[np.int64]:
 
 
 def tags_to_spans(tags: NDArray[np.int64], lengths: NDArray[np.int64], *, strict: bool = False) -> NDArray[np.int64]:
-    """Read the entity spans off rows of tag indices.
+    """Convert rows of tag indices to entity spans.
 
-    tags (NDArray): shape (n_rows, n_tokens); what stands at padding does not matter.
+    tags (NDArray): shape (n_rows, n_tokens); values at padding are ignored.
     lengths (NDArray): the number of tokens of each row, shape (n_rows,).
-    strict (bool): drop what an `I-X` begins that nothing opens; otherwise it opens an entity.
+    strict (bool): drop a span whose first tag is `I-X`. Otherwise an `I-X` that continues no entity begins one.
     RETURNS (NDArray): row, start, end (exclusive) and label index, in order, shape (n_spans, 4).
     """
-    # A column of O on both sides, so that nothing reaches over from row to row.
+    # A column of O on both sides, so that no span crosses from one row to the next.
     grid = np.zeros((tags.shape[0], tags.shape[1] + 2), dtype=np.int64)
     grid[:, 1:-1] = np.where(np.arange(tags.shape[1]) < lengths[:, None], tags, 0)
     flat = grid.ravel()
@@ -86,20 +86,21 @@ def tags_to_spans(tags: NDArray[np.int64], lengths: NDArray[np.int64], *, strict
 
 
 def blocked_tokens(doc: Doc) -> NDArray[np.bool_]:
-    """Return which tokens `Doc.set_ents` has blocked: no entity may be set there. Shape (len(doc),)."""
+    """Return which tokens are blocked by `Doc.set_ents`, so that they get no entity. Shape (len(doc),)."""
     annotation = doc.to_array(["ENT_IOB", "ENT_TYPE"])
     blocked: NDArray[np.bool_] = (annotation[:, 0] == IOB_BEGIN) & (annotation[:, 1] == 0)
     return blocked
 
 
 def preset_tags(doc: Doc, words: Words, labels: Sequence[str]) -> Optional[NDArray[np.int64]]:
-    """Return the tag index of each word that the entities of a doc set, MISSING where any is free; None if all are.
+    """Return the tag indices that the entities of a doc fix for its words.
 
-    doc (Doc): the doc. Tokens that are outside or without annotation are free.
+    doc (Doc): the doc.
     words (Words): its words.
-    labels (Sequence[str]): the labels in the order of the tag indices. A word of an entity with another label, or a
-        blocked one, is UNKNOWN_LABEL: in no entity of these.
-    RETURNS (Optional[NDArray]): shape (n_words,).
+    labels (Sequence[str]): the labels in the order of the tag indices.
+    RETURNS (Optional[NDArray]): shape (n_words,). MISSING for a word outside all entities or without annotation: it may
+        take any tag. UNKNOWN_LABEL for a blocked word, or a word of an entity whose label is not in `labels`. None for
+        a doc without entity annotation.
     """
     if not doc.has_annotation("ENT_IOB"):
         return None
@@ -110,7 +111,7 @@ def preset_tags(doc: Doc, words: Words, labels: Sequence[str]) -> Optional[NDArr
 
 
 def sentence_starts(words: Doc) -> Optional[NDArray[np.bool_]]:
-    """Return at which words of a doc a sentence starts, shape (n_words,); None where nothing is known of sentences."""
+    """Return which words start a sentence, shape (n_words,); None for a doc without sentence annotation."""
     if not words.has_annotation("SENT_START"):
         return None
     starts: NDArray[np.bool_] = words.to_array("SENT_START") == 1
@@ -126,8 +127,8 @@ def allowed_tags(
 ) -> NDArray[np.bool_]:
     """Return which tags the words of a window may take, as in spaCy's `ner`.
 
-    Words of an entity that is there take its tags, or O where its label is not known; so do blocked ones. Such an
-    entity is not made longer. No other entity goes on over the start of a sentence.
+    Words of a preset entity keep its tags. Blocked words, and words of a preset entity with an unknown label, take O.
+    A preset entity is never extended. A predicted entity never crosses the start of a sentence.
 
     preset (Optional[NDArray]): see `preset_tags`; None for a doc without entities.
     starts (Optional[NDArray]): see `sentence_starts`.
@@ -144,7 +145,7 @@ def allowed_tags(
         before = np.concatenate([[MISSING], preset[:-1]])[start:end]
         tags = preset[start:end].copy()
         if tags[0] > 0 and tags[0] % 2 == 0:
-            # The window begins within an entity: there it begins, too.
+            # The window begins inside a preset entity. Within the window, the entity begins at the first word.
             tags[0] -= 1
         allowed[(before > 0)[:, None] & is_inside] = False
         known = tags != MISSING
@@ -158,9 +159,9 @@ def _bilu_to_bi(tag: str) -> str:
 
 
 def find_partners(pairs: Sequence[Optional[int]]) -> NDArray[np.int64]:
-    """Return for each doc the place of the other one with its number, -1 for none.
+    """Return for each doc the index of the other doc of its pair, -1 for a doc without a pair.
 
-    pairs (Sequence[Optional[int]]): the number of each doc's pair, None where it is in none.
+    pairs (Sequence[Optional[int]]): the number of each doc's pair, None for a doc without a pair.
     """
     partners = np.full(len(pairs), -1, dtype=np.int64)
     first: Dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Architectures whose settings are those of a head: each is written once, in the `__init__` of the torch class."""
+"""Architectures that take their settings from a head, so that each setting is declared once, in the torch class."""
 
 from functools import wraps
 from inspect import Parameter, signature
@@ -18,14 +18,14 @@ class BuildModel(Protocol):
     """Builds the model of a component: a head on a tok2vec layer."""
 
     def __call__(self, tok2vec: Tok2Vec, **settings: Any) -> HeadModel:
-        """Return the model; the settings are those of the head."""
+        """Return the model with a head that has these settings."""
 
 
 def settings_of(head: Type[SequenceHead]) -> Callable[[BuildModel], BuildModel]:
-    """Give a function that builds a model the settings of a head.
+    """Add the settings of a head to the signature of a function that builds a model.
 
-    The function takes `**settings`. In its signature the settings of the head stand in their place, so that spaCy
-    checks a config against them and fills in their defaults. The function is called with all of them.
+    The function takes `**settings`. In the new signature, the settings of the head replace `**settings`, so that spaCy
+    validates a config against them and fills in their defaults. The function is called with all settings.
 
     head (Type[SequenceHead]): the torch class. Its settings are its keyword-only parameters that have a default.
     RETURNS (Callable): a decorator.

@@ -1,4 +1,4 @@
-"""The bridge between thinc and torch: docs in, a `HeadOutput` of live torch tensors out, one backward for all."""
+"""The bridge between thinc and torch: docs in, a `HeadOutput` of torch tensors with their graph out, one backward."""
 
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, cast
 
@@ -31,31 +31,31 @@ from .head import HeadOutput, SequenceHead
 
 # Docs, and in training the tag indices of their words (rows of docs with words, -1 where unknown).
 HeadInput = Union[List[Doc], Tuple[List[Doc], Tensor]]
-# Gives a HeadOutput, and takes the loss back, a torch scalar, in place of that output's gradient.
+# Its output is a HeadOutput. Its backprop takes the loss, a torch scalar, instead of the gradient of the output.
 HeadModel = Model[HeadInput, Any]
 # Index of a doc, first word, end (exclusive).
 Row = Tuple[int, int, int]
-# What a head asks of docs beside the vectors of their words: docs without blank tokens, whether in training, the device
-# of the module -> tensors with a row a doc.
+# Computes further inputs of a head, beside the word vectors: docs without blank tokens, whether in training, the device
+# of the module -> tensors with one row for each doc.
 DocFeatures = Callable[[List[Doc], bool, torch.device], Dict[str, Tensor]]
 # Width of the token vectors, allowed starts, allowed transitions -> torch module.
 MakeHead = Callable[[int, Tensor, Tensor], SequenceHead]
 
 
 def no_features(docs: List[Doc], is_train: bool, device: torch.device) -> Dict[str, Tensor]:
-    """Return nothing: most heads look at token vectors alone."""
+    """Return no features: most heads use token vectors only."""
     return {}
 
 
 def build_head_model(
     tok2vec: Model[List[Doc], List[Floats2d]], make_head: MakeHead, features: DocFeatures = no_features
 ) -> HeadModel:
-    """Put a torch head on a tok2vec layer. The module is made when width and labels are known.
+    """Build a model: a torch head on a tok2vec layer. The torch module is made when width and labels are known.
 
-    tok2vec (Model): any sublayer that gives one row a token: a listener, an inline encoder.
+    tok2vec (Model): any layer with one output row for each token: a listener or an inline encoder.
     make_head (MakeHead): makes the torch module.
-    features (DocFeatures): what the module's `forward` takes by name beside token vectors.
-    RETURNS (HeadModel): its refs are "tok2vec" and, once there are labels, "head".
+    features (DocFeatures): computes the keyword arguments of the module's `forward`, beside token vectors.
+    RETURNS (HeadModel): its refs are "tok2vec" and, once the labels are known, "head".
     """
     guard_pooling(tok2vec)
     model: HeadModel = Model(
@@ -65,14 +65,14 @@ def build_head_model(
         layers=[tok2vec],
         refs={"tok2vec": tok2vec, "head": None},
         dims={"nI": None, "nO": None},
-        # Whether a term of the loss asks for sentence vectors.
+        # Whether a loss term needs sentence vectors.
         attrs={"make_head": make_head, "features": features, "with_sentences": False},
     )
     return model
 
 
 def make_module(model: HeadModel, width: int, labels: List[str]) -> None:
-    """Make the torch module for token vectors of a width and some labels, in place of the one there is."""
+    """Make the torch module for a width of token vectors and for labels. It replaces an existing module."""
     starts, transitions = bio_constraints(labels, get_torch_default_device())
     head = model.attrs["make_head"](width, starts, transitions)
     head.to(get_torch_default_device())
@@ -86,25 +86,25 @@ def make_module(model: HeadModel, width: int, labels: List[str]) -> None:
 
 
 def drop_module(model: HeadModel) -> None:
-    """Take the torch module away, if there is one: without it the model does not predict."""
+    """Remove the torch module, if any. Without it, the model does not predict."""
     if has_module(model):
         model.layers.remove(model.get_ref("head"))
         model.set_ref("head", None)
 
 
 def grow_module(model: HeadModel, labels: List[str]) -> None:
-    """Take in labels that were appended to the ones there are; these keep their weights."""
+    """Add outputs for new labels, which follow the old ones in `labels`. The old labels keep their weights."""
     starts, transitions = bio_constraints(labels, get_device(model))
     module = get_module(model)
     module.grow(starts, transitions)
-    # New layers are in training mode, whatever the others are in.
+    # New layers start in training mode. Give them the mode of the module.
     module.train(module.training)
     for layer in (model, model.get_ref("head")):
         layer.set_dim("nO", len(starts), force=True)
 
 
 def bio_constraints(labels: List[str], device: torch.device) -> Tuple[Tensor, Tensor]:
-    """Return which tags may begin, shape (n_tags,), and which may follow which, shape (n_tags, n_tags)."""
+    """Return which tags may begin a sequence, shape (n_tags,), and which transitions are allowed, (n_tags, n_tags)."""
     tags = label_tags(labels)
     return (
         torch.from_numpy(allowed_starts(tags)).to(device),
@@ -123,16 +123,16 @@ def get_module(model: HeadModel) -> SequenceHead:
 
 
 def require_module(model: HeadModel, name: str) -> None:
-    """Raise spaCy's error E109, that a component is not initialized, if there is no torch module.
+    """Raise spaCy's error E109 (the component is not initialized) if the torch module is not made.
 
-    name (str): the component.
+    name (str): the component's name, for the error.
     """
     if not has_module(model):
         raise ValueError(SpacyErrors.E109.format(name=name))
 
 
 def get_device(model: HeadModel) -> torch.device:
-    """Return the device of the torch module. thinc's current one is that of the thread: a new thread has the CPU."""
+    """Return the device of the torch module. thinc's current device is no substitute: in a new thread it is the CPU."""
     return cast(PyTorchShim, model.get_ref("head").shims[0]).device
 
 
@@ -151,15 +151,15 @@ def begin_update(
     docs (List[Doc]): the docs.
     tags (Tensor): their gold tags, shape (docs with words, longest doc).
     drop (float): dropout rate of the head and of the thinc layers below it.
-    with_sentences (bool): whether a term of the loss asks for sentence vectors.
-    RETURNS (Tuple[HeadOutput, Callable]): the output, and the function that takes back the whole loss, a torch scalar.
+    with_sentences (bool): whether a loss term needs sentence vectors.
+    RETURNS (Tuple[HeadOutput, Callable]): the output, and the backprop function, which takes the loss, a torch scalar.
     """
     set_dropout_rate(model, drop)
     set_dropout(model, drop)
     model.attrs["with_sentences"] = with_sentences
     with use_ops_of(model):
         output, backprop = model.begin_update((docs, tags))
-    # A saved pipeline holds the attributes, and the losses of its training are no part of it.
+    # Reset, because the attributes are saved with the pipeline, and its loss terms are not.
     model.attrs["with_sentences"] = False
     return cast(HeadOutput, output), backprop
 
@@ -174,10 +174,10 @@ def init(model: HeadModel, X: Optional[List[Doc]] = None, Y: Optional[List[str]]
 
 
 def forward(model: HeadModel, X: HeadInput, is_train: bool) -> Tuple[HeadOutput, Callable[[Tensor], List[Doc]]]:
-    """Run the encoder and the head. Docs without words have no row in the output; at least one must have some.
+    """Run the encoder and the head. Docs without words have no row in the output; at least one doc must have words.
 
-    The backprop callback takes the whole loss, a torch scalar, and goes through head and encoder once. In training,
-    sentence vectors are in the output where a term of the loss asks for them.
+    The backprop callback takes the loss, a torch scalar, and runs one backward pass through head and encoder. In
+    training, the output includes sentence vectors if a loss term needs them.
     """
     docs, tags = X if isinstance(X, tuple) else (X, None)
     with_sentences = is_train and model.attrs["with_sentences"]
@@ -197,7 +197,7 @@ def forward(model: HeadModel, X: HeadInput, is_train: bool) -> Tuple[HeadOutput,
         output.sentences = xp2torch(found, requires_grad=True, device=output.tokens.device)
 
     def backprop(loss: Tensor) -> List[Doc]:
-        # One backward through the loss fills the gradients of token and sentence vectors.
+        # One backward pass computes the gradients of token vectors and sentence vectors.
         d_vectors = backprop_head(loss)
         d_rows = [put_blanks(*each) for each in zip(d_vectors, rows, words, strict=True)]
         if not with_sentences:
@@ -216,7 +216,7 @@ def forward(model: HeadModel, X: HeadInput, is_train: bool) -> Tuple[HeadOutput,
 def predict_rows(
     model: HeadModel, docs: List[Doc], words: List[Words], chunks: Iterable[Sequence[Row]]
 ) -> Iterator[HeadOutput]:
-    """Run the encoder once on all docs, then the head on one chunk of rows after the other.
+    """Run the encoder once on all docs, then the head on each chunk of rows.
 
     docs (List[Doc]): the docs.
     words (List[Words]): their words.
@@ -232,7 +232,9 @@ def predict_rows(
 
 
 def encoder_inputs(model: HeadModel, docs: List[Doc], words: List[Words]) -> List[Doc]:
-    """Return the docs for the tok2vec layer: without blank tokens, unless it listens to a component that has seen them.
+    """Return the docs for the tok2vec layer: without blank tokens, or unchanged for a listener.
+
+    The component that a listener listens to has already encoded the docs with their blank tokens.
 
     docs (List[Doc]): the docs.
     words (List[Words]): their words.
@@ -244,14 +246,14 @@ def encoder_inputs(model: HeadModel, docs: List[Doc], words: List[Words]) -> Lis
 
 
 def drop_blanks(rows: Floats2d, words: Words) -> Floats2d:
-    """Return the rows of words, of rows that may be those of all tokens."""
+    """Return the rows of the words, given the rows of all tokens or of the words only."""
     if words.places is None or len(rows) == len(words.doc):
         return rows
     return cast(Floats2d, rows[get_array_module(rows).asarray(words.places)])
 
 
 def put_blanks(d_words: Floats2d, rows: Floats2d, words: Words) -> Floats2d:
-    """Return the gradient for what `drop_blanks` was given: 0 at blank tokens."""
+    """Return the gradient of the input of `drop_blanks`: 0 at blank tokens."""
     if len(d_words) == len(rows):
         return d_words
     d_rows = get_array_module(rows).zeros_like(rows)
@@ -266,7 +268,7 @@ def head_forward(
     vectors, tags, features = X
     shim = cast(PyTorchShim, layer.shims[0])
     lengths = [len(rows) for rows in vectors]
-    # Docs without tokens may come with width 0.
+    # The rows of docs without tokens may have width 0.
     flat = layer.ops.xp.concatenate([rows for rows in vectors if len(rows)])
     tokens = xp2torch(flat, requires_grad=is_train, device=shim.device)
     mask = length_mask([n for n in lengths if n]).to(shim.device)
@@ -275,7 +277,7 @@ def head_forward(
 
     def backprop(loss: Tensor) -> List[Floats2d]:
         inputs = backprop_torch(ArgsKwargs(args=((loss,),), kwargs={"grad_tensors": [torch.ones_like(loss)]}))
-        # A loss on sentence vectors alone leaves the tokens without.
+        # A loss that uses only sentence vectors gives token vectors no gradient.
         gradient = torch.zeros_like(tokens) if inputs.args[0] is None else inputs.args[0]
         d_flat = cast(Floats2d, torch2xp(gradient))
         return layer.ops.unflatten(d_flat, layer.ops.asarray1i(lengths))

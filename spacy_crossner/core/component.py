@@ -1,7 +1,7 @@
-"""The base of our entity recognizers: labels, the update, the loss, initialization.
+"""The base class of our entity recognizers: update, loss, initialization.
 
-Its other parts: `labels`, `settings` (shared settings), `decoding` (prediction), `rehearsal` and `io` (saving and
-loading). A method adds a factory, a model, and what it does differently.
+Its other parts are in `labels`, `settings` (shared settings), `decoding` (prediction), `rehearsal` and `io` (saving and
+loading). Each method adds a factory and a model, and overrides methods of this class where it differs.
 """
 
 from itertools import islice
@@ -30,7 +30,7 @@ from .losses import LossInputs, LossTerm, Teacher, weighted_sum
 from .rehearsal import RehearsingComponent
 from .settings import DecodingSettings
 
-# Enough docs to see a tok2vec layer's widths.
+# Number of docs for initialization: enough to infer the widths of a tok2vec layer.
 SAMPLE_SIZE = 10
 UNCALIBRATED = {"temperature": 1.0, "threshold": 0.0}
 
@@ -42,10 +42,10 @@ class SequenceNER(PredictingComponent, RehearsingComponent, SavedComponent, Trai
     model (HeadModel): a head on a tok2vec layer, see `core.bridge`.
     name (str): the component's name in the pipeline.
     losses (Dict[str, LossTerm]): the terms of the training loss by name; each is logged as `<component>.<term>`. A
-        term with weight 0 is not computed. None in place of a term takes out a term that is there by default.
+        term with weight 0 is not computed. None as a term removes a default term.
     scorer (Optional[Callable]): scores examples.
     settings (Any): see `DecodingSettings`.
-    RAISES (CrossnerError): there is no term of the loss, or a setting has a value without a meaning.
+    RAISES (CrossnerError): `losses` holds no term, or a setting has an invalid value.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SequenceNER(PredictingComponent, RehearsingComponent, SavedComponent, Trai
         self.losses = losses
         self.scorer = scorer
         self.untrained: Set[str] = set()
-        # Terms of the loss may learn from it; see `training.callbacks.create_attach_teacher`.
+        # A model that loss terms may learn from; see `training.callbacks.create_attach_teacher`.
         self.teacher: Optional[Teacher] = None
         self._earlier: Optional[Tuple[HeadModel, List[str]]] = None
         self.cfg: Dict[str, Any] = with_format({"labels": [], "width": None, **UNCALIBRATED})
@@ -82,14 +82,14 @@ class SequenceNER(PredictingComponent, RehearsingComponent, SavedComponent, Trai
         sgd: Optional[Optimizer] = None,
         losses: Optional[Dict[str, float]] = None,
     ) -> Dict[str, float]:
-        """Learn from a batch: all loss terms are summed and go back through head and encoder once.
+        """Learn from a batch: sum all loss terms, then run one backward pass through head and encoder.
 
-        examples (Iterable[Example]): the batch. Tokens without annotation give no gradient. A doc without a domain gets
-            that of its annotated one.
+        examples (Iterable[Example]): the batch. Tokens without annotation give no gradient. A predicted doc without a
+            domain gets the domain of the reference doc.
         drop (float): dropout rate of the head and of the thinc layers below it.
         sgd (Optional[Optimizer]): if given, the weights are updated.
-        losses (Optional[Dict[str, float]]): the weighted sum is added under the component's name, each term, not
-            weighted, under `<component>.<term>`.
+        losses (Optional[Dict[str, float]]): the weighted sum is added under the component's name. Each term is added
+            unweighted under `<component>.<term>`.
         RETURNS (Dict[str, float]): the losses.
         RAISES (CrossnerError): the gold annotation holds a label that the component does not know.
         """
@@ -124,8 +124,8 @@ class SequenceNER(PredictingComponent, RehearsingComponent, SavedComponent, Trai
 
         examples (Iterable[Example]): the batch.
         scores (HeadOutput): the output of the model.
-        tags (Optional[Tensor]): the gold tags as `update` laid them out; read off the examples if not given.
-        RETURNS (Tuple[Tensor, Dict[str, Tensor]]): the weighted sum, connected to the graph, and each term by name.
+        tags (Optional[Tensor]): the gold tags, see `gold_tags`; computed from the examples if not given.
+        RETURNS (Tuple[Tensor, Dict[str, Tensor]]): the weighted sum, with its graph, and each term by name.
         """
         examples = list(examples)
         docs = docs_of_words([example.predicted for example in examples])
@@ -147,7 +147,7 @@ class SequenceNER(PredictingComponent, RehearsingComponent, SavedComponent, Trai
         return weighted_sum(self.losses, terms), terms
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Update the weights. An optimizer with a rate of its own for heads is told which weights these are."""
+        """Update the weights. An optimizer with a learning rate for heads gets the keys of the head's weights."""
         if hasattr(sgd, "mark_head"):
             shim = self.model.get_ref("head").shims[0]
             sgd.mark_head((shim.id, name) for name, _ in shim._model.named_parameters())
@@ -157,7 +157,7 @@ class SequenceNER(PredictingComponent, RehearsingComponent, SavedComponent, Trai
         if self.teacher is not None:
             self.teacher.finish_update()
         self.untrained.clear()
-        # What was fitted to other weights.
+        # The temperature and the threshold were fitted to the old weights.
         self.cfg.update(UNCALIBRATED)
 
     def initialize(
@@ -169,11 +169,11 @@ class SequenceNER(PredictingComponent, RehearsingComponent, SavedComponent, Trai
     ) -> None:
         """Prepare the component for training.
 
-        get_examples (Callable): gives gold examples.
+        get_examples (Callable): returns gold examples.
         nlp (Optional[Language]): the pipeline.
-        labels (Optional[Sequence[str]]): the labels, as `label_data` gives them; collected from all examples, in
-            alphabetical order, if not given. spaCy passes 100 examples only where the corpus is a stream.
-        RAISES (CrossnerError): there is no label.
+        labels (Optional[Sequence[str]]): the labels, as in `label_data`. If not given, they are collected from all
+            examples, in alphabetical order. For a streamed corpus, spaCy passes only 100 examples.
+        RAISES (CrossnerError): no labels were given and the examples hold no entity.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         if labels is None:

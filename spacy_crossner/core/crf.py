@@ -9,16 +9,17 @@ from torch import Tensor
 from ..tuning import CRF_THREADED_ELEMENTS
 from .lattice import Lattice, build_lattice
 
-# The score of a forbidden step, in place of minus infinity: far below any score, and exact enough in float32 sums.
+# Score of a forbidden transition, instead of minus infinity: far below any real score, and small enough to keep sums in
+# float32 precise.
 FORBIDDEN = -1e6
 
 
 def first_of_best(scores: Tensor, threaded: bool) -> Tensor:
-    """Return the tag with the highest score, the first of equal ones. Overwrites the scores.
+    """Return the tag with the highest score; of several equal scores, the first tag. `scores` is overwritten.
 
     scores (Tensor): shape (n_tags, n_docs).
-    threaded (bool): use a maximum without its index: on CPU, the maximum with its index wakes PyTorch's threads and
-        waits for them, however small the tensor.
+    threaded (bool): compute the maximum without its index. On a CPU, the maximum with its index wakes PyTorch's threads
+        and waits for them, even for a small tensor.
     RETURNS (Tensor): shape (n_docs,).
     """
     if not threaded:
@@ -26,7 +27,7 @@ def first_of_best(scores: Tensor, threaded: bool) -> Tensor:
     n_tags = len(scores)
     ranks = torch.arange(n_tags, 0, -1, dtype=scores.dtype).unsqueeze(1)
     tags = n_tags - scores.eq_(scores.amax(dim=0)).mul_(ranks).amax(dim=0).long()
-    # NaN equals nothing, and would give n_tags.
+    # NaN is not equal to itself: a column with NaN would give n_tags, which is no tag.
     return tags.clamp_(max=n_tags - 1)
 
 
@@ -34,25 +35,25 @@ def first_of_best(scores: Tensor, threaded: bool) -> Tensor:
 def viterbi(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
     """Find the best path of every row, all rows at once.
 
-    The forward pass keeps scores and no back-pointers: a maximum without its index is many times faster. The backward
-    pass computes the pointer of the one tag that is on the path. Of equally good last tags, and of equally good tags
-    before a tag, the first one is taken.
+    The forward pass stores scores and no back-pointers, because a maximum without its index is many times faster. The
+    backward pass computes one back-pointer for each token, for the tag on the path. Of several last tags or previous
+    tags with the same score, the first is taken.
 
     emissions (Tensor): shape (n_docs, n_tokens, n_tags).
     mask (Tensor): True at tokens, which come before the padding; every row has a token. Shape (n_docs, n_tokens).
-    start (Tensor): score of a first tag, shape (n_tags,).
-    transitions (Tensor): score of a tag after a tag, row = from, column = to, shape (n_tags, n_tags).
-    end (Tensor): score of a last tag, shape (n_tags,).
+    start (Tensor): score of each tag as the first, shape (n_tags,).
+    transitions (Tensor): score of each transition, row = from, column = to, shape (n_tags, n_tags).
+    end (Tensor): score of each tag as the last, shape (n_tags,).
     RETURNS (Tensor): tag indices, shape (n_docs, n_tokens); at padding the last tag is repeated.
     """
     n_docs, n_tokens, n_tags = emissions.shape
-    # Docs are the last dimension: contiguous memory for every operation, and maxima across rows.
+    # Docs are the last dimension, so that every operation reads contiguous memory.
     # shape: (n_tokens, n_tags, n_docs)
     by_token = emissions.permute(1, 2, 0)
     scores = start.new_empty(by_token.shape, dtype=torch.promote_types(emissions.dtype, transitions.dtype))
     torch.add(by_token[0], start.unsqueeze(1), out=scores[0])
     best = torch.empty_like(scores[0])
-    # In blocks of next tags, small enough that PyTorch does not wake its threads at each token.
+    # The next tags are split into blocks, small enough that PyTorch does not wake its threads at each token.
     threaded = scores.device.type == "cpu" and torch.get_num_threads() > 1
     width = max(1, (CRF_THREADED_ELEMENTS - 1) // (n_tags * n_docs)) if threaded else n_tags
     blocks = [
@@ -60,7 +61,7 @@ def viterbi(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor,
         for into, block_best in zip(transitions.unsqueeze(2).split(width, dim=1), best.split(width), strict=True)
     ]
     rows = scores.unbind()
-    # Scores at padding are computed, too; the backward pass never reads them.
+    # Scores at padding are computed, too, but the backward pass never reads them.
     for before, emission, row in zip(scores[:-1].unsqueeze(2).unbind(), by_token[1:].unbind(), rows[1:], strict=True):
         for into, steps, block_best in blocks:
             torch.amax(torch.add(before, into, out=steps), dim=0, out=block_best)
@@ -75,10 +76,10 @@ def viterbi(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor,
 
 
 class BioCRF(torchcrf.CRF):
-    """Linear-chain CRF: parameters and likelihood of pytorch-crf, batch first, and BIO-constrained decoding.
+    """Linear-chain CRF with the parameters and the likelihood of pytorch-crf, and BIO-constrained decoding.
 
     allowed_starts (Tensor): which tags may begin a sequence, shape (n_tags,).
-    allowed_transitions (Tensor): which tag may follow which, shape (n_tags, n_tags).
+    allowed_transitions (Tensor): which transitions are allowed, row = from, column = to, shape (n_tags, n_tags).
     """
 
     forbidden_starts: Tensor
@@ -86,9 +87,9 @@ class BioCRF(torchcrf.CRF):
 
     def __init__(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
         super().__init__(len(allowed_starts), batch_first=True)
-        # Whether transitions count. This is not whether they are trained: a CRF may be frozen.
+        # Whether the transitions are used. A frozen CRF uses transitions that are not trained.
         self.has_transitions = True
-        # Not part of the state: they follow from the labels.
+        # Not saved with the state, because they follow from the labels.
         self.register_buffer("forbidden_starts", torch.where(allowed_starts, 0.0, FORBIDDEN), persistent=False)
         self.register_buffer(
             "forbidden_transitions", torch.where(allowed_transitions, 0.0, FORBIDDEN), persistent=False
@@ -99,9 +100,9 @@ class BioCRF(torchcrf.CRF):
     ) -> Tensor:
         """Return the tag indices of the best path of every row, shape (n_docs, n_tokens); see `viterbi`.
 
-        constrained (bool): legal BIO paths only. The likelihood is always that over all paths.
-        allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). A row in
-            which no path is allowed gets a path that breaks as few rules as possible.
+        constrained (bool): legal BIO paths only. The likelihood always covers all paths.
+        allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). A row
+            without an allowed path gets a path with as few violations as possible.
         """
         start, transitions = self.start_transitions, self.transitions
         if constrained:
@@ -124,10 +125,10 @@ class BioCRF(torchcrf.CRF):
 
         emissions (Tensor): shape (n_docs, n_tokens, n_tags).
         mask (Tensor): True at tokens, which come before the padding, shape (n_docs, n_tokens).
-        constrained (bool): legal BIO paths only; all others have probability 0.
-        temperature (float): divides all scores, above 0. Above 1 the distribution is flatter.
-        allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). In a row in
-            which no path is allowed every probability is 0.
+        constrained (bool): legal BIO paths only; all other paths have probability 0.
+        temperature (float): divisor of all scores, above 0. A temperature above 1 gives a flatter distribution.
+        allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). In a row
+            without an allowed path, every probability is 0.
         """
         scores = (emissions, self.start_transitions, self.transitions, self.end_transitions)
         emissions, start, transitions, end = (score.double() / temperature for score in scores)
@@ -141,8 +142,8 @@ class BioCRF(torchcrf.CRF):
     def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Return the log-likelihood of the known tags of each row.
 
-        If all tags are known this is pytorch-crf's likelihood. Unknown tags are summed over, and their emissions are
-        constants, so that a token without annotation gets no gradient.
+        If all tags are known, this is the likelihood of pytorch-crf. Unknown tags are marginalized out. Their emissions
+        are treated as constants, so that a token without annotation gets no gradient.
 
         emissions (Tensor): shape (n_docs, n_tokens, n_tags).
         tags (Tensor): tag indices, -1 where unknown, shape (n_docs, n_tokens).
@@ -162,9 +163,9 @@ class BioCRF(torchcrf.CRF):
         )
 
     def log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """Return the log-probability of each tag at each token among all paths, with a gradient.
+        """Return the log-marginal of each tag at each token over all paths, with a gradient.
 
-        The likelihood belongs to the same distribution. For legal paths only, without a gradient, see `lattice`.
+        The distribution is the one of `log_likelihood`. For legal paths only, without a gradient, see `lattice`.
 
         emissions (Tensor): shape (n_docs, n_tokens, n_tags).
         mask (Tensor): True at tokens, which come before the padding; every row has a token. Shape (n_docs, n_tokens).
@@ -182,7 +183,7 @@ class BioCRF(torchcrf.CRF):
         return (torch.stack(forward, dim=1) + torch.stack(backward[::-1], dim=1)).log_softmax(dim=2)
 
     def grown(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> "BioCRF":
-        """Return a CRF over more tags, which keeps the scores between the old ones."""
+        """Return a CRF with more tags, which keeps all scores of the old tags."""
         crf = BioCRF(allowed_starts, allowed_transitions).to(self.transitions)
         n = self.num_tags
         with torch.no_grad():

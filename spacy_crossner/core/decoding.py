@@ -42,7 +42,7 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
         """Find the entities of docs without changing them.
 
         docs (Iterable[Doc]): the docs.
-        RETURNS (List[Prediction]): what was found in each.
+        RETURNS (List[Prediction]): the prediction for each doc.
         """
         docs = list(docs)
         words = see_words(docs)
@@ -85,13 +85,13 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
         allowed: Optional[NDArray[np.bool_]],
         predictions: List[Prediction],
     ) -> None:
-        """Add what the head found in some windows to the predictions of their docs.
+        """Decode the head's output for windows, and add the spans and tags to the predictions of their docs.
 
         words (List[Doc]): the words of all docs.
         windows (List[Window]): the windows.
-        output (HeadOutput): the output of the head for them.
-        allowed (Optional[NDArray]): which tags their words may take, all if None; see `allowed_in_windows`.
-        predictions (List[Prediction]): written into.
+        output (HeadOutput): the output of the head for the windows.
+        allowed (Optional[NDArray]): which tags the words may take, see `allowed_in_windows`; None for all tags.
+        predictions (List[Prediction]): the predictions of all docs, changed in place.
         """
         head, device = get_module(self.model), output.mask.device
         decoding = Decoding(
@@ -119,12 +119,12 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
                 tags[window.core_start : window.core_end] = core
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Prediction]) -> None:
-        """Set the entities of docs and their scores, and the spans group of candidates if it is asked for.
+        """Set the entities of docs with their scores, and the spans group of candidates if `candidates_key` is set.
 
-        An entity that was there and stays (see `preset_ents`) keeps its score; without one it is certain: 1.0.
+        A preset entity that is kept (see `preset_ents`) keeps its score. If it has no score, its score is set to 1.0.
 
         docs (Iterable[Doc]): the docs.
-        scores (Sequence[Prediction]): what `predict` found.
+        scores (Sequence[Prediction]): the output of `predict`.
         """
         require_extension(Span, SCORE, get_score)
         names = label_tags(self.labels)

@@ -1,4 +1,4 @@
-"""Windows of long docs: what a head sees at once at prediction, so that its memory does not grow with the doc."""
+"""Windows of long docs. A head predicts one window at a time, so that its memory does not grow with the doc."""
 
 from typing import Iterator, List, NamedTuple, Sequence
 
@@ -8,13 +8,13 @@ from ..tuning import DECODED_TOKENS
 
 
 class Window(NamedTuple):
-    """A stretch of a doc's tokens. What begins in its core is taken from it; the rest is context.
+    """A range of a doc's tokens. Entities that begin in its core are taken from this window; the rest is context.
 
-    doc (int): which doc of the batch.
+    doc (int): index of the doc in the batch.
     start (int): first token.
     end (int): end, exclusive.
     core_start (int): first token of the core.
-    core_end (int): end of the core, exclusive. The cores of a doc lie side by side and cover it.
+    core_end (int): end of the core, exclusive. The cores of a doc are adjacent and cover the doc.
     """
 
     doc: int
@@ -27,13 +27,13 @@ class Window(NamedTuple):
 def plan_windows(docs: Sequence[Doc], size: int, overlap: int) -> List[Window]:
     """Cut docs into windows.
 
-    A doc of `size` tokens or less is one window. A longer one is cut between its sentences, as many to a window as fit,
-    where it has sentence boundaries; a stretch without one that is longer than `size` is cut into windows that share
-    `overlap` tokens, the border of their cores being the middle of what they share.
+    A doc of up to `size` tokens is one window. A longer doc is cut between sentences, with as many sentences in a
+    window as fit. A sentence longer than `size`, or a long doc without sentence boundaries, is cut into windows that
+    overlap by `overlap` tokens. The border of two cores is in the middle of the overlap.
 
-    docs (Sequence[Doc]): the docs; those without tokens get no window.
-    size (int): tokens in a window at most.
-    overlap (int): tokens that neighbours share, less than `size`.
+    docs (Sequence[Doc]): the docs; docs without tokens get no window.
+    size (int): maximum number of tokens in a window.
+    overlap (int): number of tokens that neighbouring windows share, less than `size`.
     """
     windows = []
     for i, doc in enumerate(docs):
@@ -47,10 +47,10 @@ def plan_windows(docs: Sequence[Doc], size: int, overlap: int) -> List[Window]:
 
 
 def chunk_windows(windows: Sequence[Window], max_tokens: int = DECODED_TOKENS) -> Iterator[List[Window]]:
-    """Group windows of like lengths, so that a group has no more than `max_tokens` tokens with its padding."""
+    """Group windows of similar lengths. A group has at most `max_tokens` tokens, padding included."""
     chunk: List[Window] = []
     for window in sorted(windows, key=lambda window: window.end - window.start):
-        # Sorted: the newest is the longest.
+        # The windows are sorted, so this window is the longest of the chunk.
         if chunk and (len(chunk) + 1) * (window.end - window.start) > max_tokens:
             yield chunk
             chunk = []
@@ -60,7 +60,7 @@ def chunk_windows(windows: Sequence[Window], max_tokens: int = DECODED_TOKENS) -
 
 
 def _stretches(doc: Doc, size: int) -> Iterator[List[int]]:
-    """Yield [start, end] of runs of whole sentences, no longer than `size` unless they are one sentence."""
+    """Yield [start, end] of runs of whole sentences. Only a run of one sentence may be longer than `size`."""
     sentences = [[sent.start, sent.end] for sent in doc.sents] if doc.has_annotation("SENT_START") else [[0, len(doc)]]
     run = sentences[0]
     for start, end in sentences[1:]:

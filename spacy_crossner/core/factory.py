@@ -1,4 +1,4 @@
-"""What the factories of all components say to spaCy: what they set, how they are scored, their default config."""
+"""Arguments that all factories pass to spaCy: assigned attributes, score weights and the default config."""
 
 from typing import Any, Dict, Optional
 
@@ -11,11 +11,11 @@ SCORE_WEIGHTS = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": N
 def default_config(
     architecture: str, *, losses: Optional[Dict[str, str]] = None, neighbours: int = 1, **settings: Any
 ) -> Dict[str, Any]:
-    """Return the default config of a factory. What an architecture's own settings are by default, it says itself.
+    """Return the default config of a factory. The architecture itself defines the defaults of its settings.
 
     architecture (str): registered name of the model's architecture, which takes a `tok2vec`.
-    losses (Optional[Dict[str, str]]): registered terms of the loss by name, beside the likelihood of the tags.
-    neighbours (int): tokens on each side that a layer of the default `tok2vec` sees.
+    losses (Optional[Dict[str, str]]): registered names of further loss terms, beside the likelihood of the tags.
+    neighbours (int): number of tokens on each side in the window of a convolution of the default `tok2vec`.
     settings (Any): see `default_settings`.
     """
     tok2vec = {

@@ -1,4 +1,4 @@
-"""The interface of all heads: token vectors in, a `HeadOutput` out, a likelihood to train on, tags to decode."""
+"""The interface of all heads: token vectors in, a `HeadOutput` out, a likelihood for training, decoding of tags."""
 
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 @dataclass
 class HeadOutput:
-    """The output of a head for a batch: padded tensors, in training with their graph.
+    """The output of a head for a batch: padded tensors. In training they have a graph.
 
     emissions (Tensor): tag scores, shape (n_docs, n_tokens, n_tags).
     mask (Tensor): True at tokens, False at padding, shape (n_docs, n_tokens).
     tokens (Tensor): token vectors from the encoder, shape (n_docs, n_tokens, width).
-    sentences (Tensor): sentence vectors, where a loss term needs them, shape (n_docs, width).
+    sentences (Tensor): sentence vectors, if a loss term needs them, shape (n_docs, width).
     extras (Dict[str, Tensor]): further outputs of a head by name (a second task's emissions, gate logits).
-    memo (Dict[str, Any]): results that a head has computed from this output and may need again.
+    memo (Dict[str, Any]): cache of results that a head has computed from this output.
     """
 
     emissions: Tensor
@@ -42,7 +42,7 @@ class Decoding:
 
 
 def pad_tokens(flat: Tensor, mask: Tensor) -> Tensor:
-    """Lay token vectors out in one row for each doc.
+    """Arrange token vectors in one padded row for each doc.
 
     flat (Tensor): the vectors of all tokens of all docs in order, shape (n_tokens_in_all, width).
     mask (Tensor): True at tokens, shape (n_docs, n_tokens).
@@ -54,15 +54,15 @@ def pad_tokens(flat: Tensor, mask: Tensor) -> Tensor:
 
 
 class SequenceHead(nn.Module):
-    """Base of the heads. Parameters that a loss needs (transitions, projections) are submodules of the head."""
+    """Base class of the heads. Parameters that a loss needs (transitions, projections) are submodules of the head."""
 
     def forward(self, tokens: Tensor, mask: Tensor, tags: Optional[Tensor] = None) -> HeadOutput:
         """Score the tags of each token.
 
         tokens (Tensor): the vectors of all tokens of all docs in order, shape (n_tokens_in_all, width).
         mask (Tensor): True at tokens, shape (n_docs, n_tokens); every row has a token.
-        tags (Optional[Tensor]): in training the gold tag indices, shape (n_docs, n_tokens), -1 where unknown; the
-            prefixes of an autoregressive head.
+        tags (Optional[Tensor]): in training, the gold tag indices, shape (n_docs, n_tokens), -1 where unknown. An
+            autoregressive head takes its prefixes from them.
         """
         raise NotImplementedError
 
@@ -70,7 +70,7 @@ class SequenceHead(nn.Module):
         """Run the head on other vectors of the same tokens.
 
         output (HeadOutput): the output of the first run.
-        tokens (Tensor): the vectors of all its tokens in order, shape (n_tokens_in_all, width).
+        tokens (Tensor): the new vectors of all tokens in order, shape (n_tokens_in_all, width).
         tags (Tensor): as in `forward`.
         """
         second: HeadOutput = self(tokens, output.mask, tags)
@@ -83,7 +83,8 @@ class SequenceHead(nn.Module):
     def log_probabilities(self, output: HeadOutput) -> Tensor:
         """Return the log-probability of each tag at each token, with a gradient, shape (n_docs, n_tokens, n_tags).
 
-        Values at padding have no meaning. For an autoregressive head: given the prefixes that `forward` was run with.
+        Values at padding have no meaning. For an autoregressive head, the probabilities are conditional on the prefixes
+        that were passed to `forward`.
         """
         return output.emissions.log_softmax(dim=-1)
 
@@ -92,7 +93,7 @@ class SequenceHead(nn.Module):
         raise NotImplementedError
 
     def span_probabilities(self, output: HeadOutput, spans: Tensor, decoding: Decoding) -> Tensor:
-        """Return the probability that exactly these spans are entities with these labels, shape (n_spans,).
+        """Return for each span the probability that exactly this span is an entity of its label, shape (n_spans,).
 
         spans (Tensor): row, start, end (exclusive) and label index, shape (n_spans, 4).
         """
@@ -103,16 +104,16 @@ class SequenceHead(nn.Module):
         raise NotImplementedError
 
     def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
-        """Take in new tags. They come after the old ones, which keep their weights.
+        """Add new tags. They come after the old tags, which keep their weights.
 
         allowed_starts (Tensor): which of all tags may begin a sequence, shape (n_tags,).
-        allowed_transitions (Tensor): which tag may follow which, shape (n_tags, n_tags).
+        allowed_transitions (Tensor): which transitions are allowed, row = from, column = to, shape (n_tags, n_tags).
         """
         raise NotImplementedError
 
 
 def grow_linear(layer: nn.Linear, n_out: int) -> nn.Linear:
-    """Return a layer with `n_out` outputs, which begin with the outputs of `layer`."""
+    """Return a layer with `n_out` outputs. Its first outputs have the weights of `layer`."""
     grown = nn.Linear(layer.in_features, n_out, device=layer.weight.device, dtype=layer.weight.dtype)
     with torch.no_grad():
         grown.weight[: layer.out_features] = layer.weight

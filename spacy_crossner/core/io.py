@@ -1,4 +1,4 @@
-"""How a component is saved and loaded, in spaCy's way, and what a checkpoint of its training holds beside it."""
+"""Loading of a component, as in spaCy, and the state of its training for a checkpoint."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +16,7 @@ from .losses import LossTerm, Teacher
 
 
 class SavedComponent(LabelledComponent):
-    """The part of a component that is loaded; spaCy's `TrainablePipe` saves it."""
+    """The part of a component for loading. spaCy's `TrainablePipe` does the saving."""
 
     losses: Dict[str, LossTerm]
     teacher: Optional[Teacher]
@@ -24,7 +24,7 @@ class SavedComponent(LabelledComponent):
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Self:
         """Load the component from bytes; see spaCy's `TrainablePipe.from_bytes`."""
         deserialize: Dict[str, Callable[[Any], Any]] = {
-            # The labels come first: the module is made for them.
+            # The labels are loaded first, because the module is made for them.
             "cfg": lambda data: self.load_cfg(srsly.json_loads(data)),
             "vocab": lambda data: self.vocab.from_bytes(data, exclude=exclude),
             "model": self.load_model,
@@ -45,22 +45,22 @@ class SavedComponent(LabelledComponent):
         return self
 
     def load_cfg(self, saved: Dict[str, Any]) -> None:
-        """Take over saved labels, sizes and calibration.
+        """Load saved labels, sizes and calibration.
 
-        RAISES (CrossnerError): a later version saved them.
+        RAISES (CrossnerError): a later version of this package has saved them.
         """
         check_format(saved, f"component '{self.name}'")
         self.cfg.update(with_format(saved))
 
     def load_model(self, data: bytes) -> None:
-        """Take over saved weights; the labels are those of `load_cfg`."""
+        """Load saved weights, after `load_cfg` has loaded the labels."""
         if self.cfg["width"] is not None:
             make_module(self.model, self.cfg["width"], list(self.labels))
         self.model.from_bytes(data)
 
     @contextmanager
     def _whole_or_nothing(self) -> Iterator[None]:
-        """Drop the head when loading fails, so that nothing half-loaded ever predicts."""
+        """Drop the head if loading fails, so that a partly loaded component never predicts."""
         try:
             yield
         except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
@@ -70,12 +70,12 @@ class SavedComponent(LabelledComponent):
             raise CrossnerError(Errors.C003.format(module=f"component '{self.name}'", problem=error)) from error
 
     def training_state_to_bytes(self) -> bytes:
-        """Return the state of training beside the weights: loss weights, what loss terms have learned, the teacher."""
+        """Return the state of training beside the weights: weights and states of the loss terms, and the teacher."""
         terms = {name: (term.weight, term.state_to_bytes()) for name, term in self.losses.items()}
         return srsly.msgpack_dumps({"terms": terms, "teacher": self.teacher.to_bytes() if self.teacher else b""})
 
     def training_state_from_bytes(self, bytes_data: bytes) -> None:
-        """Restore what `training_state_to_bytes` returned."""
+        """Restore the state that `training_state_to_bytes` returned."""
         state = srsly.msgpack_loads(bytes_data)
         for name, (weight, learned) in state["terms"].items():
             self.losses[name].weight = weight

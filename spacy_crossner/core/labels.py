@@ -1,4 +1,4 @@
-"""The labels of a component: they grow, and those that are there keep their weights."""
+"""The labels of a component. Labels can be added; existing labels keep their weights."""
 
 from typing import Any, Dict, Iterable, List, Set, Tuple
 
@@ -14,26 +14,26 @@ class LabelledComponent:
     name: str
     vocab: Vocab
     model: HeadModel
-    # What is saved beside the weights.
+    # Values that are saved beside the weights.
     cfg: Dict[str, Any]
-    # Labels whose weights have not seen an update.
+    # Labels that were added to a trained component and not trained yet.
     untrained: Set[str]
 
     @property
     def labels(self) -> Tuple[str, ...]:
-        """The entity labels, in the order in which the component met them."""
+        """The entity labels, in the order in which they were added."""
         return tuple(self.cfg["labels"])
 
     @property
     def label_data(self) -> List[str]:
-        """The labels in the form that `initialize` takes back."""
+        """The labels in the form that `initialize` takes."""
         return list(self.labels)
 
     def add_label(self, label: str) -> int:
-        """Add an entity label. On a trained component the labels there are keep their weights.
+        """Add an entity label. In a trained component, the existing labels keep their weights.
 
         label (str): the label.
-        RETURNS (int): 1 if it was added, 0 if it was there.
+        RETURNS (int): 1 if it was added, 0 if it exists already.
         """
         if not isinstance(label, str):
             raise ValueError(SpacyErrors.E187)
@@ -42,8 +42,8 @@ class LabelledComponent:
     def add_labels(self, labels: Iterable[str]) -> int:
         """Add entity labels; see `add_label`.
 
-        labels (Iterable[str]): the labels; those that are there already are passed over.
-        RETURNS (int): how many were added.
+        labels (Iterable[str]): the labels; existing labels are ignored.
+        RETURNS (int): the number of new labels.
         """
         new = [label for label in dict.fromkeys(labels) if label not in self.labels]
         if new:

@@ -1,8 +1,8 @@
-"""The distribution of a linear-chain CRF over the BIO paths of a batch: marginals, probabilities of spans.
+"""The distribution of a linear-chain CRF over the BIO paths of a batch: marginals and span probabilities.
 
-Given its emissions, the chain is a Markov chain. One backward recursion, scaled as in Rabiner (1989), gives the
-probability of each next tag given the tag before it; every other result is a product of these probabilities. No result
-is a difference of large sums, however long the row.
+Given the emissions, the tags form a Markov chain. One backward recursion, scaled as in Rabiner (1989), gives the
+probability of each next tag given the tag before it. Every other result is a product of these probabilities. No result
+is a difference of large sums, so long rows lose no precision.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from typing import Tuple
 import torch
 from torch import Tensor
 
-# A smaller message is computed again in log space. The square of this number is still a normal one in float64.
+# Rows with a smaller message are computed again in log space. Its square is still a normal number in float64.
 SMALLEST_MESSAGE = 1e-150
-# Prevents divisions by zero in rows without a legal path.
+# Lower bound of divisors, against divisions by zero in rows without a legal path.
 TINY = 1e-300
 
 
@@ -21,10 +21,10 @@ TINY = 1e-300
 class Lattice:
     """Probabilities of a batch of rows, all float64. In a row without a legal path every probability is 0.
 
-    log_partition (Tensor): log of the sum over the legal paths, -inf where there is none, shape (n_docs,).
+    log_partition (Tensor): log of the sum over the legal paths, -inf for a row without one, shape (n_docs,).
     tag_marginals (Tensor): probability of each tag at each token, shape (n_docs, n_tokens, n_tags).
     after_begin (Tensor): probability that I-X comes next, given B-X at this token, shape (n_docs, n_tokens, n_labels).
-    after_inside (Tensor): the same given I-X at this token.
+    after_inside (Tensor): probability that I-X comes next, given I-X at this token, shape of `after_begin`.
     lengths (Tensor): number of tokens of each row, shape (n_docs,).
     """
 
@@ -39,13 +39,13 @@ class Lattice:
         return self.tag_marginals
 
     def span_probabilities(self, spans: Tensor) -> Tensor:
-        """Return the probability of spans: B-X at the start, I-X up to the end, and not I-X at the end.
+        """Return the probability of each span: B-X at its first token, I-X at its other tokens, no I-X after it.
 
         This is the confidence of Culotta and McCallum (2004), Confidence Estimation for Information Extraction.
 
         spans (Tensor): row, start, end (exclusive) and label index of each, int64, shape (n_spans, 4).
-        RETURNS (Tensor): shape (n_spans,); 0 for a span that is empty or does not lie within its row.
-        RAISES (IndexError): on CPU, there is no such row or label.
+        RETURNS (Tensor): shape (n_spans,); 0 for a span that is empty or not within its row.
+        RAISES (IndexError): the index of a row or label is out of range (raised on a CPU only).
         """
         row, start, end, label = spans.unbind(1)
         legal = (start >= 0) & (start < end) & (end <= self.lengths[row])
@@ -54,7 +54,7 @@ class Lattice:
         onward = self.after_begin[row, start, label]
         stop = 1 - torch.where(longer, self.after_inside[row, last, label], onward)
         probabilities = self.tag_marginals[row, start, 1 + 2 * label] * stop * torch.where(longer, onward, 1.0)
-        # Times the product of `after_inside` from the second token up to the last but one, by powers of two.
+        # Multiply by `after_inside` of all tokens between the first and the last, with products over powers of two.
         position, steps = start + 1, (last - start - 1).clamp(min=0)
         product, size = self.after_inside, 1
         while steps.any():
@@ -62,17 +62,17 @@ class Lattice:
             factor = product[row, position.clamp(max=product.shape[1] - 1), label]
             probabilities = probabilities * torch.where(odd, factor, 1.0)
             position, steps = position + size * odd, steps // 2
-            # `product` holds at each token the product of `size` factors from there on.
+            # `product` at a token is the product of `size` factors, from this token on.
             product, size = product[:, :-size] * product[:, size:], 2 * size
         return torch.where(legal, probabilities, 0.0)
 
     def candidates(self, floor: float) -> Tuple[Tensor, Tensor]:
         """Find all spans with a probability of at least `floor`.
 
-        A span is at most as probable as its B- and I- tags whatever follows them, and this bound falls with the length.
-        Where the bound is below the floor, no longer span is looked at.
+        The probability of a span's B- and I- tags, whatever tag follows, is an upper bound of its probability. The
+        bound decreases with the length. Once it is below the floor, longer spans are not computed.
 
-        floor (float): the least probability; 0 for all spans.
+        floor (float): the minimum probability; 0 for all spans.
         RETURNS (Tuple[Tensor, Tensor]): the spans as in `span_probabilities`, shape (n_spans, 4), sorted, and their
             probabilities, shape (n_spans,).
         """
@@ -82,7 +82,7 @@ class Lattice:
         row, start, label = ((begins >= floor) & inside.unsqueeze(2)).nonzero(as_tuple=True)
         prefix, end = begins[row, start, label], start + 1
         onward = self.after_begin[row, start, label]
-        # Empty tensors, for a batch without candidates.
+        # With empty tensors, so that a batch without candidates can be concatenated.
         spans, probabilities = [row.new_empty(0, 4)], [prefix.new_empty(0)]
         while len(row):
             probability = prefix * (1 - onward)
@@ -103,12 +103,12 @@ class Lattice:
 def build_lattice(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Lattice:
     """Sum over all paths of every row, all rows at once, in float64.
 
-    The scores are those of `viterbi`, with -inf for forbidden steps. Each token is one matrix product in probability
-    space; the messages are scaled to sum to 1. This is exact unless the scores of one token differ by more than the
-    range of float64 (about 340). A row in which a message on a legal path is too small is summed again in log space,
-    which takes about ten times as long.
+    The arguments are those of `viterbi`, with -inf for forbidden transitions. Each token takes one matrix product in
+    probability space, with messages scaled to sum to 1. This is exact unless the scores of one token differ by more
+    than the range of float64 (about 340). A row with a message on a legal path that is too small is summed again in log
+    space, which takes about ten times as long.
 
-    The end of a row is one more state. Every row reaches it by the end scores, and stays there.
+    The end of a row is an additional state. Each row enters it with the end score, and stays in it.
     """
     n_docs, n_tokens, n_tags = emissions.shape
     # shape: (n_tokens + 1, n_docs, n_tags + 1)
@@ -123,7 +123,7 @@ def build_lattice(emissions: Tensor, mask: Tensor, start: Tensor, transitions: T
     arcs[:-1, :-1] = transitions
     arcs[:-1, -1] = end
     lengths = mask.sum(dim=1)
-    # Shifted, so that all scores are at most 0. One arc leaves each token of a row.
+    # Shift all scores to at most 0. Each path has one arc for each token of its row.
     highest, steepest = scores.amax(dim=2, keepdim=True).clamp(min=torch.finfo(torch.float64).min), arcs.max()
     scores -= highest
     arcs -= steepest
@@ -134,7 +134,7 @@ def build_lattice(emissions: Tensor, mask: Tensor, start: Tensor, transitions: T
         log_partition[lost], *again = _sum_in_log_space(scores[:, lost], arcs)
         for whole, of_lost in zip((states, after_begin, after_inside), again, strict=True):
             whole[:, lost] = of_lost
-    # Removes the rounding that accumulates in a long row.
+    # Remove the rounding error that accumulates in a long row.
     states /= states.sum(dim=2, keepdim=True).clamp(min=TINY)
     return Lattice(
         log_partition + shift,
@@ -150,12 +150,14 @@ def _sum_scaled(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, T
 
     scores (Tensor): at most 0, shape (n_tokens + 1, n_docs, n_states); the last state is the end.
     arcs (Tensor): at most 0, shape (n_states, n_states).
-    RETURNS (Tuple[Tensor, Tensor, Tensor, Tensor, Tensor]): the log-partition; probability of each state, shape of
-        `scores`; of I-X after B-X and after I-X, shape (n_tokens, n_docs, n_labels); which rows had an underflow.
+    RETURNS (Tuple[Tensor, Tensor, Tensor, Tensor, Tensor]): the log-partition; the probability of each state, shape of
+        `scores`; the probability of I-X after B-X, shape (n_tokens, n_docs, n_labels), and after I-X, same shape; which
+        rows had an underflow.
     """
     onward = arcs.exp()
     back = onward.T.contiguous()
-    # Backward messages: with the score of the state itself (scaled to sum to 1), and without it (`ahead`, unscaled).
+    # Two kinds of backward messages: `messages` include the state's own score and are scaled to sum to 1; `ahead`
+    # exclude it and are not scaled.
     messages = scores.exp()
     ahead = torch.empty_like(messages[:-1])
     scales = torch.empty_like(messages[:-1, :, :1])
@@ -164,7 +166,7 @@ def _sum_scaled(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, T
     for row, after, to_come, scale in reversed(way_back):
         row.mul_(torch.matmul(after, back, out=to_come))
         row.div_(torch.sum(row, dim=1, keepdim=True, out=scale).clamp(min=TINY))
-    # A small message is an underflow only where a legal path goes on; elsewhere it is rightly 0.
+    # A small message is an underflow only if a legal path continues from the state. Otherwise 0 is correct.
     lost = torch.zeros_like(messages[0, :, 0], dtype=torch.bool)
     small = (messages[:-1] * scales < SMALLEST_MESSAGE) & (scores[:-1] > -torch.inf)
     if small.any():
@@ -173,17 +175,17 @@ def _sum_scaled(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, T
     inverse = ahead.reciprocal_().masked_fill_(messages[:-1] == 0, 0.0)
     begin, inside = slice(1, -1, 2), slice(2, -1, 2)
     following = messages[1:, :, inside]
-    # Rounding must not make the probability of stopping negative.
+    # Clamped, so that rounding cannot make the probability that the entity ends negative.
     after_begin = (inverse[:, :, begin] * onward.diagonal(1)[begin]).mul_(following).clamp_(max=1.0)
     after_inside = (inverse[:, :, inside] * onward.diagonal()[inside]).mul_(following).clamp_(max=1.0)
-    # The first messages, which include the start scores, are the probabilities of the first states.
+    # The messages of the first token include the start scores, so they are the probabilities of the first states.
     for before, scaled, state in zip(rows[:-1], inverse.unbind(), rows[1:], strict=True):
         state.mul_(torch.matmul(scaled.mul_(before), onward))
     return scales.log().sum(dim=(0, 2)), messages, after_begin, after_inside, lost
 
 
 def _sum_in_log_space(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Sum over all paths in log space, for scores of any size; see `_sum_scaled`."""
+    """Sum over all paths in log space, which has no underflow; see `_sum_scaled`."""
     messages = scores.clone()
     log_partition = scores.new_zeros(scores.shape[1])
     ahead = torch.empty_like(scores[:-1])
@@ -198,7 +200,7 @@ def _sum_in_log_space(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Ten
     ahead.clamp_(min=lowest)
     states = messages.exp()
     for i in range(len(ahead)):
-        # shape: (n_docs, n_states, n_states), from the states of this token to those of the next
+        # shape: (n_docs, n_states, n_states), from the states of this token to the states of the next token
         onward = (messages[i + 1].unsqueeze(1) + arcs - ahead[i].unsqueeze(2)).exp()
         states[i + 1] = (states[i].unsqueeze(1) @ onward).squeeze(1)
     begin, inside = slice(1, -1, 2), slice(2, -1, 2)

@@ -1,4 +1,4 @@
-"""The plain tagger: one linear layer on the token vectors, with a CRF or a softmax on top."""
+"""The basic tagger: one linear layer on the token vectors, with a CRF or a softmax on top."""
 
 from typing import Optional, Tuple
 
@@ -16,7 +16,7 @@ class LinearTagger(SequenceHead):
     width (int): width of the token vectors.
     allowed_starts (Tensor): which tags may begin a sequence, shape (n_tags,).
     allowed_transitions (Tensor): which tag may follow which, shape (n_tags, n_tags).
-    use_crf (bool): CRF, or a softmax for each token.
+    use_crf (bool): True for a CRF, False for a softmax for each token.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class LinearTagger(SequenceHead):
         self._set_crf(BioCRF(allowed_starts, allowed_transitions))
 
     def _set_crf(self, crf: BioCRF) -> None:
-        # A softmax decodes as a CRF with transitions that stay 0: only the constraints link its tokens.
+        # A softmax is decoded as a CRF with transitions fixed at 0, so that only the BIO constraints link its tokens.
         self.crf = crf
         crf.has_transitions = self.use_crf
         if not self.use_crf:
@@ -45,7 +45,7 @@ class LinearTagger(SequenceHead):
         """Return the negative log-likelihood per annotated token; see `SequenceHead`."""
         n_known = (tags >= 0).sum().clamp(min=1)
         if self.use_crf:
-            # A row without annotation has likelihood 1. It is left out, so that its gradient is exactly 0.
+            # The likelihood of a row without annotation is 1. Without the row, its gradient is exactly 0.
             rows = (tags >= 0).any(dim=1)
             if not rows.any():
                 return 0.0 * output.emissions.sum()
@@ -55,13 +55,13 @@ class LinearTagger(SequenceHead):
         return losses / n_known
 
     def log_probabilities(self, output: HeadOutput) -> Tensor:
-        """Return the log of the CRF's marginals, or of the softmax; see `SequenceHead`."""
+        """Return the log-marginals of the CRF, or the log-softmax; see `SequenceHead`."""
         if self.use_crf:
             return self.crf.log_marginals(output.emissions, output.mask)
         return super().log_probabilities(output)
 
     def lattice_output(self, output: HeadOutput, decoding: Decoding) -> HeadOutput:
-        """Return the output whose emissions the CRF decodes; a head whose emissions depend on the tags overrides it."""
+        """Return the output that the CRF decodes. Heads whose emissions depend on the tags override this method."""
         return output
 
     def decode(self, output: HeadOutput, decoding: Decoding) -> Tensor:
@@ -71,7 +71,7 @@ class LinearTagger(SequenceHead):
 
     def span_probabilities(self, output: HeadOutput, spans: Tensor, decoding: Decoding) -> Tensor:
         """Return the exact probability of spans under the CRF; see `SequenceHead`."""
-        # Rows without a span, which are most, need no lattice.
+        # Most rows have no span and need no lattice.
         rows, row_of_span = spans[:, 0].unique(return_inverse=True)
         lattice = self._lattice(output, rows, decoding)
         return lattice.span_probabilities(torch.cat([row_of_span.unsqueeze(1), spans[:, 1:]], dim=1))
@@ -84,7 +84,7 @@ class LinearTagger(SequenceHead):
     def _lattice(self, output: HeadOutput, rows: Tensor, decoding: Decoding) -> Lattice:
         output = self.lattice_output(output, decoding)
         mask = output.mask[rows]
-        # shape: (n_rows, longest of these rows)
+        # shape: (n_rows, length of the longest row)
         mask = mask[:, : int(mask.sum(dim=1).max())]
         emissions = output.emissions[rows, : mask.shape[1]]
         allowed = None if decoding.allowed is None else decoding.allowed[rows, : mask.shape[1]]
@@ -93,6 +93,6 @@ class LinearTagger(SequenceHead):
         )
 
     def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
-        """Take in new tags; see `SequenceHead`."""
+        """Add new tags; see `SequenceHead`."""
         self.output = grow_linear(self.output, len(allowed_starts))
         self._set_crf(self.crf.grown(allowed_starts, allowed_transitions))

@@ -1,4 +1,4 @@
-"""The interface of loss terms: their inputs, their base class, their weighted sum."""
+"""The interface of loss terms: inputs, base class and weighted sum."""
 
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Protocol
@@ -12,15 +12,15 @@ from .head import HeadOutput, SequenceHead
 
 @dataclass
 class LossInputs:
-    """The inputs of a loss term. Rows are the docs of the batch that have tokens.
+    """The inputs of a loss term. Each row is a doc of the batch; docs without tokens have no row.
 
-    head (SequenceHead): the torch module, for its own parameters and for a second pass.
-    output (HeadOutput): its output, with the graph alive.
-    tags (Tensor): gold tag indices, shape (n_docs, n_tokens), -1 where there is no annotation or no token.
+    head (SequenceHead): the torch module. Terms may use its parameters, or run it again.
+    output (HeadOutput): the output of the head, with its graph.
+    tags (Tensor): gold tag indices, shape (n_docs, n_tokens), -1 at padding and where annotation is missing.
     domains (List[Optional[str]]): the domain of each row.
-    partners (Tensor): the row of each row's partner (a sentence and its distorted twin), -1 for none, shape (n_docs,).
-    teacher (Tensor): the teacher's log-probability of each tag in the rows that a term asks for, 0 in others, shape
-        (n_docs, n_tokens, n_tags); values at padding have no meaning.
+    partners (Tensor): index of each row's partner (a sentence and its distorted twin), -1 for none, shape (n_docs,).
+    teacher (Tensor): the teacher's log-probability of each tag, shape (n_docs, n_tokens, n_tags); 0 in rows that no
+        term needs. Values at padding have no meaning.
     """
 
     head: SequenceHead
@@ -31,29 +31,29 @@ class LossInputs:
     teacher: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def rows_of(self, domain: Optional[str]) -> Tensor:
-        """Return which rows are of a domain, all rows for None; bool, shape (n_docs,)."""
+        """Return which rows belong to a domain, bool, shape (n_docs,); all rows for None."""
         is_of_domain = [domain is None or own_domain == domain for own_domain in self.domains]
         return torch.tensor(is_of_domain, device=self.tags.device)
 
 
 class Teacher(Protocol):
-    """A model that terms may learn from beside gold tags; it follows the component, see `methods.pdaln`."""
+    """A model whose predictions loss terms may use as soft targets. It follows the component; see `methods.pdaln`."""
 
     def log_probabilities(self, docs: List[Any], tags: Tensor, rows: Tensor) -> Tensor:
         """Return the log-probability of each tag, shape (n_docs, n_tokens, n_tags); 0 where `rows` is False."""
 
     def finish_update(self) -> None:
-        """Follow the component after an update of its weights."""
+        """Update the teacher's weights, after an update of the component's weights."""
 
     def to_bytes(self) -> bytes:
-        """Return its state, for a checkpoint."""
+        """Return the teacher's state, for a checkpoint."""
 
     def from_bytes(self, data: bytes) -> None:
         """Restore the state that `to_bytes` returned."""
 
 
 class LossTerm:
-    """A term of the loss: called once an update, weighted, logged under its name in the config.
+    """A term of the loss. It is called once in each update, weighted, and logged under its name in the config.
 
     weight (float): factor in the sum of the terms; a callback may change it during training.
     """
@@ -62,14 +62,14 @@ class LossTerm:
     needs_sentences = False
     # Whether the term needs `LossInputs.teacher`.
     needs_teacher = False
-    # Whether the term's weight w mixes: the loss is w * this term + (1 - w) * the sum of the others.
+    # Whether the term's weight w is a mixture weight: loss = w * this term + (1 - w) * the sum of all other terms.
     is_mixture_weight = False
 
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = weight
 
     def __call__(self, inputs: LossInputs) -> Tensor:
-        """Return a scalar that is connected to the graph of the head's output."""
+        """Return the value of the term: a scalar in the graph of the head's output."""
         raise NotImplementedError
 
     def teacher_rows(self, inputs: LossInputs) -> Tensor:
@@ -77,10 +77,10 @@ class LossTerm:
         return inputs.rows_of(None)
 
     def finish_update(self) -> None:
-        """Update the term's own weights, after an update of the component's."""
+        """Update the term's own weights, after an update of the component's weights."""
 
     def state_to_bytes(self) -> bytes:
-        """Return the term's own weights; checkpoints hold them, saved pipelines do not."""
+        """Return the term's own weights. Checkpoints hold them, saved pipelines do not."""
         return b""
 
     def state_from_bytes(self, data: bytes) -> None:
@@ -88,12 +88,12 @@ class LossTerm:
 
 
 def weighted_sum(terms: Dict[str, LossTerm], values: Dict[str, Tensor]) -> Tensor:
-    """Return the loss: the weighted sum of the terms, mixed with the term whose weight is a mixture weight.
+    """Return the loss: the weighted sum of the terms. A term with a mixture weight is mixed with all other terms.
 
     terms (Dict[str, LossTerm]): the terms by name.
     values (Dict[str, Tensor]): the value of each term, a scalar.
-    RETURNS (Tensor): sum(w_i * v_i) of the other terms, times 1 - w if a term has the mixture weight w, plus w * v of
-        this term.
+    RETURNS (Tensor): sum(w_i * v_i). If a term with value v has the mixture weight w: w * v + (1 - w) * the sum over
+        all other terms.
     RAISES (CrossnerError): more than one term has a mixture weight.
     """
     mixed = [name for name, term in terms.items() if term.is_mixture_weight]

@@ -1,4 +1,4 @@
-"""What a component found in a doc, and how it gets there."""
+"""The prediction for a doc: spans from windows, allowed tags beside preset entities, and setting the entities."""
 
 from dataclasses import dataclass, field
 from typing import Iterator, List, Optional, Sequence, Tuple
@@ -18,13 +18,14 @@ ScoredSpan = Tuple[int, int, str, float]
 
 @dataclass
 class Prediction:
-    """What a component found in a doc, by its words; after `to_tokens` by its tokens.
+    """The prediction for a doc. Positions are word indices, and token indices after `to_tokens`.
 
     spans (List[ScoredSpan]): the entities, in order.
-    candidates (List[ScoredSpan]): the spans whose score is above the floor, the best first, if they are asked for.
-    tags (Optional[NDArray]): the tag indices as they were decoded, where illegal ones are possible.
-    experts (Optional[NDArray]): how much each entity expert counts for each token, if it is asked for, shape
-        (n_tokens, n_experts).
+    candidates (List[ScoredSpan]): the spans with a score of at least the floor, best first; empty without
+        `candidates_key`.
+    tags (Optional[NDArray]): the decoded tag indices; None for constrained decoding.
+    experts (Optional[NDArray]): weight of each entity expert for each token, shape (n_tokens, n_experts); None if they
+        were not requested.
     """
 
     spans: List[ScoredSpan] = field(default_factory=list)
@@ -33,7 +34,7 @@ class Prediction:
     experts: Optional[NDArray[np.float32]] = None
 
     def to_tokens(self, doc: Doc, words: Words) -> None:
-        """Move everything from words to the tokens of the doc; for a blank token the expert of no entity counts."""
+        """Convert word indices to token indices of the doc. A blank token gets weight 1 for the expert of no entity."""
         places = words.places
         if places is None:
             return
@@ -51,10 +52,10 @@ class Prediction:
 def spans_in_cores(
     chunk: Sequence[Window], spans: NDArray[np.int64], scores: NDArray[np.float64], labels: Sequence[str]
 ) -> Iterator[Tuple[int, ScoredSpan]]:
-    """Yield those spans that begin in the core of their window, with the index of their doc.
+    """Yield the spans that begin in the core of their window, with the index of their doc.
 
     chunk (Sequence[Window]): the windows.
-    spans (NDArray): index of the window, start and end in it, label index, shape (n_spans, 4).
+    spans (NDArray): index of the window, start and end within the window, label index, shape (n_spans, 4).
     scores (NDArray): shape (n_spans,).
     labels (Sequence[str]): the labels.
     """
@@ -62,12 +63,12 @@ def spans_in_cores(
         window = chunk[row]
         start += window.start
         if window.core_start <= start < window.core_end:
-            # Sums of probabilities may leave [0, 1] by a rounding.
+            # Rounding may put a sum of probabilities outside [0, 1].
             yield window.doc, (start, end + window.start, labels[label], min(1.0, max(0.0, score)))
 
 
 def without_overlaps(spans: List[ScoredSpan]) -> List[ScoredSpan]:
-    """Drop spans, which come in order, that begin before the end of the one before."""
+    """Drop each span that overlaps the last span kept; `spans` is sorted by start."""
     kept: List[ScoredSpan] = []
     for span in spans:
         if not kept or span[0] >= kept[-1][1]:
@@ -87,12 +88,12 @@ def allowed_in_windows(
     """Return which tags the words of windows may take; see `allowed_tags`.
 
     docs (Sequence[Doc]): the docs.
-    words (Sequence[Words]): their words.
+    words (Sequence[Words]): the words of each doc.
     chunk (Sequence[Window]): the windows.
-    n_words (int): words of the longest window.
+    n_words (int): number of words of the longest window.
     labels (Sequence[str]): the labels in the order of the tag indices.
-    beside_preset (bool): beside the entities that docs have; otherwise these do not matter.
-    RETURNS (Optional[NDArray]): shape (n_windows, n_words, n_tags); None if all may take any.
+    beside_preset (bool): True to constrain the tags by the preset entities of the docs, False to ignore them.
+    RETURNS (Optional[NDArray]): shape (n_windows, n_words, n_tags); None if every word may take any tag.
     """
     rules = {}
     for doc in {window.doc for window in chunk}:
@@ -113,9 +114,9 @@ def set_entities(doc: Doc, found: List[ScoredSpan], *, keep_preset: bool) -> Non
     """Set the entities of a doc.
 
     doc (Doc): the doc.
-    found (List[ScoredSpan]): the entities that were found.
-    keep_preset (bool): what the doc has stays, blocked tokens too, and what was found is set where it fits. An entity
-        that stays is certain, unless it has a score: 1.0.
+    found (List[ScoredSpan]): the predicted entities.
+    keep_preset (bool): keep the preset entities and blocked tokens of the doc, and set a predicted entity only if it
+        does not overlap them. A preset entity without a score gets the score 1.0.
     """
     preset: List[Span] = []
     blocked: List[Span] = []
@@ -123,7 +124,7 @@ def set_entities(doc: Doc, found: List[ScoredSpan], *, keep_preset: bool) -> Non
         blocked = [doc[i : i + 1] for i in np.flatnonzero(blocked_tokens(doc)).tolist()]
         preset = list(doc.ents)
     for span in preset:
-        # Set again where there is one: what came from JSON has no label beside it, and a runner-up would hide it.
+        # An existing score is set again. A score from JSON is stored without its label, and a runner-up would hide it.
         score = get_score(span)
         set_score(span, 1.0 if score is None else score)
     taken = {i for span in [*preset, *blocked] for i in range(span.start, span.end)}
@@ -136,11 +137,13 @@ def set_entities(doc: Doc, found: List[ScoredSpan], *, keep_preset: bool) -> Non
 
 
 def set_candidates(doc: Doc, found: List[ScoredSpan], key: str) -> None:
-    """Put spans into a spans group of a doc, the best first, their scores into its `attrs["scores"]`, too.
+    """Write spans to a spans group of a doc, best first, and their scores to `attrs["scores"]` of the group.
 
-    An entity of the doc keeps the score that it has.
+    An entity of the doc keeps its score.
 
-    found (List[ScoredSpan]): the spans, the best first.
+    doc (Doc): the doc.
+    found (List[ScoredSpan]): the spans, best first.
+    key (str): the key of the group in `doc.spans`.
     """
     spans = [Span(doc, start, end, label=label) for start, end, label, _ in found]
     labels = {(ent.start, ent.end): ent.label_ for ent in doc.ents}

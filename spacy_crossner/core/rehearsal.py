@@ -1,4 +1,4 @@
-"""Rehearsal: training on the component's own earlier predictions, so that it does not forget (spaCy's `rehearse`)."""
+"""Rehearsal against forgetting, as in spaCy's `rehearse`: training on the predictions of the model before training."""
 
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, cast
 
@@ -19,9 +19,9 @@ from .labels import LabelledComponent
 
 
 class RehearsingComponent(LabelledComponent):
-    """The part of a component that rehearses: it keeps the model that it had before training."""
+    """The part of a component that rehearses. It keeps a copy of the model before training."""
 
-    # The model before training, and the labels that it does not know yet.
+    # The model before training, and the labels whose weights were not trained yet.
     _earlier: Optional[Tuple[HeadModel, List[str]]]
     finish_update: Callable[[Optimizer], None]
 
@@ -45,16 +45,15 @@ class RehearsingComponent(LabelledComponent):
     ) -> Dict[str, float]:
         """Learn to tag a batch as the model did when `nlp.resume_training` was called.
 
-        Its best tags under the constraints take the place of gold tags. An encoder inside the component is trained,
-        too.
+        The best legal path of that model replaces the gold tags. An encoder inside the component is trained, too.
 
         examples (Iterable[Example]): the batch; its annotation is not used.
         drop (float): dropout rate, as in `update`.
         sgd (Optional[Optimizer]): if given, the weights are updated.
         losses (Optional[Dict[str, float]]): the loss is added under the component's name.
         RETURNS (Dict[str, float]): the losses.
-        RAISES (CrossnerError): the component listens to an encoder in another component, which rehearsal would not
-            run; `nlp.replace_listeners` takes it in.
+        RAISES (CrossnerError): the component listens to an encoder in another component, which rehearsal does not run.
+            `nlp.replace_listeners` copies the encoder into the component.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -69,13 +68,13 @@ class RehearsingComponent(LabelledComponent):
         loss = get_module(self.model).nll(output, tags)
         backprop(loss)
         if sgd not in (None, False):
-            # `nlp.rehearse` collects the gradients first and steps later; torch layers zero theirs in between.
+            # Copied, because `nlp.rehearse` collects the gradients and steps later. Until then, torch zeroes its own.
             self.finish_update(cast(Optimizer, lambda key, weights, gradient: sgd(key, weights, gradient.copy())))
         losses[self.name] += loss.item()
         return losses
 
     def earlier_tags(self, docs: List[Doc]) -> Tensor:
-        """Return the tags that the model before training gives to docs, shape (n_docs, n_words), -1 at padding."""
+        """Return the tags that the model before training predicts, shape (n_docs, n_words), -1 at padding."""
         assert self._earlier is not None
         model, unknown_labels = self._earlier
         tags = label_tags(self.labels)
@@ -85,5 +84,5 @@ class RehearsingComponent(LabelledComponent):
             n_tags = output.emissions.shape[2]
             allowed = torch.from_numpy(is_known[:n_tags]).to(output.mask.device).expand(output.emissions.shape)
             paths = get_module(model).decode(output, Decoding(allowed=allowed))
-        # Cloned, as an inference tensor cannot take part in a loss.
+        # Cloned, because an inference tensor cannot be used in a loss.
         return torch.where(output.mask, paths, -1).clone()

@@ -1,4 +1,4 @@
-"""The settings that all our components share: how tags are read off a model and become entities."""
+"""The settings that all components share: decoding of tags, and setting of entities."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Optional
@@ -11,21 +11,21 @@ PRESET_ENTS = ("constrain", "keep", "overwrite")
 
 @dataclass(eq=False, repr=False)
 class DecodingSettings:
-    """Settings of a component, each an attribute of it that may be changed at any time.
+    """Settings of a component. Each is an attribute of the component, which may be changed at any time.
 
-    decoding (str): "constrained" allows legal BIO only. "lenient" and "strict" take the best tags as they are. They
-        differ in how they read an `I-X` that nothing opens: "lenient" lets it open an entity, "strict" drops it.
-    preset_ents (str): what happens to entities that an earlier component has set. "constrain": they are kept, and the
-        rest is decoded as the best that fits beside them, as in spaCy's `ner`. "keep": they are kept, and entities
-        that were decoded without regard to them are set where they fit. "overwrite": they are dropped.
-    threshold (Optional[float]): entities with a lower score are dropped. None for the threshold that
-        `spacy crossner calibrate` has found to give the best F1 on dev; 0 before that.
-    candidates_key (Optional[str]): the spans group for the entities and the runners-up: all spans with a score of
-        `candidates_floor` or more, best first; their scores are in its `attrs["scores"]`, too. None for no group.
-    candidates_floor (float): lowest score of a candidate; above 0.
-    window (int): tokens that the head sees at once. Longer docs are cut, see `plan_windows`. An entity is taken from
-        the window in whose core it begins, unless it overlaps one that begins before it.
-    overlap (int): tokens that neighbouring windows share where no sentence boundary lies between them.
+    decoding (str): "constrained": the best legal BIO path. "lenient" and "strict": the best path, legal or not. An
+        `I-X` that continues no entity begins one with "lenient", and is dropped with "strict".
+    preset_ents (str): handling of entities that an earlier component has set. "constrain": they are kept, and all other
+        words are decoded under this constraint, as in spaCy's `ner`. "keep": they are kept; decoding ignores them, and
+        predicted entities that overlap them are dropped. "overwrite": they are dropped.
+    threshold (Optional[float]): minimum score of an entity; entities with a lower score are dropped. None: the
+        threshold with the best F1 on dev, found by `spacy crossner calibrate`, or 0 before calibration.
+    candidates_key (Optional[str]): key of the spans group for entities and runners-up: all spans with a score of
+        `candidates_floor` or more, best first. The group's `attrs["scores"]` holds their scores. None for no group.
+    candidates_floor (float): minimum score of a candidate; above 0.
+    window (int): maximum number of tokens that the head sees at once. Longer docs are cut, see `plan_windows`. An
+        entity is taken from the window in whose core it begins. If two such entities overlap, the first is kept.
+    overlap (int): number of tokens that neighbouring windows share if no sentence boundary separates them.
     """
 
     decoding: str = "constrained"
@@ -39,8 +39,8 @@ class DecodingSettings:
     def check_settings(self, name: str) -> None:
         """Check the settings.
 
-        name (str): the component, for the error.
-        RAISES (CrossnerError): a setting has a value without a meaning.
+        name (str): the component's name, for the error.
+        RAISES (CrossnerError): a setting has an invalid value.
         """
         if self.decoding not in DECODING:
             known = ", ".join(DECODING)
@@ -60,6 +60,6 @@ class DecodingSettings:
 def default_settings(**others: Any) -> Dict[str, Any]:
     """Return the default settings for the config of a factory.
 
-    others (Any): settings whose default is another one in this component, or that it has besides.
+    others (Any): defaults that replace the shared defaults, and defaults of additional settings.
     """
     return {**asdict(DecodingSettings()), **others}

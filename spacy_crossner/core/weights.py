@@ -1,18 +1,18 @@
-"""The weights of a thinc layer, whichever library they belong to."""
+"""The weights of a thinc layer, from thinc itself or from torch."""
 
 from typing import Any, Iterator, Tuple
 
 from thinc.api import Model, xp2torch
 from torch import Tensor, nn
 
-# What an optimizer knows a weight by.
+# The key of a weight in an optimizer: id of the layer or shim, name of the weight.
 Key = Tuple[int, str]
 
 
 def node_weights(node: Model[Any, Any]) -> Iterator[Tuple[str, Key, Tensor]]:
-    """Yield the name of each weight and buffer of a layer, the optimizer's key, and the tensor in its own memory.
+    """Yield the name of each weight and buffer of a layer, its key in an optimizer, and the tensor, which is no copy.
 
-    The layers below it are not looked at.
+    Sublayers are not included.
     """
     for name in node.param_names:
         if node.has_param(name):
@@ -20,7 +20,7 @@ def node_weights(node: Model[Any, Any]) -> Iterator[Tuple[str, Key, Tensor]]:
     for i, shim in enumerate(node.shims):
         tensors = dict(shim._model.state_dict())
         if hasattr(shim, "_grad_scaler"):
-            # Of half precision.
+            # The state of gradient scaling for mixed precision.
             tensors["scaler.scale"] = shim._grad_scaler._scale
             tensors["scaler.growth"] = shim._grad_scaler._growth_tracker
         for name, tensor in tensors.items():
@@ -28,9 +28,9 @@ def node_weights(node: Model[Any, Any]) -> Iterator[Tuple[str, Key, Tensor]]:
 
 
 def node_parameters(node: Model[Any, Any]) -> Iterator[Tuple[str, Key, Tensor]]:
-    """Yield of what `node_weights` yields that which learns: no buffers, which may well hold infinite numbers.
+    """Yield the trainable weights among those of `node_weights`. Buffers are excluded: they may hold infinite values.
 
-    Shims of other libraries than torch are passed over.
+    Shims of libraries other than torch are skipped.
     """
     for name in node.param_names:
         if node.has_param(name):

@@ -121,7 +121,7 @@ def check_repairs(faults: Faults, sentences: int) -> None:
     if tally.cut > max(3, tally.seen // 2):
         raise faults.error(DESTROYED, None, f"{tally.cut:,} of {tally.seen:,} spans that cut a token")
     if tally.seen and not tally.kept:
-        raise faults.error(DESTROYED, None, f"{tally.seen:,} spans of which --repair leaves none")
+        raise faults.error(DESTROYED, None, f"{tally.seen:,} spans, all of which --repair drops")
 
 
 def shorten_int(number: int) -> str:

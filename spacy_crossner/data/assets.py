@@ -1,7 +1,7 @@
 """Fetch a published data set with git, at a pinned commit, and check every file.
 
-Git names an object by the hash of its content, and a commit by that of all its files: what a pinned commit holds is
-checked by git itself. A listing adds the SHA-256 of each file as far as it is known.
+In git, the name of an object is the hash of its content, and the name of a commit covers all its files. So git itself
+checks the content of a pinned commit. A listing adds the SHA-256 of each file, if it is known.
 """
 
 import hashlib
@@ -19,17 +19,19 @@ from .files import write_files
 LISTING = Path(__file__).with_name("crossner.json")
 SUMS = "SHA256SUMS"
 
-C095 = "[C095] {name} in {repository} has the SHA-256 {found}, not {expected}. Nothing was written."
+C095 = (
+    "[C095] {name} in {repository} has the SHA-256 {found}, not {expected}. Nothing was written. Correct the listing."
+)
 
 
 def fetch_assets(output: Path, listing: Path = LISTING) -> bool:
-    """Fetch the files of a listing; nothing where all of them are there with the right sums.
+    """Fetch the files of a listing, unless all files exist with the expected checksums.
 
-    output (Path): the folder for the files. It also gets `SHA256SUMS`, the sums of all of them.
-    listing (Path): JSON with the `repository`, the `commit`, the `folder` in it, and `sha256`, by file: the sum, null
-        where only git checks the file.
-    RETURNS (bool): whether they were fetched.
-    RAISES (CrossnerError): git or the network does not answer, or a file has another sum.
+    output (Path): the folder for the files, and for `SHA256SUMS`, the checksums of all files.
+    listing (Path): JSON with `repository`, `commit`, `folder` (in the repository) and `sha256`: the checksum by file,
+        or null for a file that only git checks.
+    RETURNS (bool): whether the files were fetched.
+    RAISES (CrossnerError): git fails, the network is not available, or a file has another checksum.
     """
     source = srsly.read_json(listing)
     expected = {**_read_sums(output / SUMS), **{name: found for name, found in source["sha256"].items() if found}}
@@ -74,7 +76,7 @@ def _git(folder: str, *arguments: str) -> bytes:
 
 
 def _read_sums(path: Path) -> Dict[str, str]:
-    """Return the sums of a file as `sha256sum` writes it; none where there is no such file."""
+    """Return the checksums of a file in the format of `sha256sum`; none if the file does not exist."""
     try:
         lines = path.read_text(encoding="utf8").splitlines()
     except (OSError, ValueError):

@@ -2,8 +2,8 @@
 
     T1<TAB>PER 0 3<TAB>Ada
 
-Each line of a text is a sentence, as brat shows it; lines that an entity joins are one. Offsets count characters of the
-text, line ends included.
+Each line of a text is a sentence, as brat shows it. Lines that are joined by an entity are one sentence. Offsets count
+characters of the text, line ends included.
 """
 
 import re
@@ -57,7 +57,7 @@ def read_brat(path: Path, tokenize: Tokenize, faults: Faults) -> Iterator[Senten
     path (Path): the text, its annotation, or the folder.
     tokenize (Tokenize): the tokenizer.
     faults (Faults): faults are counted here.
-    YIELDS (Sentence): the sentences, with spaces; their line numbers are those of the text.
+    YIELDS (Sentence): the sentences, with spaces; their line numbers refer to the text file.
     RAISES (DataError): a file is missing or cannot be read, a line has another form, or an entity is wrong.
     """
     if path.is_dir():

@@ -53,7 +53,7 @@ class ColumnFile:
         return layout is not None and layout.reading.outside > 0 and layout.reading.coverage >= 0.9
 
     def read_again(self, notation: Notation) -> None:
-        """Read the tags in the notation of other files, if this file alone does not show its notation."""
+        """Read the tags in the notation of other files, if this file by itself does not show its notation."""
         reading = self.layout.reading if self.layout else None
         if reading is None or (reading.notation is not notation and reading.entities <= reading.unknown):
             table, layout = find_layout(self.lines, self.faults, notation)
@@ -62,7 +62,7 @@ class ColumnFile:
 
 
 def share_notation(files: Sequence[ColumnFile]) -> None:
-    """Give files that do not show their notation that of the file with the most tags of entities."""
+    """Set the notation of files that do not show it, to the notation of the file with the most entity tags."""
     layouts = [file.layout for file in files if file.layout and file.layout.reading.entities]
     if layouts:
         best = max(layouts, key=lambda layout: layout.reading.entities)
@@ -86,7 +86,7 @@ def read_files(files: Sequence[ColumnFile], scheme: Scheme) -> Tuple[List[List[T
         file.table.rows.clear()
     labels_alone = [file for file in files if file.layout and file.layout.notation is Notation.label]
     if labels_alone and scheme not in (Scheme.auto, Scheme.io):
-        found = f"labels alone as tags, where --scheme {scheme} needs more"
+        found = f"labels without prefixes as tags, but --scheme {scheme} needs prefixes"
         raise labels_alone[0].faults.error(NO_PREFIXES, None, found)
     if labels_alone:
         rename_hint = (
@@ -131,7 +131,7 @@ def choose_scheme(files: Sequence[Sequence[TaggedSentence]], notations: Sequence
 
 
 def check_tags(sentences: Sequence[TaggedSentence], scheme: Scheme, faults: Faults) -> None:
-    """Check that the tags of a file are of the scheme: a repair would make the others O.
+    """Check that the tags of a file belong to the scheme, because a repair would replace all other tags by O.
 
     RAISES (DataError): more tags are unknown than known, O left aside, or a quarter are of another scheme.
     """
@@ -148,5 +148,7 @@ def check_tags(sentences: Sequence[TaggedSentence], scheme: Scheme, faults: Faul
         examples = ", ".join(repr(tag) for tag, _ in Counter(tag for _, tag in unknown).most_common(3))
         found = f"{len(unknown):,} of {entities:,} tags other than O that are not of the scheme {scheme}: {examples}"
         detected = detect_scheme(sentence.tags for sentence in sentences)
-        hint = f"--scheme {detected}" if detected is not scheme else "--scheme io where the tags are labels alone"
+        hint = (
+            f"--scheme {detected}" if detected is not scheme else "--scheme io if the tags are labels without prefixes"
+        )
         raise faults.error(MOSTLY_UNKNOWN, unknown[0][0], found, hint=hint)

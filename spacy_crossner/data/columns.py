@@ -61,7 +61,7 @@ def ends_in_tag(text: str) -> bool:
 
 
 def wrong_columns(text: str, layout: Optional[Layout]) -> str:
-    """Describe for a message what a line has in place of columns."""
+    """Describe, for a message, the content of a line that does not have the expected columns."""
     count = len(split_columns(text))
     found = "1 column" if count == 1 else f"{count} columns"
     if layout is None:
@@ -127,7 +127,7 @@ class RowReader:
         if self.layout.notation is Notation.label and sentences:
             first = sentences[0].tags[0]
             if first != OUTSIDE and sum(sentence.tags.count(first) for sentence in sentences) == 1:
-                self.faults.note(f"label that the first line alone has, {first[2:]!r}: if it names a column, delete it")
+                self.faults.note(f"label that only the first line has, {first[2:]!r}: if it names a column, delete it")
         if long := sum(len(sentence.words) > LONG for sentence in sentences):
             self.faults.note(f"sentences of more than {LONG:,} tokens: are there lines between sentences?", long)
 
@@ -187,7 +187,7 @@ class RowReader:
 
     def _report_empty(self, row: Row, word: str, tag: str) -> None:
         """Report a row without a word; a repair drops it unless it has the tag of an entity."""
-        found = "a token of zero-width characters alone" if word else "an empty token"
+        found = "a token of zero-width characters only" if word else "an empty token"
         if tag == OUTSIDE or not is_tag(tag):
             self.faults.mend(EMPTY_TOKEN, row.number, f"{found}, {shorten(row.text)}")
         else:

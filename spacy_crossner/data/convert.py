@@ -162,7 +162,7 @@ def convert(
     result = Conversion([], LabelChanges(label_map or {}, drop))
     existing = {path.stem for path in paths.values()}
     for split in existing & set(sizes):
-        result.notes.append(f"--{split} {sizes.pop(split)} is not needed: there is a {split} set, which is taken.")
+        result.notes.append(f"--{split} {sizes.pop(split)} is not needed: the existing {split} set is used.")
     result.drawn = sizes
     contents: Dict[Path, bytes] = {}
     for opened in open_files(list(paths), format=format, scheme=scheme, raw=raw, repair=repair):
@@ -223,7 +223,7 @@ def _find_doubts(result: Conversion) -> Iterator[str]:
         if len(labels) > 1:
             counts = ", ".join(f"{label} ({entities[label]:,})" for label in labels)
             options = " ".join(f"--map {label}={labels[0]}" for label in labels[1:])
-            yield f"labels that differ in letter case alone: {counts}. If they are one type: {options}"
+            yield f"labels that differ only in letter case: {counts}. If they are one type: {options}"
 
 
 def _make_docs(

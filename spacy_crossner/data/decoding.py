@@ -8,7 +8,7 @@ from .faults import NOT_UTF8, Faults
 
 Line = Tuple[int, str]
 
-# UTF-32 first, because its little-endian mark begins with that of UTF-16.
+# UTF-32 first, because its little-endian mark begins with the mark of UTF-16.
 MARKED = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -27,7 +27,7 @@ def decode_lines(raws: Iterator[bytes], faults: Faults) -> Iterator[Line]:
     raws (Iterator[bytes]): the file, cut after each LF byte.
     faults (Faults): names the file.
     YIELDS (Line): the line's number, counted from 1, and the line without its end and without a byte order mark.
-    RAISES (DataError): the file is in no encoding that is read.
+    RAISES (DataError): the encoding of the file is not supported.
     """
     first = next(raws, b"")
     encoding = next((MARKED[mark] for mark in MARKED if first.startswith(mark)), None)

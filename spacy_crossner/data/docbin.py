@@ -60,7 +60,7 @@ def unreadable(path: Path, error: OSError) -> DataError:
 
 
 def check_language(docs: Sequence[Doc], path: Path, lang: str) -> None:
-    """Raise if docs were made with the tokenizer of another language than that of a pipeline.
+    """Raise an error if docs were made with the tokenizer of another language than the pipeline's.
 
     docs (Sequence[Doc]): the docs. Those without the mark of a language pass.
     path (Path): their file.

@@ -65,13 +65,15 @@ def draw_parts(sentences: Sequence[Sentence], sizes: Mapping[str, Size], seed: i
     if empty := [name for name, part in drawn.parts.items() if not part]:
         kind = "documents" if keep_documents else "different sentences"
         found = f"{len(units)} {kind}, so that no sentence is left for {' and '.join(empty)}"
-        raise faults.error(SIZES, None, found, form="more of them, or a larger size, as repetitions stay together")
+        raise faults.error(
+            SIZES, None, found, form="more sentences or a larger size, because repetitions stay together"
+        )
     if keep_documents:
         drawn.notes.append(f"{len(documents):,} documents were kept together.")
     elif len(documents) > 1:
         drawn.notes.append(f"{len(documents)} documents are too few to keep together; sentences were drawn.")
     if moved:
-        drawn.notes.append(f"{moved:,} sentences repeat one of another document and went where that one is.")
+        drawn.notes.append(f"{moved:,} sentences repeat a sentence of another document and are in the same part.")
     return drawn
 
 

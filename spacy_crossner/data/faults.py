@@ -17,8 +17,8 @@ class Fault:
     """One kind of fault.
 
     code (str): the code of its message.
-    expected (str): what is expected instead, and what to do.
-    repair (Optional[str]): the repair, in words that follow a count; None if the fault cannot be repaired.
+    expected (str): the expected content, and the remedy.
+    repair (Optional[str]): description of the repair, to follow a count; None if the fault cannot be repaired.
     """
 
     code: str
@@ -36,8 +36,8 @@ COLUMNS = Fault(
     "C104",
     "a word and a tag in columns separated by tabs, blanks, commas or semicolons, as many as in most lines, where half "
     "of the lines or more have a tag: O, or B-X I-X (BIO, IOB1), also with E-X S-X, L-X U-X or M-X W-X; the same as "
-    "X-B, B_X, b-x, or B I O without a type; or labels alone (--scheme io). For text with [words](label) markup say "
-    "--format markup, for text without annotation --raw",
+    "X-B, B_X, b-x, or B I O without a type; or only labels (--scheme io). For text with [words](label) markup use "
+    "--format markup, for text without annotation use --raw",
 )
 EMPTY_TOKEN = Fault("C105", "a word (--repair drops the line)", "lines with an empty token dropped")
 UNKNOWN_TAG = Fault(
@@ -47,28 +47,29 @@ UNKNOWN_TAG = Fault(
 )
 ILLEGAL_INSIDE = Fault(
     "C107",
-    "{opener} or {inside} before it (--scheme iob1 where I- tags begin entities, --repair to let this one do so)",
+    "{opener} or {inside} before it (use --scheme iob1 if I- tags begin entities; --repair reads this tag as {opener})",
     "tags with nothing to continue made the beginning of an entity",
 )
 UNFINISHED = Fault(
     "C108",
-    "a tag that goes on with the entity before it, as far as its E- or L- tag (--repair ends the entity here)",
+    "a tag that continues the entity before it, up to its E- or L- tag (--repair ends the entity here)",
     "entities without their last tag ended where they stop",
 )
 EMPTY_LABEL = Fault("C109", "a label for the entity (--repair drops the entity)", "entities without a label dropped")
 CUTS_TOKEN = Fault(
     "C110",
-    "a span that begins and ends where tokens do (--repair fits it to the tokens that it covers for the most part)",
+    "a span that begins and ends at the borders of tokens (--repair fits it to the tokens that it mostly covers)",
     "spans that cut a token, or hold blanks at their ends, fitted to the tokens",
 )
 MINOR_PART = Fault(
     "C110",
-    "a span that begins and ends where tokens do (--repair drops it, as it covers the lesser part of a token)",
+    "a span that begins and ends at the borders of tokens (--repair drops it, because it covers less than half of a "
+    "token)",
     "spans that cover the lesser part of a token dropped",
 )
 OVERLAP = Fault(
     "C111",
-    "spans that do not overlap (--repair keeps the longest, and of equals the first)",
+    "spans that do not overlap (--repair keeps the longest span, and the first of equally long spans)",
     "spans that overlap a longer or earlier one dropped",
 )
 OUT_OF_RANGE = Fault(
@@ -79,51 +80,51 @@ OUT_OF_RANGE = Fault(
 )
 BRACKET = Fault(
     "C113",
-    "[words](label), and a bracket that is plain text written as \\[ or \\] (--repair takes this one as plain text)",
+    "[words](label), and brackets in plain text written as \\[ and \\] (--repair reads this bracket as plain text)",
     "brackets outside markup taken as plain text",
 )
 BAD_JSON = Fault(
     "C114",
-    "one JSON object a line, or one JSON list (--repair drops the line)",
+    "one JSON object on each line, or one JSON list (--repair drops the line)",
     "lines that are no JSON object dropped",
 )
 NO_TEXT = Fault("C115", 'a "text" with at least one word (--repair drops the line)', "records without a text dropped")
 BAD_RECORD = Fault("C116", "{form} (--repair drops the line)", "records of another form dropped")
 NOT_DOCBIN = Fault("C117", "a DocBin as `convert` or spaCy writes it")
-NOT_WRITABLE = Fault("C118", "a place that can be written to")
+NOT_WRITABLE = Fault("C118", "a writable path")
 SIZES = Fault("C119", "{form}")
 NO_SPLITS = Fault("C120", "{form}")
 OUTPUT_NAME = Fault("C121", "{form}")
 NO_LABELS = Fault(
     "C140",
-    "records with labels: {forms}. Say --raw to read the text without annotation; a record in which a person found "
-    'no entity has an empty list, such as "spans": []',
+    "records with labels: {forms}. Use --raw to read the text without annotation. Mark an annotated record without "
+    'entities with an empty list, such as "spans": []',
 )
 UNKNOWN_FORM = Fault(
-    "C141", "labels in one of the forms that are known: {forms}. Rename or convert it, or say --raw for the text alone"
+    "C141", "labels in a known form: {forms}. Rename the key or convert the file, or read only the text with --raw"
 )
-CLASSIFICATION = Fault("C142", "entities with offsets; labels of whole texts are another task, and cannot be read")
+CLASSIFICATION = Fault("C142", "entities with offsets; labels of whole texts (text classification) cannot be read")
 LABEL_IDS = Fault("C143", "labels by their names: {form}")
 OFFSET_UNIT = Fault(
     "C144",
     "all offsets of a file in one unit: characters, UTF-16 units or bytes. Export them in characters "
-    "(--repair drops the spans that do not fit as characters, where they are few)",
-    "spans whose offsets fit as UTF-16 units or bytes alone dropped",
+    "(--repair drops the spans that do not fit as characters, if they are few)",
+    "spans whose offsets fit only as UTF-16 units or bytes dropped",
 )
-NO_UNIT = Fault("C144", "all offsets of a file in one unit, best in characters. Export them anew in characters")
+NO_UNIT = Fault("C144", "all offsets of a file in one unit, preferably characters. Export them again in characters")
 SURFACE = Fault(
     "C145",
     "offsets of the words that the span records (--repair drops the span)",
-    "spans whose offsets are not those of their words dropped",
+    "spans whose words are not at their offsets dropped",
 )
 DESTROYED = Fault(
     "C146",
-    "few spans to drop, a tenth at most, few that cut a token, half at most, and an entity that is left. Mend the "
-    "file or export it anew; where the offsets are right, name the language (--lang), or give tokens",
+    "at most a tenth of the spans to drop, at most half that cut a token, and at least one entity left. Correct the "
+    "file or export it again. If the offsets are correct, set the language (--lang), or give tokens",
 )
 ANNOTATORS = Fault(
     "C147",
-    "one annotation of each task: mark one as ground truth, or delete the others (--repair takes the last)",
+    "one annotation of each task. Mark one as ground truth, or delete all others (--repair takes the last)",
     "tasks with different annotations of which the last was taken",
 )
 STANDOFF = Fault(
@@ -133,7 +134,7 @@ STANDOFF = Fault(
 )
 DISCONTINUOUS = Fault(
     "C149",
-    "an entity in one piece (--repair drops it, as tags cannot say it)",
+    "an entity in one piece (--repair drops it, because tags cannot represent it)",
     "discontinuous entities dropped",
 )
 NO_TEXT_FILE = Fault("C150", "the text of an .ann file beside it, under the same name as .txt")
@@ -147,8 +148,8 @@ class Tally:
     seen (int): spans that the file holds.
     kept (int): spans that became entities.
     lost (int): spans that a repair dropped because their words are not certain.
-    cut (int): spans that a repair fitted to tokens of which they hold a part.
-    records (int): records that the file holds, those of no known form and lines that are no JSON included.
+    cut (int): spans that a repair fitted to tokens because they cut a token.
+    records (int): records of the file, including records of unknown form and lines that are not JSON.
     """
 
     seen: int = 0
@@ -158,47 +159,48 @@ class Tally:
     records: int = 0
 
 
-NO_PREFIXES = Fault("C123", "tags with B- or I- before the label; --scheme io reads labels alone")
-MOSTLY_UNKNOWN = Fault("C124", "tags of the scheme for the most part; perhaps {hint}, or another --scheme")
-NOTHING_LEFT = Fault("C125", "an entity: a repair that leaves none has destroyed the annotation. See what it repairs")
-HEADER = Fault("C126", "a token and its tag; a line that names the columns is to be deleted")
+NO_PREFIXES = Fault("C123", "tags with B- or I- before the label; --scheme io reads labels without prefixes")
+MOSTLY_UNKNOWN = Fault("C124", "mostly tags of the scheme; perhaps use {hint}, or another --scheme")
+NOTHING_LEFT = Fault("C125", "at least one entity after all repairs. Correct the file without --repair")
+HEADER = Fault("C126", "a token and its tag; delete the line if it names the columns")
 BROKEN_ENTITY = Fault(
     "C127",
-    "[words](label), which --repair cannot guess, and brackets that are plain text written as \\[ and \\]",
+    "[words](label), and brackets in plain text written as \\[ and \\]. Correct the line: --repair cannot",
 )
 TAG_WITHOUT_WORD = Fault("C128", "a word for the tag, or the tag O")
-TAG_OF_RANGE = Fault("C129", "the tags of entities on the tokens with a number of their own")
-TWO_TAGS = Fault("C130", "one column of tags beside those of chunks; cut the other one out, as `cut -f` does")
+TAG_OF_RANGE = Fault("C129", "entity tags only on tokens with a whole number")
+TWO_TAGS = Fault("C130", "one column of tags, beside chunks. Remove the other column (`cut -f`)")
 NO_SPLIT = Fault(
     "C161",
     "a {split} set (`spacy crossner convert ... --{split} 0.2` takes a fifth of train for it)",
 )
 NOT_OURS = Fault(
     "C162",
-    "no splits but those that `convert` wrote, as it wrote them. Give another folder, let `convert` draw the splits "
-    "(--dev 0.2 --test 0.2), or say --force to replace these, and to delete those that the text does not have",
+    "only splits that `convert` wrote and that have not changed since. Give another folder, let `convert` draw the "
+    "splits (--dev 0.2 --test 0.2), or use --force to replace or delete these files",
 )
 NO_OUTSIDE = Fault(
     "C135",
-    "O as the tag of words outside of entities. If '{label}' is that of this file, rename it to O: {how}",
+    "O as the tag of words outside of entities. If '{label}' is this tag, rename it to O: {how}",
 )
 RECORDS_LOST = Fault(
-    "C136", "few records to drop, a tenth at most. Mend the file or export it anew; without --repair the first is named"
+    "C136",
+    "at most a tenth of the records to drop. Correct the file; without --repair, the error names the first fault",
 )
 LINE_BREAK = Fault(
     "C134",
-    "a row on each line: replace form feeds, U+0085, U+2028 and the like by line ends, or by blanks inside a row",
+    "a row on each line. Replace other breaks (form feeds, U+0085, U+2028) by line ends, or by blanks inside a row",
 )
-READ_FILE = Fault("C131", "another file or folder to write to than {read}, which is read")
+READ_FILE = Fault("C131", "an output other than {read}, which is an input")
 OTHER_PARTS = Fault(
     "C132",
-    "no parts of these names but those that `split` wrote, as it wrote them. Give another folder, or say --force to "
-    "replace or delete these",
+    "only parts that `split` wrote and that have not changed since. Give another folder, or use --force to replace or "
+    "delete these files",
 )
 OUTPUT_ENDING = Fault("C133", "{form}")
 OTHER_LANGUAGE = Fault(
     "C160",
-    "text of the pipeline's language, '{lang}'. Set that of the pipeline, --nlp.lang {other} (in the project "
+    "text in the pipeline's language, '{lang}'. Set the pipeline's language with --nlp.lang {other} (in the project: "
     "--vars.lang {other}), or convert the text again with --lang {lang}",
 )
 
@@ -208,7 +210,7 @@ class Faults:
 
     path (Path): the file.
     repair (bool): whether faults are repaired.
-    unit (str): what the line numbers of its errors count, see `DataError`.
+    unit (str): the unit of line numbers in errors, see `DataError`.
     """
 
     def __init__(self, path: Path, repair: bool = False) -> None:
@@ -220,7 +222,7 @@ class Faults:
         self.tally = Tally()
 
     def of_part(self, path: Path) -> "Faults":
-        """Return the faults of a file that is a part of this input; they are counted together."""
+        """Return the faults of a file that is a part of this input. They are counted together with these."""
         part = Faults(path, self.repair)
         part.repairs, part.notes, part.tally = self.repairs, self.notes, self.tally
         return part
@@ -246,5 +248,5 @@ class Faults:
         self.tally.lost += 1
 
     def note(self, what: str, count: int = 1) -> None:
-        """Count an observation for the user that is no fault."""
+        """Count an observation for the user that is not a fault."""
         self.notes[what] += count

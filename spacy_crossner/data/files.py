@@ -21,7 +21,7 @@ def read_lines(faults: Faults) -> Iterator[Line]:
 
     faults (Faults): names the file.
     YIELDS (Line): the line's number, counted from 1, and the line without its end and without a byte order mark.
-    RAISES (DataError): the file cannot be read or is in no encoding that is read.
+    RAISES (DataError): the file cannot be read, or its encoding is not supported.
     """
     path = faults.path
     try:
@@ -42,7 +42,9 @@ def check_output(output: Path, inputs: Iterable[Path], *, docbin: bool = False) 
     """
     check_inputs([output], inputs)
     if docbin != (output.suffix == ".spacy"):
-        form = "a file name ending in .spacy for a DocBin" if docbin else "another ending, as .spacy is that of DocBins"
+        form = (
+            "a file name ending in .spacy for a DocBin" if docbin else "another ending, because .spacy is for DocBins"
+        )
         raise Faults(output).error(OUTPUT_ENDING, None, f"the name '{output.name}' for the output", form=form)
 
 

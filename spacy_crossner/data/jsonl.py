@@ -42,7 +42,7 @@ def read_items(lines: Iterable[Line], context: Context) -> List[Item]:
     unlabelled = [item for item in items if isinstance(item, TextItem) and item.marks is None]
     if len(unlabelled) == len(items):
         if unlabelled and context.raw is False:
-            raise faults.error(NO_LABELS, unlabelled[0].line, "records without labels alone", forms=FORMS)
+            raise faults.error(NO_LABELS, unlabelled[0].line, "only records without labels", forms=FORMS)
     elif unlabelled and not context.raw:
         faults.note(WITHOUT_LABELS, len(unlabelled))
         for item in unlabelled:

@@ -31,13 +31,13 @@ PROBE = 2000
 class Layout:
     """The columns of a file, counted from 0.
 
-    separator (Separator): what separates them.
-    width (int): their number in most lines.
-    word (int): the words.
-    tag (int): the tags.
-    reading (Reading): how the tags are written.
-    numbers (Optional[int]): the numbers of the tokens.
-    sentences (Optional[int]): the number or name of the sentence, in its first row or in each.
+    separator (Separator): the separator of the columns.
+    width (int): number of columns in most lines.
+    word (int): column of the words.
+    tag (int): column of the tags.
+    reading (Reading): the notation of the tags.
+    numbers (Optional[int]): column of the token numbers.
+    sentences (Optional[int]): column of the sentence number or name, in the first row of a sentence or in each row.
     rival (str): description of a second column with tags of entities; empty if there is none.
     """
 
@@ -164,7 +164,7 @@ def read_column(values: Counter[str], notation: Optional[Notation]) -> Reading:
 
 
 def _tag_columns(readings: Sequence[Reading], table: Table) -> List[int]:
-    """Return the columns that hold tags, those of entities in the last; chunks are left out if there are others."""
+    """Return the columns with tags, the column of entity tags last. Chunk tags are left out if other tags exist."""
     columns = [column for column, reading in enumerate(readings) if reading.coverage >= 0.5]
     # Words may look like tags. So the first column counts only if no other holds tags and nearly all values are tags.
     may_be_words = readings[0].coverage < 0.9 or not readings[0].entities or readings[0].notation is Notation.label
@@ -218,7 +218,7 @@ def _word_column(
 
 
 def _has_words_behind(column: int, tag: int, width: int, groups: Sequence[Sequence[Sequence[str]]]) -> bool:
-    """Return whether a later column, other than that of the tags, holds different values that are no numbers."""
+    """Return whether a later column, except the column of tags, holds different values that are not numbers."""
     for other in range(column + 1, width):
         values = [[cells[other] for cells in group] for group in groups]
         if other != tag and not holds_numbers(values) and len({value for group in values for value in group}) > 1:

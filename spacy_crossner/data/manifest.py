@@ -1,7 +1,7 @@
 """The checksums of the splits that `convert` and `split` wrote into a folder, in the format of `sha256sum`.
 
-By the checksums each command recognizes its own splits, which it may replace and delete, and leaves those of the other
-command and of a person. A comment line, which `sha256sum` ignores, precedes the checksums of `split`.
+With the checksums, each command recognizes its own splits, which it may replace and delete. It does not change files of
+the other command or of the user. A comment line, which `sha256sum` ignores, precedes the checksums of `split`.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ def find_stale(
 
     folder (Path): the folder.
     contents (Mapping[Path, bytes]): the new files with their contents.
-    splits (Collection[str]): names of splits that must not remain, in addition to those that the command wrote.
+    splits (Collection[str]): names of splits that must not remain, in addition to the splits that the command wrote.
     force (bool): replace and delete any split.
     writer (str): the command that writes.
     RAISES (DataError): without force: a split was not written by the command, or has changed since.

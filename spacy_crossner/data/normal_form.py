@@ -4,7 +4,7 @@ All comparisons of sentences and of names use these forms:
 
 - `sentence_key`: without case, blanks and compatibility variants, so that it does not matter how a sentence was typed,
   typeset or tokenized.
-- `name_key`: with the blanks between its words, and with its case unless that is to be ignored.
+- `name_key`: with single blanks between words, and case-sensitive unless `ignore_case` is set.
 
 Both compose characters (NFC), drop invisible ones (soft hyphens, zero-width characters, direction marks, control
 characters), and unify quotation marks and dashes. `sentence_keys` and `name_keys` do the same for a block of UTF-8
@@ -68,7 +68,7 @@ def name_key(name: str, *, ignore_case: bool = False) -> str:
     """Return the normal form of a name: its words and symbols with single spaces between them.
 
     name (str): the name. A name without visible characters has an empty key.
-    ignore_case (bool): by Unicode's full case folding.
+    ignore_case (bool): apply Unicode's full case folding.
     """
     line = name.replace("\n", " ").encode("utf-8", "replace")
     return " ".join(name_keys(line, ignore_case=ignore_case).decode("utf-8").split())

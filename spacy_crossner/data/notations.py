@@ -30,7 +30,7 @@ BARE_LABEL = "ENTITY"
 
 LETTERS = "BIESLUMW"
 
-# In the order in which they are tried: of two that read the same number of tags the first is taken.
+# In order of preference: of two notations that read the same number of tags, the first is used.
 _PATTERNS = {
     Notation.prefix: re.compile(f"(?P<letter>[{LETTERS}])-(?P<label>.*)"),
     Notation.underscore: re.compile(f"(?P<letter>[{LETTERS}])_(?P<label>.+)"),
@@ -69,7 +69,7 @@ class Reading:
 
     @property
     def is_chunks(self) -> bool:
-        """Whether the tags are those of chunks, by their labels. Their number is no evidence: entities may be dense."""
+        """Whether the tags are chunk tags, by their labels. Their number is no evidence: entities may be dense."""
         return bool(self.entities) and self.labels <= CHUNKS
 
     @property

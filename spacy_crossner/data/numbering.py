@@ -4,7 +4,7 @@ import itertools
 import re
 from typing import Sequence
 
-# A token's number; CoNLL-U has ranges for words that stand for several (1-2), and empty nodes (3.1).
+# A token's number. CoNLL-U also has ranges for tokens of several words (1-2), and empty nodes (3.1).
 NUMBER = re.compile(r"\d+")
 RANGE = re.compile(r"\d+[-.]\d+")
 # The mark of a new sentence in some CSV files.

@@ -103,7 +103,7 @@ class Source:
             for number, line in self.lines:
                 if is_blank_line(line) or not line.strip():
                     if line.strip(" \t"):
-                        self.faults.note("lines of blanks and zero-width characters alone left out")
+                        self.faults.note("lines with only blanks and zero-width characters left out")
                 else:
                     yield TokenizedText.from_doc(tokenize(line.strip(" \t")), number).sentence(None)
 
@@ -118,7 +118,7 @@ def open_files(
 ) -> List[Source]:
     """Open the text files of one data set: its splits.
 
-    The scheme of the tags is detected from all files together, because a small file alone may not show it.
+    The scheme of the tags is detected from all files together, because a small file by itself may not show it.
 
     paths (Sequence[Path]): the files.
     format (Format): the format of all files; by default it is detected for each file.
@@ -127,7 +127,7 @@ def open_files(
         unless the suffix is that of JSON or `format` names another format. None: a file with neither columns nor markup
         is plain text. False: such a file is an error.
     repair (bool): repair and count the faults that can be repaired.
-    RETURNS (List[Source]): one for each file.
+    RETURNS (List[Source]): an open source for each file.
     RAISES (DataError): a file cannot be read, its format cannot be detected, or its columns have a fault.
     """
     sources = [_open_file(Faults(Path(path), repair), format, raw, scheme) for path in paths]
@@ -195,7 +195,7 @@ def _settle_format(file: ColumnFile, format: Format, raw: Optional[bool]) -> Opt
     RAISES (DataError): the file is neither, and must not be plain text.
     """
     content = [(row.number, row.text) for row in file.table.rows if row.cells]
-    markup = sum("](" in text for _, text in content)  # what a broken entity holds too
+    markup = sum("](" in text for _, text in content)  # broken entities contain it, too
     # A long text without annotation may contain such brackets somewhere.
     if format is Format.auto and markup > file.tagged and (raw is False or markup > len(content) * LEAST_MARKUP):
         return Format.markup
@@ -206,7 +206,7 @@ def _settle_format(file: ColumnFile, format: Format, raw: Optional[bool]) -> Opt
     if format is Format.auto and raw is not False:
         return None
     if file.has_labels_alone():
-        raise file.faults.error(NO_PREFIXES, content[0][0], "what may be labels alone in the place of tags")
+        raise file.faults.error(NO_PREFIXES, content[0][0], "possible labels without prefixes instead of tags")
     untagged = [line for line in content if not ends_in_tag(line[1])] or content
     number, text = next((line for line in untagged if not line[1].startswith("#")), untagged[0])
     raise file.faults.error(COLUMNS, number, wrong_columns(text, None))

@@ -5,7 +5,7 @@
   separate the two.
 * BIOES: `S-` is an entity of one token, `E-` the last token of a longer one. BILOU writes `U-` and `L-` for them, BMEWO
   `W-` for `S-` and `M-` for `I-`.
-* IO: neighbours of one label are one entity, whose tags are `I-` with the label, or the label alone.
+* IO: adjacent tokens with the same label are one entity. The tags are `I-` with the label, or only the label.
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ from .faults import EMPTY_LABEL, ILLEGAL_INSIDE, UNFINISHED, UNKNOWN_TAG
 
 
 class Scheme(StrEnum):
-    """A tag scheme; with `auto`, `detect_scheme` finds it."""
+    """A tag scheme. `auto`: `detect_scheme` detects the scheme."""
 
     auto = "auto"
     iob1 = "iob1"

@@ -33,9 +33,9 @@ class Sentence:
 def make_doc(vocab: Vocab, sentence: Sentence, domain: Optional[str]) -> Doc:
     """Build the gold Doc of a sentence.
 
-    If spaces are not known the Doc is built from its words alone: spaCy's `Corpus` then keeps these tokens. Without
-    annotation the entities are never set, so that `get_aligned_ner` gives None for every token, as it does for the
-    unannotated tokens of other sentences.
+    If spaces are not known, the Doc is built from its words only, and spaCy's `Corpus` keeps these tokens. Without
+    annotation, the entities are not set, so that `get_aligned_ner` gives None for every token, as for unannotated
+    tokens of other sentences.
 
     vocab (Vocab): the vocabulary, whose language the doc is marked with.
     sentence (Sentence): the sentence.

@@ -48,7 +48,8 @@ def split(
 
     source (Path): the DocBin.
     output (Path): the folder for `<name>.spacy`.
-    sizes (Mapping[str, Optional[int]]): the number of docs by name; None, allowed only for the last one, for the rest.
+    sizes (Mapping[str, Optional[int]]): the number of docs by name. None, allowed only for the last part, for all
+        remaining docs.
     seed (int): the same seed gives the same parts.
     force (bool): replace and delete parts that `split` did not write, or that have changed since.
     RETURNS (Split): the parts.

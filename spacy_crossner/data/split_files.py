@@ -1,4 +1,4 @@
-"""Which text files of a corpus are read, and which DocBin each becomes."""
+"""Find the text files of a corpus, and the DocBin to write for each."""
 
 from pathlib import Path
 from typing import Dict, Optional

@@ -49,7 +49,7 @@ class SplitStats:
     shared (Dict[str, int]): sentences that also occur in another split of the folder, by that split.
     shared_any (int): sentences that also occur in any split before this one (for test: in train or dev).
     misfits (int): entities that begin or end inside a token of the language's tokenizer, see `TokenFit`.
-    misfit_examples (List[str]): some of them.
+    misfit_examples (List[str]): examples of such entities.
     """
 
     sentences: int = 0
@@ -91,9 +91,9 @@ class Stats:
 def stats(paths: Sequence[Path], *, lang: str = "en", vocabulary_size: int = VOCABULARY_SIZE) -> Stats:
     """Count the content of files and folders. Faults in text files are repaired and counted, not raised.
 
-    paths (Sequence[Path]): DocBins, text files in any format (plain text too, as sentences without annotation),
-        folders of them, or folders of such folders. Files of one folder are splits of one set. JSON lists (`.json`) in
-        folders count if they have the name of a split; a folder of brat's files is one split.
+    paths (Sequence[Path]): DocBins, text files in any format (plain text counts as sentences without annotation),
+        folders of such files, or folders of such folders. The files of a folder are the splits of one set. A `.json`
+        file in a folder is counted only if it has the name of a split. A folder of brat's files is one split.
     lang (str): the language of text files, for the tokenizer and the stop words; docs in DocBins have a language mark.
     vocabulary_size (int): the number of words in the vocabulary of a domain.
     RETURNS (Stats): the counts. The domain is the mark of a doc, or the name of the set for text files.
@@ -178,9 +178,9 @@ def _count_split(sentences: Sequence[Sentence], texts: Sequence[str]) -> SplitSt
 def find_sets(paths: Iterable[Path]) -> Dict[str, Dict[str, Path]]:
     """Return the files to count, by set and split.
 
-    The name of a set is that of its folder, or the whole path if two folders have the same name. The name of a split is
-    that of its file without the suffix, or with it if two files differ only in the suffix. Splits are in the order
-    train, dev, test, others.
+    The name of a set is the name of its folder, or the whole path if two folders have the same name. The name of a
+    split is its file name without the suffix, or with the suffix if two files differ only in it. Splits are in the
+    order train, dev, test, all others.
 
     paths (Iterable[Path]): files, folders, folders of folders.
     RETURNS (Dict[str, Dict[str, Path]]): file by set and split.

@@ -58,4 +58,4 @@ def blank_pipeline(lang: str) -> Language:
     try:
         return spacy.blank(lang)
     except ImportError as error:
-        raise CrossnerError(f"[C122] No tokenizer for the language '{lang}': {error}") from error
+        raise CrossnerError(f"[C122] Cannot make a tokenizer for the language '{lang}': {error}") from error

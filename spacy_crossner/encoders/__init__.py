@@ -1,1 +1,1 @@
-"""From text to token vectors: pre-trained transformers, BiLSTMs over word vectors, and what pools pieces to tokens."""
+"""From text to token vectors: pre-trained transformers, BiLSTMs over word vectors, and pooling of pieces to tokens."""

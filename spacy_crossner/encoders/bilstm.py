@@ -97,14 +97,14 @@ def _build(name: str, settings: Dict[str, Any], tuned: bool, most_characters: in
 
 
 class Lexicon:
-    """A cache of the vectors of words, or with tuned vectors of their rows in the table.
+    """A cache of the vectors of words or, with tuned vectors, of their rows in the table.
 
-    tuned (bool): rows of the table in place of vectors.
+    tuned (bool): cache rows of the table instead of vectors.
     """
 
     def __init__(self, tuned: bool) -> None:
         self.tuned = tuned
-        # The vectors and the words cached from them. One value, since another thread may replace it.
+        # The vectors, and the cache of words from them. A single tuple, because another thread may replace it.
         self.cached: Tuple[Optional[Vectors], Dict[int, NDArray[Any]]] = (None, {})
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "Lexicon":
@@ -112,7 +112,7 @@ class Lexicon:
         return Lexicon(self.tuned)
 
     def look_up(self, vocab: Vocab, keys: List[int]) -> List[NDArray[Any]]:
-        """Return the vector of each word, or with `tuned` the rows of the table whose mean is the vector.
+        """Return the vector of each word or, with `tuned`, the rows of the table whose mean is the vector.
 
         A word that is missing in a table of whole words has the vector 0, and no rows.
         """
@@ -188,7 +188,7 @@ def load_module(settings: Dict[str, Any], module: nn.Module, data: bytes, device
 
 
 def forward(model: Tok2Vec, docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable[[Any], List[Doc]]]:
-    """Encode docs; those without tokens have no rows."""
+    """Encode docs. The output for a doc without tokens has no rows."""
     shim = cast(HeadShim, model.shims[0])
     if not isinstance(shim._model, WordEncoder):
         raise CrossnerError(Errors.C031)
@@ -229,7 +229,7 @@ def encode_docs(model: Tok2Vec, docs: List[Doc]) -> ArgsKwargs:
     shim = cast(HeadShim, model.shims[0])
     module, device = cast(WordEncoder, shim._model), shim.device
     lexicon = cast(Lexicon, model.attrs["lexicon"])
-    # The vectors may be looked up by another attribute, such as LOWER; the characters are always those of the token.
+    # The vectors may be looked up by another attribute, such as LOWER. The characters always come from the token text.
     tokens = np.concatenate([doc.to_array([ORTH, vocab.vectors.attr]) for doc in docs])
     # Both attributes are hashes; their combination is a hash of the pair.
     _, first, words = np.unique(tokens[:, 0] ^ (tokens[:, 1] << np.uint64(1)), return_index=True, return_inverse=True)

@@ -86,7 +86,7 @@ class WordEncoder(nn.Module):
             between = dropout if depth > 1 else 0.0
             self.lstm = nn.LSTM(width, hidden, depth, batch_first=True, bidirectional=True, dropout=between)
         else:
-            # The saved state tells the width of vectors that are not part of it.
+            # Saved, so that the width of vectors that are not part of the state is known when it is loaded.
             self.register_buffer("input_width", torch.tensor(width))
 
     def forward(

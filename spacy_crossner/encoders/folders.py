@@ -11,7 +11,7 @@ from ..errors import CrossnerError, Errors
 from ..storage.installed import folder_in_package
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
-# Files with weights in formats that are not read, and the format's name in messages.
+# Weight files in formats that are not read, with the name of the format for messages.
 OTHER_WEIGHTS = {
     "pytorch_model.bin": "pickled",
     "pytorch_model.bin.index.json": "pickled",
@@ -24,7 +24,7 @@ OTHER_WEIGHTS = {
 # Files that hold a tokenizer's vocabulary.
 WORD_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
 WORD_SUFFIXES = (".model", ".codes", ".spm", ".tiktoken")
-# Settings of a tokenizer that name the files it is read from.
+# Settings of a tokenizer that name files to read.
 FILE_KEYS = (
     "merges_file",
     "source_spm",
@@ -53,7 +53,7 @@ def check_folder(name: str) -> None:
     """Check the folder of an encoder. A name on the hub is not checked.
 
     name (str): see `find_encoder`.
-    RAISES (CrossnerError): a file is missing from the folder, or it is the folder of something else.
+    RAISES (CrossnerError): a file is missing, damaged or outside the folder, or the folder is not an encoder's.
     """
     folder = Path(find_encoder(name))
     if not folder.exists():
@@ -68,7 +68,9 @@ def _find_problem(folder: Path) -> Optional[str]:
         return "it is a file, not the folder of an encoder"
     if (folder / "adapter_config.json").is_file():
         base = _read_object(folder / "adapter_config.json").get("base_model_name_or_path", "its base model")
-        return f"it is an adapter (PEFT). Merge it into {base} with `merge_and_unload`, save that, and give its folder"
+        return (
+            f"it is an adapter (PEFT). Merge it into {base} with `merge_and_unload`, save it, and give the new folder"
+        )
     if not (folder / CONFIG).is_file():
         return _missing_config_problem(folder)
     return _outside_file_problem(folder) or _config_problem(folder) or _weights_problem(folder)
@@ -83,24 +85,24 @@ def _missing_config_problem(folder: Path) -> str:
     if (folder / "modules.json").is_file():
         module_folders = [path.parent for path in sorted(folder.glob(f"*/{CONFIG}"))]
         encoder = next((path for path in module_folders if _weights_problem(path) is None), None)
-        hint = f"give {encoder}" if encoder else "none of them holds an encoder"
-        return f"it is a sentence-transformers model, with its modules in folders of their own: {hint}"
+        hint = f"give {encoder}" if encoder else "no subfolder contains an encoder"
+        return f"it is a sentence-transformers model, with its modules in subfolders: {hint}"
     return f"there is no {CONFIG} in it"
 
 
 def _outside_file_problem(folder: Path) -> Optional[str]:
-    """Describe a file that leads out of the folder, by a link or by its name in another file; None without one."""
+    """Describe a link, or a file name in the tokenizer's settings, that leads out of the folder; None without one."""
     allowed = [folder.resolve()]
-    # In the hub's cache each file is a link to a file beside the folder.
+    # In the hub's cache, each file is a link to a file beside the folder.
     if folder.resolve().parent.name == "snapshots":
         allowed.append(folder.resolve().parent.parent / "blobs")
     for path in sorted(folder.iterdir()):
         if path.is_symlink() and not any(path.resolve().is_relative_to(allowed_folder) for allowed_folder in allowed):
-            return f"{path.name} is a link that leads out of the folder. Put the file itself there"
+            return f"{path.name} is a link that leads out of the folder. Replace the link with the file"
     settings = _read_object(folder / "tokenizer_config.json")
     for key, value in settings.items():
         if names_file(key, value) and not is_plain_name(value):
-            return f"tokenizer_config.json names a {key} outside the folder. Take the line out"
+            return f"tokenizer_config.json names a {key} outside the folder. Remove this line from the file"
     return None
 
 
@@ -117,7 +119,7 @@ def _config_problem(folder: Path) -> Optional[str]:
         known = f", which transformers {transformers.__version__} does not know" if kind else ""
         return f"its {CONFIG} {problem}{known}"
     if config.get("quantization_config"):
-        return "its weights are quantised, which cannot be trained. Give the encoder that they were made of"
+        return "its weights are quantized, which cannot be trained. Give the original encoder"
     return None
 
 
@@ -131,22 +133,22 @@ def _weights_problem(folder: Path) -> Optional[str]:
             if not is_plain_name(shard):
                 return f"its {INDEX} names the file '{shard}', which is not in the folder"
             if not (folder / shard).is_file():
-                return f"{shard} is missing, which its {INDEX} names"
+                return f"the file {shard} is missing, which its {INDEX} names"
         return None
     for file, kind in OTHER_WEIGHTS.items():
         if (folder / file).is_file():
             return (
-                f"its weights are {kind} ({file}); only safetensors are read. Where you trust them, load them with "
-                "transformers and save them with `save_pretrained`"
+                f"its weights are {kind} ({file}); only safetensors are read. If you trust the file, load it with "
+                "transformers and save it with `save_pretrained`"
             )
     return f"there are no weights ({WEIGHTS}) in it"
 
 
 def find_tokenizer_problem(name: str) -> Optional[str]:
-    """Describe what is wrong with the files of a tokenizer that could not be opened.
+    """Find the problem in the files of a tokenizer that could not be opened.
 
     name (str): see `find_encoder`.
-    RETURNS (Optional[str]): the problem; None where the files do not show one.
+    RETURNS (Optional[str]): description of the problem; None if the files show no problem.
     """
     folder = Path(find_encoder(name))
     if not folder.is_dir():
@@ -165,10 +167,10 @@ def find_tokenizer_problem(name: str) -> Optional[str]:
 
 
 def names_file(key: Any, value: Any) -> bool:
-    """Return whether a setting of a tokenizer names a file that it is read from.
+    """Return whether a setting of a tokenizer names a file to read.
 
     key (Any): the setting.
-    value (Any): its value. That of `vocab` may be the words themselves, which is no file.
+    value (Any): its value. The value of `vocab` may also be the vocabulary itself.
     """
     return key in FILE_KEYS and bool(value) and (key != "vocab" or isinstance(value, str))
 
@@ -179,7 +181,7 @@ def is_plain_name(name: Any) -> bool:
 
 
 def _read_object(path: Path) -> Dict[str, Any]:
-    """Return the object in a JSON file; an empty one where the file is missing or damaged."""
+    """Return the object in a JSON file; an empty object if the file is missing or damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError):

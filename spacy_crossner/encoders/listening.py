@@ -11,7 +11,7 @@ from ..errors import CrossnerError, Errors
 
 # Names of the layers that listen.
 LISTENERS = (Tok2VecListener.name, TransformerListener.name)
-# Characters of a doc that an error shows.
+# Number of characters of a doc that an error shows.
 CHARACTERS_SHOWN = 40
 
 
@@ -28,7 +28,7 @@ def require_upstream(model: Model[Any, Any], docs: Iterable[Doc], component_name
     model (Model): the model of a component. A model without listeners passes.
     docs (Iterable[Doc]): the docs. Docs without tokens need no vectors.
     component_name (str): the component's name, for the error.
-    RAISES (CrossnerError): a doc has no vectors, or they have another number of rows than tokens or another width.
+    RAISES (CrossnerError): a doc has no vectors, or their number or width does not match.
     """
     for listener in find_listeners(model):
         has_vectors = _has_pieces if listener.name == TransformerListener.name else _has_tensor

@@ -32,7 +32,7 @@ class ModuleShim:
 
         inputs (ArgsKwargs): the arguments of the module.
         """
-        # `training` alone is no safe test: it is False for the module while another thread still switches submodules.
+        # `training` alone is not enough: it may be False while another thread is still switching the submodules.
         if self._eval_module is not self._model or self._model.training:
             with MODE_LOCK:
                 self._model.eval()
@@ -55,7 +55,7 @@ class ModuleShim:
         """
         take_parameter: Optional[Callable[..., None]] = getattr(optimizer, "take_parameter", None)
         if take_parameter is None:
-            # thinc's optimizers work on arrays of single precision.
+            # thinc's optimizers support only single precision.
             halves = {p.dtype for p in self._model.parameters() if p.grad is not None} & {torch.float16, torch.bfloat16}
             if halves:
                 raise CrossnerError(Errors.C087.format(dtype=str(halves.pop()).removeprefix("torch.")))

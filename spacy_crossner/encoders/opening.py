@@ -26,9 +26,9 @@ from transformers.utils import logging as transformers_logging
 from ..errors import CrossnerError, Errors
 from .folders import check_folder, find_encoder, find_tokenizer_problem
 
-# Implementations of attention. transformers takes any other name for that of a kernel on the hub, and downloads it.
+# Allowed implementations of attention. transformers interprets any other name as a kernel on the hub, and downloads it.
 ATTENTIONS = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
-# The part of an encoder that is not used in masked language modelling, and so is missing from an adapted encoder.
+# The part of an encoder that masked language modelling does not use, so that an adapted encoder lacks it.
 POOLER = "pooler"
 
 
@@ -49,10 +49,10 @@ def open_encoder(name: str, tokenizer_settings: Dict[str, Any], settings: Dict[s
 
 
 def open_config(name: str, settings: Optional[Dict[str, Any]] = None) -> PretrainedConfig:
-    """Open the config of an encoder, and check that it is the config of an encoder.
+    """Open the config of an encoder, and check its architecture.
 
     name (str): see `find_encoder`.
-    settings (Optional[Dict[str, Any]]): settings that replace those of the file.
+    settings (Optional[Dict[str, Any]]): settings that replace the settings of the file.
     RAISES (CrossnerError): there is no encoder of this name, or it cannot be used.
     """
     check_folder(name)
@@ -63,19 +63,19 @@ def open_config(name: str, settings: Optional[Dict[str, Any]] = None) -> Pretrai
     if attention is not None and attention not in ATTENTIONS:
         raise CrossnerError(Errors.C085.format(name=name, what=f"attn_implementation '{attention}'"))
     check_architecture(name, config)
-    # A model that transformers has a class for needs no code of its own, and a saved pipeline must name none.
+    # transformers has a class for this model, so its own code is not needed. A saved pipeline must not name any code.
     vars(config).pop("auto_map", None)
     return config
 
 
 def check_architecture(name: str, config: PretrainedConfig) -> None:
-    """Check that a config is that of an encoder, before a model is created from it.
+    """Check that a config describes an encoder, before a model is created from it.
 
     A model of another kind may open a second model when it is created (`backbone`), without our checks.
 
     name (str): the encoder's name, for the error.
     config (PretrainedConfig): the config.
-    RAISES (CrossnerError): it is the config of an encoder-decoder, of a decoder, or of no model for text.
+    RAISES (CrossnerError): the model is not an encoder for masked language modelling.
     """
     kind = config.model_type
     problem = ""
@@ -83,8 +83,8 @@ def check_architecture(name: str, config: PretrainedConfig) -> None:
         problem = f"it is an encoder-decoder model ({kind}). Give an encoder, such as BERT or RoBERTa"
     elif type(config) not in MODEL_FOR_MASKED_LM_MAPPING or getattr(config, "is_decoder", False):
         problem = (
-            f"it is no encoder that is trained with masks ({kind}): decoder-only and other models see a text "
-            "differently. Give an encoder, such as BERT or RoBERTa"
+            f"it is not an encoder for masked language modelling ({kind}): decoder-only and other models are not "
+            "supported. Give an encoder, such as BERT or RoBERTa"
         )
     if problem:
         raise CrossnerError(Errors.C082.format(name=name, problem=problem))
@@ -139,9 +139,11 @@ def open_model(
     missing = [key for key in missing if key[len(prefix) :].split(".")[0] != POOLER]
     problem = ""
     if missing:
-        problem = f"it lacks weights ({', '.join(sorted(missing)[:3])}), as the files of another kind of model do"
+        problem = (
+            f"it lacks weights ({', '.join(sorted(missing)[:3])}): the files may be those of another kind of model"
+        )
     elif "attention_mask" not in forward_names(model):
-        problem = f"{type(model).__name__} takes no attention mask, and a text's vectors would depend on its neighbours"
+        problem = f"{type(model).__name__} takes no attention mask, so the vectors would depend on the padding"
     if problem:
         raise CrossnerError(Errors.C082.format(name=name, problem=problem))
     return model, info
@@ -153,21 +155,21 @@ def forward_names(model: PreTrainedModel) -> Tuple[str, ...]:
 
 
 def check_vocabulary(name: str, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
-    """Check that there is a word embedding for each token.
+    """Check that each token has a word embedding.
 
     RAISES (CrossnerError): the tokenizer has more tokens than the encoder has embeddings.
     """
     n_embeddings = model.get_input_embeddings().weight.shape[0]  # type: ignore[index]
     n_tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
     if n_tokens > n_embeddings:
-        problem = f"its tokenizer has {n_tokens} tokens, and there are {n_embeddings} word embeddings. "
-        problem += "They are not of one model"
+        problem = f"its tokenizer has {n_tokens} tokens, but its model has {n_embeddings} word embeddings. "
+        problem += "Give a tokenizer and a model that belong together"
         raise CrossnerError(Errors.C082.format(name=name, problem=problem))
 
 
 @contextmanager
 def named_faults(name: str, part: str = "encoder") -> Iterator[None]:
-    """Replace any error of transformers and safetensors by one that gives the reason in one sentence.
+    """Replace any error of transformers and safetensors by a CrossnerError that gives the reason in one sentence.
 
     name (str): the encoder's name.
     part (str): the part that is opened: "encoder" or "tokenizer".
@@ -180,7 +182,7 @@ def named_faults(name: str, part: str = "encoder") -> Iterator[None]:
     except SafetensorError as error:
         raise CrossnerError(Errors.C082.format(name=name, problem=f"its weights are damaged ({error})")) from error
     except Exception as error:
-        # On damaged files transformers raises errors of any class, such as KeyError and plain Exception.
+        # For damaged files, transformers raises errors of any class, such as KeyError or Exception itself.
         raise _describe(name, part, error) from error
 
 
@@ -190,7 +192,7 @@ def _describe(name: str, part: str, error: Exception) -> CrossnerError:
         return CrossnerError(Errors.C085.format(name=name, what=f"a {part} class that comes with it (auto_map)"))
     causes = [error, error.__cause__, error.__context__]
     if any(isinstance(cause, (RepositoryNotFoundError, GatedRepoError)) for cause in causes):
-        problem = "the Hugging Face hub has no model of this name, or does not give it to you"
+        problem = "the Hugging Face hub has no model of this name, or you have no access to it"
         return CrossnerError(Errors.C005.format(name=name, problem=problem))
     if any(isinstance(cause, LocalEntryNotFoundError) for cause in causes) or "offline mode" in text:
         problem = "the Hugging Face hub cannot be reached (no network, or offline mode)"
@@ -198,11 +200,11 @@ def _describe(name: str, part: str, error: Exception) -> CrossnerError:
     if find_encoder(name) == name and (
         any(isinstance(cause, HFValidationError) for cause in causes) or "Can't load the configuration" in text
     ):
-        return CrossnerError(Errors.C005.format(name=name, problem="the Hugging Face hub has no names of this form"))
+        return CrossnerError(Errors.C005.format(name=name, problem="the Hugging Face hub does not allow such a name"))
     if "named model.safetensors" in text:
-        problem = "it has no weights as safetensors, and others are not read"
+        problem = "it has no safetensors weights, and weights in other formats are not read"
     elif "size mismatch" in text:
-        problem = "its weights have other shapes than its config.json says"
+        problem = "the shapes of its weights do not match its config.json"
     elif part == "tokenizer" and (tokenizer_problem := find_tokenizer_problem(name)):
         problem = tokenizer_problem
     elif part == "tokenizer" and isinstance(error, ImportError):

@@ -1,4 +1,4 @@
-"""Windows over docs, measured in word pieces: each token is in a window, and no window is too long for the encoder."""
+"""Windows over docs, measured in word pieces. They cover all tokens, and each window fits the encoder."""
 
 from typing import Iterable, List, Optional, Sequence, Tuple
 from warnings import warn
@@ -13,14 +13,14 @@ from .pieces import PieceTokenizer
 
 
 class PieceWindows:
-    """Span getter: windows with a maximum number of word pieces, of whole sentences where the doc has them.
+    """Span getter: windows with a maximum number of word pieces, cut between sentences if the doc has boundaries.
 
-    A doc that fits is one window. A longer one is cut between sentences, with as many sentences in a window as fit. A
-    sentence that does not fit, or a doc without sentence boundaries, is cut into windows that overlap. Each token is in
-    a window; a token that is longer than a window is a window by itself.
+    A doc that fits is one window. A longer doc is cut between sentences, with as many sentences in a window as fit. A
+    sentence that does not fit, or a long doc without sentence boundaries, is cut into windows that overlap. Each token
+    is in a window. A token that is longer than a window is a window by itself.
 
     `spacy_crossner.TransformerModel.v1` and `Tok2VecTransformer.v1` count the pieces of the encoder's own tokenizer.
-    Other callers give no tokenizer: then each character counts as a piece.
+    Without a tokenizer, as in other callers, each character counts as a piece.
 
     pieces (int): maximum of word pieces in a window, special tokens not counted; reduced to the encoder's maximum.
     overlap (int): maximum of word pieces that two neighbouring windows share, less than `pieces`.
@@ -34,7 +34,7 @@ class PieceWindows:
         self.overlap = overlap
 
     def __call__(self, docs: Iterable[Doc]) -> List[List[Span]]:
-        """Return the windows of each doc, none of a doc without tokens."""
+        """Return the windows of each doc; a doc without tokens has no window."""
         return self.cut(list(docs))
 
     def cut(self, docs: Sequence[Doc], tokenizer: Optional[PieceTokenizer] = None) -> List[List[Span]]:
@@ -108,7 +108,7 @@ def tokenize_windows(
     tokenizer (PieceTokenizer): the encoder's tokenizer. It gives the first pieces of a single token that is too long,
         and a warning gives the number of pieces that are left out.
     RETURNS (Tuple[List[List[Span]], Optional[BatchEncoding]]): the windows of each doc, and the pieces of all windows;
-        None where there is no window.
+        None if there is no window.
     """
     windows = [[span for span in spans if len(span)] for spans in windows]
     while True:
@@ -132,10 +132,10 @@ def tokenize_windows(
 
 
 def keep_best_windows(align: Ragged, windows: List[List[Span]], width: int) -> Ragged:
-    """Align each token with one window only: the one in which it is furthest from the nearer end.
+    """Align each token with one window only: the window in which its distance from the nearer end is largest.
 
     spacy-transformers aligns a token in two windows with its pieces in both, and the pooling averages them. Near the
-    end of a window a vector lacks context, so only the better window is kept, or the first of two equal ones.
+    end of a window, a vector lacks context. So only the better window is kept, or the first of two equal windows.
 
     align (Ragged): the rows of the pieces of each token, by spacy-transformers.
     windows (List[List[Span]]): the windows of each doc.
@@ -164,7 +164,7 @@ def keep_best_windows(align: Ragged, windows: List[List[Span]], width: int) -> R
 
 
 def _surely_fits(doc: Doc, limit: int) -> bool:
-    """Return whether a doc fits by its length: in ASCII text each piece but a start marker has at least a character."""
+    """Return whether a doc surely fits. In ASCII text, each piece except a start marker has at least one character."""
     text = doc.text
     return len(text) < limit and text.isascii()
 
@@ -174,6 +174,6 @@ def _split(span: Span, tokenizer: PieceTokenizer) -> List[Span]:
     (pieces,) = tokenizer.count([span])
     token_ranges = cut_tokens(pieces, 0, len(span), tokenizer.room, tokenizer.room // 4)
     if len(token_ranges) == 1:
-        # The tokens have more pieces in context than one by one.
+        # The span fits by the counts of single tokens, but its tokens have more pieces in context.
         token_ranges = [(0, len(span) // 2), (len(span) // 2, len(span))]
     return [span[start:end] for start, end in token_ranges]

@@ -24,7 +24,7 @@ class PieceTokenizer:
         # Pieces of the text itself, special tokens not counted.
         self.room = max(maximum - tokenizer.num_special_tokens_to_add(), 1)
         self._counts: Dict[str, int] = {}
-        # Here and not in the first call: several threads cannot change a tokenizer at the same time.
+        # In the constructor, because several threads cannot change a tokenizer at the same time.
         stop_cutting(tokenizer)
 
     def count(self, docs: Sequence[Union[Doc, Span]]) -> List[List[int]]:
@@ -34,13 +34,13 @@ class PieceTokenizer:
         `tokenize_windows` checks the maximum on whole windows.
         """
         texts = [_spaced_words(doc) for doc in docs]
-        # Another thread may replace the cache meanwhile: this one keeps using its own reference.
+        # Another thread may replace the cache meanwhile, so this thread keeps its own reference.
         if len(self._counts) > CACHED_PIECE_COUNTS:
             self._counts = {}
         counts = self._counts
         new = list({text for words in texts for text in words if text not in counts})
         if new:
-            # Not verbose: the tokenizer would warn of long texts, which are only counted here.
+            # Not verbose, because the tokenizer would warn of long texts, which are only counted here.
             ids = self.tokenizer(new, add_special_tokens=False, verbose=False)["input_ids"]
             counts.update((text, len(row)) for text, row in zip(new, ids, strict=True))
         return [[counts[text] for text in words] for words in texts]
@@ -48,7 +48,7 @@ class PieceTokenizer:
     def __call__(self, texts: List[str]) -> BatchEncoding:
         """Return the first `maximum` word pieces of each text, padded on the right.
 
-        Truncation and padding are done here, because a tokenizer may have no padding token, and may pad and truncate on
+        Truncation and padding are done here, because a tokenizer may have no padding token, or may pad and truncate on
         the left.
 
         RETURNS (BatchEncoding): `input_ids`, `attention_mask` and, where the tokenizer gives them, `token_type_ids`,
@@ -57,7 +57,7 @@ class PieceTokenizer:
         """
         tokenizer = self.tokenizer
         is_fast = tokenizer.is_fast
-        # Not verbose: the tokenizer would warn of texts that are too long.
+        # Not verbose, because the tokenizer would warn of texts that are too long.
         encoded = tokenizer(texts, return_attention_mask=False, return_offsets_mapping=is_fast, verbose=False)
         lengths = [len(row) for row in encoded["input_ids"]]
         for row, length in enumerate(lengths):
@@ -68,7 +68,7 @@ class PieceTokenizer:
         ids = encoded["input_ids"]
         width = max(1, *map(len, ids))
         mask = np.arange(width) < np.array([len(row) for row in ids])[:, None]
-        # A text without pieces attends to one padding piece: attention to nothing is not a number.
+        # A text without pieces attends to one padding piece, because attention to nothing gives NaN.
         mask[:, 0] = True
         padding_values = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
         pieces = {name: _pad(rows, width, padding_values.get(name, 0)) for name, rows in encoded.items()}
@@ -79,7 +79,7 @@ class PieceTokenizer:
         )
 
     def _kept_positions(self, text: str, ids: List[int]) -> List[int]:
-        """Return the positions of the pieces that remain after truncation: special tokens and the first of the text."""
+        """Return the positions of the pieces that truncation keeps: special tokens and the first pieces of the text."""
         (plain,) = self.tokenizer([text], add_special_tokens=False, verbose=False)["input_ids"]
         n_before = next((i for i in range(len(ids)) if ids[i : i + len(plain)] == plain), 0)
         n_special = len(ids) - len(plain)

@@ -1,4 +1,4 @@
-"""A BiLSTM with given weights, run by the faster one of torch's kernels."""
+"""A BiLSTM with given weights, run by the faster of torch's two kernels."""
 
 from typing import List, Sequence
 

@@ -10,19 +10,19 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from ..errors import CrossnerError, Errors
 from .folders import is_plain_name, names_file
 
-# Suffixes of a tokenizer's files: settings, lists of words and merges, SentencePiece models. All others are refused:
-# Python, programs, pickles (.bin, .pt, .pkl). Add a further kind by its suffix, with a check of its content.
+# Allowed suffixes of a tokenizer's files: settings, lists of words and merges, SentencePiece models. All other files
+# are refused: Python, programs, pickles (.bin, .pt, .pkl). Before you add a suffix, add a check of the file's content.
 SUFFIXES = (".json", ".txt", ".model", ".spm", ".codes", ".tiktoken", ".tokenizer", ".jinja")
 SETTINGS = "tokenizer_config.json"
 # The encoder's config, which the pipeline saves separately.
 CONFIG = "config.json"
-# Settings that name code to run, or files other than those of `names_file`.
+# Settings that name code to run, or files that `names_file` does not check.
 UNSAFE_KEYS = ("auto_map", "custom_pipelines")
 UNSAFE_ENDS = ("_file", "_files", "attn_implementation", "attn_implementation_internal")
 
 
 def without_code(settings: Any) -> Any:
-    """Return settings without those that name code or files to read, at any depth."""
+    """Return settings without the settings that name code or files to read, at any depth."""
     if isinstance(settings, dict):
         return {
             key: without_code(value)
@@ -33,7 +33,7 @@ def without_code(settings: Any) -> Any:
 
 
 def stop_cutting(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Turn off truncation and padding of a fast tokenizer; for a slow one they are arguments of each call.
+    """Turn off truncation and padding of a fast tokenizer. For a slow tokenizer, they are arguments of each call.
 
     A tokenizer with both turned off is not touched: setting an option fails while another thread uses the tokenizer,
     even if the value stays the same.
@@ -49,7 +49,7 @@ def stop_cutting(tokenizer: PreTrainedTokenizerBase) -> None:
 
 def tokenizer_to_files(tokenizer: PreTrainedTokenizerBase) -> Dict[str, bytes]:
     """Return the files of a tokenizer by name."""
-    # Truncation and padding of the last call are not settings to save.
+    # Truncation and padding of the last call must not be saved as settings.
     stop_cutting(tokenizer)
     with make_tempdir() as folder:
         tokenizer.save_pretrained(str(folder))
@@ -64,7 +64,7 @@ def tokenizer_from_files(files: Dict[str, bytes], config: Dict[str, Any], use_fa
     """Load a tokenizer from its files.
 
     files (Dict[str, bytes]): the files by name.
-    config (Dict[str, Any]): the encoder's config, which gives the class of the tokenizer where its files do not.
+    config (Dict[str, Any]): the encoder's config, which names the class of the tokenizer if its files do not.
     use_fast (bool): whether it is a fast tokenizer.
     RAISES (CrossnerError): a file has a name that is not allowed for a tokenizer's file.
     """

@@ -1,4 +1,4 @@
-"""Sentence vectors beside token vectors: h_CLS of a pre-trained encoder, the mean of the token vectors of any other."""
+"""Sentence vectors beside token vectors: h_CLS of a pre-trained encoder, or the mean of another encoder's tokens."""
 
 from typing import Any, Callable, List, Tuple, cast
 
@@ -27,7 +27,7 @@ def begin_with_sentences(tok2vec: Model[List[Doc], List[Floats2d]], docs: List[D
     tok2vec (Model): the layer.
     docs (List[Doc]): the docs.
     RETURNS (Tuple[Vectors, Backprop]): for each doc its token vectors, shape (n_tokens, width), and its sentence
-        vector, shape (1, width), or (0, width) where it has no tokens; and the backprop of both.
+        vector, shape (1, width), or (0, width) for a doc without tokens; and the backprop of both.
     RAISES (CrossnerError): the pooling is not in a chain with the other layers, but in one of several branches.
     """
     layers = flatten_chain(tok2vec)
@@ -66,7 +66,7 @@ def begin_with_sentences(tok2vec: Model[List[Doc], List[Floats2d]], docs: List[D
 
 
 def flatten_chain(layer: Model[Any, Any]) -> List[Model[Any, Any]]:
-    """Return the layers of nested chains in order; a layer that is no chain is returned by itself."""
+    """Return the layers of nested chains in order; for a layer that is not a chain, the layer itself."""
     if layer._func is not chain_forward:
         return [layer]
     return [inner for child in layer.layers for inner in flatten_chain(child)]

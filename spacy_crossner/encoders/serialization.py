@@ -1,4 +1,4 @@
-"""Torch weights as safetensors bytes, so that loading a pipeline unpickles nothing."""
+"""Torch weights as safetensors bytes, so that a pipeline is loaded without pickle."""
 
 import json
 from typing import Any, Dict
@@ -15,13 +15,13 @@ FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF1
 
 def module_to_bytes(module: nn.Module) -> bytes:
     """Return the state of a module as safetensors."""
-    # Tied tensors share memory, which the format does not allow.
+    # Cloned, because tied tensors share memory, which the format does not allow.
     state: Dict[str, Any] = {name: value.detach().clone().contiguous() for name, value in module.state_dict().items()}
     return save(state)
 
 
 def weights_dtype(data: bytes) -> torch.dtype:
-    """Return the type of the first floating-point tensor in saved weights; float32 where there is none."""
+    """Return the type of the first floating-point tensor in saved weights; float32 for weights without one."""
     size = int.from_bytes(data[:8], "little")
     try:
         header = json.loads(data[8 : 8 + size])
@@ -33,9 +33,9 @@ def weights_dtype(data: bytes) -> torch.dtype:
 
 
 def module_from_bytes(module: nn.Module, data: bytes, device: torch.device) -> nn.Module:
-    """Load a state into a module. All tensors must match in name, shape and type; otherwise none is loaded.
+    """Load a state into a module. Unless all tensors match in name, shape and type, no tensor is loaded.
 
-    RAISES (CrossnerError): the bytes are damaged, or a tensor is missing, unknown or of another shape or type.
+    RAISES (CrossnerError): the bytes are damaged, or a tensor is missing, is unknown, or has another shape or type.
     """
     try:
         state = load(data)

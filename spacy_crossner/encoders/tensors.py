@@ -29,7 +29,7 @@ def to_wordpieces(pieces: BatchEncoding) -> WordpieceBatch:
 def convert_inputs(
     model: Model[Any, Any], wordpieces: WordpieceBatch, is_train: bool
 ) -> Tuple[ArgsKwargs, Callable[[Any], List[Any]]]:
-    """Make the tensors that the encoder takes. The tokenizer may give more arrays than these."""
+    """Make the input tensors of the encoder. Arrays of the tokenizer that the encoder does not take are left out."""
     transformer = cast(HFShim, model.shims[0])._hfmodel.transformer
     arrays: Dict[str, Any] = {
         "input_ids": wordpieces.input_ids,
@@ -48,9 +48,9 @@ def convert_inputs(
 def convert_outputs(
     model: Model[Any, Any], inputs_outputs: Tuple[Any, ModelOutput], is_train: bool
 ) -> Tuple[ModelOutput, Callable[[ModelOutput], ArgsKwargs]]:
-    """Return the encoder's output in single precision, which the layers above it and NumPy need.
+    """Convert the encoder's output to single precision, which the layers above it and NumPy need.
 
-    The encoder may have half precision; the gradient goes back through the conversion.
+    The encoder may have half precision. Its gradient is converted back.
     """
     output = inputs_outputs[1]
     converted = type(output)(**{name: to_single(value) for name, value in output.items()})
@@ -62,7 +62,7 @@ def convert_outputs(
 
 
 def to_single(value: Any) -> Any:
-    """Return a tensor, or a tuple of tensors, in single precision if it is in half precision."""
+    """Convert a tensor, or a tuple of tensors, from half precision to single precision."""
     if isinstance(value, tuple):
         return tuple(to_single(tensor) for tensor in value)
     is_half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)

@@ -73,11 +73,11 @@ class SafeTransformerModel(TransformerModel):
 def encode(
     model: TransformerModel, docs: List[Doc], is_train: bool
 ) -> Tuple[FullTransformerBatch, Callable[[FullTransformerBatch], List[Doc]]]:
-    """Run the encoder on the windows of docs: like spacy-transformers' `forward`, but without dropping word pieces.
+    """Run the encoder on the windows of docs, like spacy-transformers' `forward`, but without dropping word pieces.
 
-    Windows too long for the encoder are cut, see `tokenize_windows`. A token in several windows gets its vector from
-    the window in which it has most context, see `keep_best_windows`. Blank tokens are left out, see `words`: some
-    tokenizers give a word other pieces after a line break than after a space.
+    Windows that are too long for the encoder are cut, see `tokenize_windows`. A token in several windows gets its
+    vector from the window in which it has most context, see `keep_best_windows`. Blank tokens are left out, see
+    `annotations.words`, because some tokenizers split a word differently after a line break and after a space.
     """
     tokenizer = cast(SafetensorsShim, model.layers[0].shims[0]).tokenizer
     get_spans = model.attrs["get_spans"]
@@ -130,12 +130,12 @@ def align_tokens(data: TransformerData, n_tokens: int, places: Optional[NDArray[
 def split_whole_docs(
     docs: List[Doc], windows: List[List[Span]], wordpieces: WordpieceBatch, output: ModelOutput, align: Ragged
 ) -> Optional[List[TransformerData]]:
-    """Split a batch by doc, if each doc is one window, as docs of a few sentences are.
+    """Split a batch by doc, if each doc is one window, as usual for docs of a few sentences.
 
-    The general way of spacy-transformers visits every token, which takes 3% of the time of a small encoder.
+    The general method of spacy-transformers visits every token, which takes 3% of the time of a small encoder.
 
-    RETURNS (Optional[List[TransformerData]]): the output for each doc. None where a doc has several windows, or where
-        the output holds values other than tensors: spacy-transformers must split these.
+    RETURNS (Optional[List[TransformerData]]): the output for each doc. None if a doc has several windows, or if the
+        output contains values other than tensors: spacy-transformers must split such a batch.
     """
     pairs = zip(docs, windows, strict=True)
     whole = all([len(span) for span in spans] == ([len(doc)] if len(doc) else []) for doc, spans in pairs)
@@ -169,7 +169,7 @@ def init_encoder(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any 
     model.attrs["set_transformer"](model, objects)
     shim = cast(SafetensorsShim, model.layers[0].shims[0])
     with named_faults(name):
-        # To learn the width of the output. Not from docs: a long one would go through the encoder uncut.
+        # A sample output sets the width. The docs are not used, because a long doc would be encoded without windows.
         output = model.layers[0].predict(to_wordpieces(shim.tokenizer(["hello world", "foo bar"])))
     model.set_dim("nO", output.last_hidden_state.shape[-1], force=True)
 
@@ -197,8 +197,9 @@ def build_transformer_model(
     transformer_config (Dict[str, Any]): settings of the encoder.
     mixed_precision (bool): half precision on GPU.
     grad_scaler_config (Dict[str, Any]): gradient scaling for mixed precision.
-    max_pieces (Optional[int]): word pieces, padding included, that go through the encoder at once at prediction, or one
-        window if it is longer. It bounds the memory for activations; None: a size that is fast on the device.
+    max_pieces (Optional[int]): maximum number of word pieces, padding included, in one forward pass at prediction. A
+        longer window is a pass by itself. It bounds the memory for activations. None for a size that is fast on the
+        device.
     RAISES (CrossnerError): max_pieces is below 1.
     """
     return SafeTransformerModel(
@@ -217,7 +218,7 @@ def build_tok2vec_transformer(
     grad_scaler_config: Dict[str, Any] = NO_SETTINGS,
     max_pieces: Optional[int] = None,
 ) -> Model[List[Doc], List[Floats2d]]:
-    """Build an encoder inside a component, shared with no other; see `build_transformer_model`.
+    """Build an encoder inside a component, not shared with other components; see `build_transformer_model`.
 
     pooling (Model): combines the vectors of a token's word pieces into one.
     grad_factor (float): factor on the gradient of the encoder.

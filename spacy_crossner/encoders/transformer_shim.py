@@ -34,9 +34,8 @@ class SafetensorsShim(ModuleShim, HFShim):
 
     objects (HFObjects): model and tokenizer.
     mixed_precision (bool): half precision on GPU.
-    grad_scaler_config (Dict[str, Any]): gradient scaling for mixed precision; it is changed.
-    max_pieces (Optional[int]): word pieces, padding included, that go through the model at once at prediction, or one
-        window if it is longer; None: a size that is fast on the device.
+    grad_scaler_config (Dict[str, Any]): gradient scaling for mixed precision; changed in place.
+    max_pieces (Optional[int]): maximum number of word pieces in one forward pass; see `build_transformer_model`.
     RAISES (CrossnerError): max_pieces is below 1.
     """
 
@@ -116,8 +115,8 @@ class SafetensorsShim(ModuleShim, HFShim):
     def from_bytes(self, bytes_data: bytes) -> "SafetensorsShim":
         """Load the bytes that `to_bytes` of this or an earlier version returned.
 
-        RAISES (CrossnerError): a later version has saved them, they hold a file or name code that a tokenizer does not
-            need, or they are damaged.
+        RAISES (CrossnerError): a later version of this package has saved the bytes, they contain a forbidden file or
+            setting of a tokenizer, or they are damaged.
         """
         saved = srsly.msgpack_loads(bytes_data)
         check_format(saved, "encoder")
@@ -138,13 +137,13 @@ def make_encoder(config: Dict[str, Any], attention: Optional[str], dtype: torch.
     """Create an encoder with random weights.
 
     config (Dict[str, Any]): its config.
-    attention (Optional[str]): the implementation of attention. All give the same result; if this one is not available
-        on this machine, or for None, transformers chooses.
+    attention (Optional[str]): the implementation of attention. All implementations give the same result. For None, or
+        if this one is not available on this machine, transformers chooses.
     dtype (torch.dtype): type of the weights.
-    RAISES (CrossnerError): the config is not that of an encoder.
+    RAISES (CrossnerError): the config does not describe an encoder.
     """
     with make_tempdir() as folder:
-        # Not written by srsly, which keeps nine decimals: a layer's epsilon of 1e-12 would become 0.
+        # Not written by srsly, which keeps nine decimals, so that a layer's epsilon of 1e-12 would become 0.
         (folder / "config.json").write_text(json.dumps(config), encoding="utf8")
         settings = AutoConfig.from_pretrained(str(folder / "config.json"), trust_remote_code=False)
     check_architecture(SAVED, settings)
@@ -163,7 +162,7 @@ def put_rows(merged: Optional[Tensor], chunk: Tensor, rows: List[int], shape: Se
     chunk (Tensor): vectors of windows (n, hidden) or of pieces (n, width, hidden), or attentions (n, heads, width,
         width).
     rows (List[int]): the indices of the n windows.
-    shape (Sequence[int]): number of all windows, width of the widest.
+    shape (Sequence[int]): number of all windows, and width of the widest window.
     RETURNS (Tensor): the output for all windows.
     """
     n_windows, width = shape
@@ -179,7 +178,7 @@ def put_rows(merged: Optional[Tensor], chunk: Tensor, rows: List[int], shape: Se
 
 
 def find_maximum(tokenizer: PreTrainedTokenizerBase, transformer: PreTrainedModel) -> int:
-    """Return the most word pieces, special tokens included, that an encoder takes at once."""
+    """Return the maximum number of word pieces, special tokens included, that an encoder takes at once."""
     # The `model_max_length` of a tokenizer without a limit is 1e30.
     limits = [int(tokenizer.model_max_length), 2**31 - 1]
     positions = getattr(transformer.config, "max_position_embeddings", None) or 0

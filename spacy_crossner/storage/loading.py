@@ -1,4 +1,4 @@
-"""Load a pipeline; a damaged file gives an error of one sentence."""
+"""Load a pipeline, with a one-sentence error for a damaged file."""
 
 from pathlib import Path
 from typing import Union
@@ -9,7 +9,7 @@ from spacy.language import Language
 
 from ..errors import CrossnerError
 
-C203 = "[C203] Cannot load the pipeline '{model}': {error}. Give the folder of a whole one, or an installed package."
+C203 = "[C203] Cannot load the pipeline '{model}': {error}. Give the folder of a pipeline, or an installed package."
 C204 = "[C204] Cannot use GPU {gpu_id}: {error}. Use --gpu-id -1 for the CPU."
 
 # The errors that spaCy and its libraries raise on files that are missing, truncated or of another kind.
@@ -29,7 +29,7 @@ BROKEN_FILES = (
 def load_pipeline(model: Union[str, Path], gpu_id: int = -1) -> Language:
     """Load a pipeline from a folder or an installed package, on a GPU if its number is not negative.
 
-    RAISES (CrossnerError): the pipeline or the GPU is not there, or a file of the pipeline is damaged.
+    RAISES (CrossnerError): the pipeline or the GPU does not exist, or a file of the pipeline is damaged.
     """
     use_gpu(gpu_id)
     try:
@@ -41,7 +41,7 @@ def load_pipeline(model: Union[str, Path], gpu_id: int = -1) -> Language:
 def use_gpu(gpu_id: int) -> None:
     """Make a GPU the default device if its number is not negative.
 
-    RAISES (CrossnerError): it is not there.
+    RAISES (CrossnerError): the GPU does not exist or cannot be used.
     """
     if gpu_id >= 0:
         try:
@@ -51,6 +51,6 @@ def use_gpu(gpu_id: int) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """Return an error in one line, with its type where the text alone says little."""
+    """Return an error in one line, with its type if the message alone is not clear."""
     text = " ".join(str(error).split()).rstrip(".")
     return text if isinstance(error, (OSError, ValueError)) and text else f"{type(error).__name__}: {text}"

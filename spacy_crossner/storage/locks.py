@@ -1,4 +1,4 @@
-"""Locks: one process at a time writes an output."""
+"""Locks, so that only one process at a time writes an output."""
 
 import errno
 import os
@@ -20,8 +20,8 @@ NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK)
 def lock_path(output: Path) -> Path:
     """Return the lock file of an output.
 
-    It is beside the output, which may be replaced as a whole. Where only the output folder itself is writable, as when
-    it is mounted into a container, it is inside.
+    The lock file is beside the output, because the output may be replaced as a whole. If only the output folder itself
+    is writable, for example in a container, the lock file is inside it.
     """
     output = output.resolve()
     if output.is_dir() and not os.access(output.parent, os.W_OK):
@@ -65,7 +65,7 @@ def only_writer(output: Path, message: str = Errors.C068) -> Iterator[None]:
 
 
 def _remove_empty(folders: List[Path]) -> None:
-    """Remove folders that were made for the lock alone."""
+    """Remove folders that were made only for the lock."""
     for folder in folders:
         with suppress(OSError):
             folder.rmdir()

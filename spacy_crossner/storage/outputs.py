@@ -14,9 +14,9 @@ def check_replaceable(path: Path, is_own: Callable[[Set[str]], bool], what: str)
     """Check that a folder may be replaced: it does not exist, is empty, or was written by this package.
 
     path (Path): the folder.
-    is_own (Callable[[Set[str]], bool]): whether a folder with these names in it was written by this package.
+    is_own (Callable[[Set[str]], bool]): whether a folder with these file names was written by this package.
     what (str): description of such a folder, for the error.
-    RAISES (CrossnerError): the path is a file or some other folder.
+    RAISES (CrossnerError): the path is a file, or a folder that this package did not write.
     """
     if not path.exists():
         return
@@ -42,7 +42,7 @@ def check_outside(output: Path, input_path: Path) -> None:
 
     output (Path): the folder that is replaced.
     input_path (Path): the file or folder that is read.
-    RAISES (CrossnerError): the input is that folder, or lies in it.
+    RAISES (CrossnerError): the input is that folder, or is inside it.
     """
     if input_path.exists() and input_path.resolve().is_relative_to(output.resolve()):
         raise CrossnerError(Errors.C093.format(output=output, read=input_path))

@@ -1,7 +1,7 @@
 """Build a wheel from a saved pipeline, with a module name that the user chooses: `spacy.load("crossner_ai")`.
 
-`spacy package` always puts the language before the name (`en_crossner_ai`). The pipeline's requirements and its
-description are taken from spaCy's functions; the files of the package are our own.
+`spacy package` always puts the language before the name (`en_crossner_ai`). Requirements and description of the
+pipeline come from spaCy's functions; the files of the package come from our own templates.
 """
 
 import keyword
@@ -29,20 +29,20 @@ C301 = (
     "[C301] '{name}' cannot be the name of a package: {why}. Use a name of ASCII letters, digits and single "
     "underscores that begins with a letter and ends with a letter or digit, such as 'crossner_ai'."
 )
-C302 = "[C302] '{version}' is not a version number. Use one such as '0.1.0'."
+C302 = "[C302] '{version}' is not a version number. Use a number such as '0.1.0'."
 C303 = "[C303] {model} is not the folder of a saved pipeline: {why}. Give a folder such as 'training/model-best'."
 C304 = "[C304] {wheel} exists. Give --force to replace it, or another --version."
 C305 = "[C305] Cannot build the package: {why}"
 C089 = (
-    "[C089] {model} holds {file}, which {problem}. No pipeline needs it: take it away, and ask where the pipeline "
-    "comes from."
+    "[C089] {model} contains {file}, which {problem}. No pipeline needs such a file. Remove it, or get the pipeline "
+    "from a source that you trust."
 )
-C091 = "[C091] The wheel would hold '{file}', which lies outside the package {name}. Nothing was written."
-C306 = "[C306] The output folder {output_dir} lies in the pipeline's own folder {model}. Give one outside it."
+C091 = "[C091] The wheel would contain '{file}', which lies outside the package {name}. Nothing was written."
+C306 = "[C306] The output folder {output_dir} lies in the pipeline's own folder {model}. Give a folder outside it."
 
 # Suffixes of files that run when they are imported or opened. No component saves such a file.
 CODE_SUFFIXES = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".sh", ".bat", ".exe", ".pth")
-# First bytes of pickles and of archives that hold pickles, such as PyTorch's files, whatever their names.
+# First bytes of pickles, and of archives with pickles, such as PyTorch's files. File names are no evidence.
 PICKLES = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
 
 
@@ -50,13 +50,13 @@ def package_pipeline(model: Path, output_dir: Path, name: str, *, version: str =
     """Build a wheel from a saved pipeline; it needs no network.
 
     model (Path): the folder of the pipeline.
-    output_dir (Path): the folder for the wheel, created if needed. The wheel appears there when it is complete.
+    output_dir (Path): the folder for the wheel, created if needed. The wheel is moved there when it is complete.
     name (str): the name of the distribution and of its module: `spacy.load(name)`.
     version (str): the version of the package.
     force (bool): replace a wheel of the same name and version.
     RETURNS (Path): the wheel.
-    RAISES (CrossnerError): the name or version is not valid, there is no pipeline in the folder, the wheel exists, or
-        the output folder lies in the pipeline's.
+    RAISES (CrossnerError): the name or version is not valid, the folder holds no pipeline, the wheel exists, or the
+        output folder is inside the pipeline's folder.
     """
     model, output_dir = Path(model), Path(output_dir)
     _check_name(name)
@@ -74,7 +74,7 @@ def package_pipeline(model: Path, output_dir: Path, name: str, *, version: str =
     meta = _package_meta(model, name, version)
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
-        # In the output folder, so that the last step is a rename on one file system.
+        # Built inside the output folder, so that the last step is a rename on the same file system.
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=output_dir) as folder:
             source = Path(folder) / "source"
             _write_source(source, model, meta, wheel_name)
@@ -89,11 +89,11 @@ def package_pipeline(model: Path, output_dir: Path, name: str, *, version: str =
 def _check_name(name: str) -> None:
     problem = ""
     if not re.fullmatch(r"[A-Za-z]([A-Za-z0-9]|_(?!_|$))*", name) or keyword.iskeyword(name):
-        problem = "it is not a name that pip and Python both take"
+        problem = "it is not a valid name for both pip and Python"
     elif name in sys.stdlib_module_names:
         problem = "it is a module of Python's own"
     elif name in packages_distributions() and name not in entry_points(group="spacy_models").names:
-        problem = "an installed package that is no pipeline has it"
+        problem = "an installed package that is not a pipeline has this name"
     if problem:
         raise CrossnerError(C301.format(name=name, why=problem))
 
@@ -119,9 +119,9 @@ def _check_files(model: Path) -> None:
 
 
 def _check_members(wheel: Path, name: str, version: str) -> None:
-    """Check that all files of a wheel are those of the package.
+    """Check that all files of a wheel are inside the package.
 
-    RAISES (CrossnerError): a file lies elsewhere.
+    RAISES (CrossnerError): a file is outside the package.
     """
     with ZipFile(wheel) as archive:
         for file in archive.namelist():
@@ -182,7 +182,7 @@ def _readme(model: Path, meta: Dict[str, Any], wheel_name: str) -> str:
 
 
 def _build_wheel(source: Path, folder: Path) -> Path:
-    """Build the wheel with the setuptools and pip that are installed."""
+    """Build the wheel with the installed setuptools and pip."""
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(source)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

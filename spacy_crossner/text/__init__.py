@@ -1,1 +1,1 @@
-"""Raw text: sentences, names that occur in them, what to take and what to leave out."""
+"""Raw text: sentence splitting, mentions of listed entities, and selection of a corpus without held-out sentences."""

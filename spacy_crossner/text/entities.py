@@ -1,4 +1,4 @@
-"""Entity lists: names, with or without a type each, that tell which text is worth selecting."""
+"""Entity lists: names of a domain, with or without a type, by which text is selected."""
 
 import zlib
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ from ..data.normal_form import name_key
 from ..errors import CrossnerError
 
 C404 = "[C404] {path}, line {line}: found {found}; expected {expected}."
-C405 = "[C405] {path} holds no name; expected an entity list, `name<TAB>type` or a name alone on each line."
-C414 = "[C414] {path}: found a gzip file that is damaged ({error}); expected an entity list."
+C405 = "[C405] {path} holds no name; expected an entity list, with `name<TAB>type` or only a name on each line."
+C414 = "[C414] {path}: found a damaged gzip file ({error}); expected an entity list. Compress the list again."
 
 
 @dataclass
 class EntityList:
-    """The names of a list, in its order. A name may stand several times, with other types.
+    """The names of a list, in order. A name may occur several times, with different types.
 
     path (Path): the file.
     names (List[str]): the names in their normal form, see `name_key`.
-    types (Optional[List[str]]): the type of each; None for a list of plain names.
+    types (Optional[List[str]]): the type of each name; None for a list without types.
     """
 
     path: Path
@@ -29,23 +29,23 @@ class EntityList:
     types: Optional[List[str]] = None
 
     def known_types(self) -> List[str]:
-        """Return the types of the list, sorted; none for plain names."""
+        """Return the types of the list, sorted; an empty list for names without types."""
         return sorted(set(self.types or ()))
 
 
 def read_entities(path: Path) -> EntityList:
     """Read an entity list, plain or gzipped (`.gz`).
 
-    The first line that is not blank says what the list holds. With a tab in it each line is a name, a tab and a type;
-    further columns, such as counts, are not looked at. Without one each line is a name. Blank lines are skipped.
+    The first line that is not blank determines the format. If it contains a tab, each line is a name, a tab and a type;
+    further columns, such as counts, are ignored. Otherwise, each line is a name. Blank lines are skipped.
 
     path (Path): the file.
-    RETURNS (EntityList): the list, with one name at least.
-    RAISES (CrossnerError): the file cannot be read or is not UTF-8, a line has no name, or it has a tab and so a type
-        where the first line has none, or the other way round; or there is no name at all.
+    RETURNS (EntityList): the list, with at least one name.
+    RAISES (CrossnerError): the file cannot be read, is not UTF-8 or holds no name; or a line has no name, or its format
+        differs from the format of the first line.
     """
     entities = EntityList(Path(path))
-    # A list of a million names has a few types: one string each.
+    # A list of a million names has few types: each type is stored as one shared string.
     shared: Dict[str, str] = {}
     try:
         for number, line in read_lines(Faults(entities.path)):
@@ -68,7 +68,7 @@ def read_entities(path: Path) -> EntityList:
 
 
 def _check_line(entities: EntityList, number: int, name: str, has_tab: bool, kind: str) -> None:
-    """Raise what is wrong with a line, if anything is."""
+    """Raise an error if a line is invalid."""
     typed = entities.types is not None
     found = expected = ""
     if not name:
@@ -78,6 +78,6 @@ def _check_line(entities: EntityList, number: int, name: str, has_tab: bool, kin
     elif typed and not kind:
         found, expected = f"no type for {name!r:.60}", "`name<TAB>type`"
     elif has_tab and not typed:
-        found, expected = "a tab", "a name alone, as in the lines before (or a type in every line)"
+        found, expected = "a tab", "only a name, as in the lines before (or a type in every line)"
     if found:
         raise CrossnerError(C404.format(path=entities.path, line=number, found=found, expected=expected))

@@ -1,4 +1,4 @@
-"""Sentences that must not get into a corpus: those of the dev and test sets."""
+"""Exclusion of the sentences of dev and test sets from a corpus."""
 
 from bisect import bisect_right
 from functools import lru_cache
@@ -17,18 +17,19 @@ from ..data.sentences import Sentence, read_doc
 from ..data.tokenizing import blank_pipeline
 from .sentences import split_sentences
 
-# Of shorter ones ("Yes .", "He won the game .") more texts hold the words than know the set.
+# Minimum length of an excluded sentence that is searched inside longer text. Shorter sentences ("Yes .", "He won the
+# game .") often occur in texts that do not quote the set.
 SHORTEST_WITHIN = 20
 
 
 class Excluded:
-    """Sentences to leave out, together with the sentences that hold them.
+    """Finds excluded sentences in a corpus.
 
-    They are compared by their normal forms, see `normal_form`: it does not matter how a sentence was typed or cut into
-    tokens. A sentence of `SHORTEST_WITHIN` characters or more (without blanks) is found wherever it stands, within a
-    longer sentence or over several; a shorter one where it is a whole sentence or a whole line.
+    Sentences are compared by their normal forms, see `normal_form`, so that typography and tokenization do not matter.
+    An excluded sentence of `SHORTEST_WITHIN` characters or more (without blanks) is found anywhere, also inside a
+    longer sentence or across several sentences. A shorter one is found only as a whole sentence or a whole line.
 
-    sentences (Iterable[str]): the sentences. Of a longer text its sentences are left out each, too.
+    sentences (Iterable[str]): the sentences to exclude. A text of several sentences excludes each of them, too.
     """
 
     def __init__(self, sentences: Iterable[str]) -> None:
@@ -38,27 +39,27 @@ class Excluded:
         self.automaton = AhoCorasick(long, matchkind=MatchKind.LeftmostLongest) if long else None
 
     def find(self, keys: Sequence[str], lines: Sequence[int]) -> List[int]:
-        """Return the places of the sentences that are to be left out: each holds an excluded one, or a part of it.
+        """Return the indices of the sentences that contain an excluded sentence, or a part of one.
 
         keys (Sequence[str]): the `sentence_key` of each sentence.
-        lines (Sequence[int]): the number of the line that each sentence is from, ascending.
-        RETURNS (List[int]): their places in `keys`, ascending.
+        lines (Sequence[int]): the line number of each sentence, ascending.
+        RETURNS (List[int]): indices in `keys`, ascending.
         """
         left_out = {place for place, key in enumerate(keys) if key in self.short}
-        # Where each sentence ends in the text of all.
+        # The end of each sentence in the concatenation of all keys.
         ends = list(accumulate(map(len, keys)))
         for _, group in groupby(range(len(keys)), key=lines.__getitem__):
             places = list(group)
             if len(places) > 1 and "".join(keys[places[0] : places[-1] + 1]) in self.short:
                 left_out.update(places)
         if self.automaton is not None:
-            # Of two matches that overlap only the first is found; leaving it out breaks the second, too.
+            # Of two matches that overlap, only the first is found. Its removal breaks the second match, too.
             for _, start, end in self.automaton.find_matches_as_indexes("".join(keys)):
                 left_out.update(range(bisect_right(ends, start), bisect_right(ends, end - 1) + 1))
         return sorted(left_out)
 
     def holding(self, texts: Sequence[str]) -> List[int]:
-        """Return the places of the texts that hold an excluded sentence, each taken by itself.
+        """Return the indices of the texts that contain an excluded sentence. Each text is searched separately.
 
         texts (Sequence[str]): sentences or paragraphs.
         """
@@ -68,8 +69,8 @@ class Excluded:
 def read_excluded(paths: Collection[Path]) -> "Excluded":
     """Read the sentences of dev and test sets.
 
-    paths (Collection[Path]): DocBins (`.spacy`), or text files in any format that `convert` reads, or with a sentence
-        a line. What has faults is read as far as it goes.
+    paths (Collection[Path]): DocBins (`.spacy`), text files in any format that `convert` reads, or text files with one
+        sentence on each line. Faults in text files are repaired, not raised.
     RETURNS (Excluded): the sentences.
     RAISES (DataError): a file cannot be read or holds no sentence.
     """
@@ -86,5 +87,5 @@ def _read_sentences(path: Path) -> List[Sentence]:
 
 @lru_cache(maxsize=1)
 def _tokenizer() -> Tokenize:
-    """Return a tokenizer, which formats of running text ask for; sentences are compared without their tokens."""
+    """Return a tokenizer. Formats of running text need one, though sentences are compared without their tokens."""
     return blank_pipeline("en").tokenizer

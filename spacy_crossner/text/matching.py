@@ -1,9 +1,9 @@
 """Counts the names of an entity list in sentences.
 
-The plain way is a regular expression that separates tokens, and an Aho-Corasick automaton over the result. It gives
-the same counts and takes about 4 times as long, most of it in the regular expression, and 2.3 times with the quickest
-substitute for it: see `benchmarks/select_parts.py`. So numpy finds and numbers the tokens of a block of sentences at
-once (`words.py`), and the automaton looks for sequences of these numbers.
+NumPy finds and numbers the tokens of a block of sentences at once (`words.py`), and an Aho-Corasick automaton searches
+for sequences of these numbers. The simple alternative splits tokens with a regular expression and searches the text. It
+gives the same counts, but takes about 4 times as long, or 2.3 times as long with the fastest substitute for the regular
+expression (`benchmarks/select_parts.py`).
 """
 
 from itertools import chain
@@ -18,33 +18,33 @@ from ..errors import CrossnerError
 from .entities import EntityList
 from .words import Indices, Vocabulary, find_tokens
 
-C407 = "[C407] {path} has no type '{type}'; it has {known}."
+C407 = "[C407] {path} has no type '{type}'; it has {known}. Correct --types."
 
 Counts = NDArray[np.int64]
 
 LINE_END = ord("\n")
 
-# A code's first byte is one of 64 and its further bytes are of 191 others, so that no code is found in the middle of
-# two. 255 stands for all tokens that are in no name.
+# The first byte of a code has one of 64 values. All further bytes have one of 191 other values, so that no match begins
+# inside a code. The byte 255 encodes tokens that occur in no name.
 FIRST_BYTES, OTHER_BYTES, UNKNOWN = 64, 191, 255
 
 
 class EntityMatcher:
     """Counts the mentions of an entity list in sentences.
 
-    A name is found where its tokens stand one after the other in one sentence. Tokens are words (runs of word
-    characters) and symbols (single characters of any other kind), see `words.py`. So no name begins or ends within a
-    word, and white space between tokens does not matter: "CIFAR - 10" is found in "CIFAR-10". Of names that overlap,
-    the one that begins first is found; of names that begin together, the one with the most tokens. Each mention counts,
-    repeated ones too. Names and sentences are compared by their normal forms, see `normal_form.name_key`.
+    A mention is a sequence of tokens of one sentence that equals the tokens of a name. Tokens are words (runs of word
+    characters) and symbols (single other characters), see `words.py`. So no mention begins or ends inside a word, and
+    white space between tokens does not matter: the name "CIFAR - 10" matches "CIFAR-10". Of overlapping mentions, the
+    one that begins first counts; of mentions with the same start, the one with the most tokens. Every mention counts,
+    including repeated ones. Names and sentences are compared by their normal forms, see `normal_form.name_key`.
 
-    Each token of the list gets a number, and each number a code of fixed width. The automaton over codes is far smaller
-    than one over letters for a list of a million names, and ends of words need no check.
+    Each token of the list has a number, and each number has a code of fixed width. For a list of a million names, an
+    automaton over codes is far smaller than one over letters. It also needs no check for word boundaries.
 
     entities (EntityList): the list.
-    types (Collection[str]): the types that are special to the domain; all names if none is given.
-    ignore_case (bool): compare names and text without case (Unicode's full case folding).
-    RAISES (CrossnerError): the list has no such type.
+    types (Collection[str]): the types that are special to the domain. If empty, all names are special.
+    ignore_case (bool): ignore case in names and text (Unicode's full case folding).
+    RAISES (CrossnerError): a type in `types` is not in the list.
     """
 
     def __init__(self, entities: EntityList, types: Collection[str] = (), *, ignore_case: bool = False) -> None:
@@ -82,14 +82,14 @@ class EntityMatcher:
         """Count the mentions in each sentence.
 
         sentences (Sequence[str]): one or more sentences, without line ends.
-        RETURNS (Tuple[Counts, Counts]): for each sentence its mentions, and those of types special to the domain.
+        RETURNS (Tuple[Counts, Counts]): for each sentence, the number of mentions, and the number of special mentions.
         """
         text = name_keys("\n".join(sentences).encode("utf-8"), ignore_case=self.ignore_case)
         line_ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == LINE_END)
         starts, ends = find_tokens(text)
         codes = self.codes[self.vocabulary.look_up(text, starts, ends)].tobytes()
         matches = self.automaton.find_matches_as_indexes(codes)
-        # A match is a pattern's number, its start and its end.
+        # Columns of a match: index of the pattern, start, end.
         table = np.fromiter(chain.from_iterable(matches), np.int64, 3 * len(matches)).reshape(-1, 3)
         sentence_of_match = np.searchsorted(line_ends, starts[table[:, 1] // self.width])
         special = sentence_of_match[self.is_special[table[:, 0]]]
@@ -98,10 +98,10 @@ class EntityMatcher:
 
 
 def make_codes(n_words: int) -> NDArray[np.uint8]:
-    """Return codes of equal width for words numbered from 1; the code of 0 stands for any other word.
+    """Return codes of equal width for words numbered from 1. Code 0 is shared by all unknown words.
 
     n_words (int): the number of words.
-    RETURNS (NDArray[np.uint8]): a code a row, shape (n_words + 1, width).
+    RETURNS (NDArray[np.uint8]): one code in each row, shape (n_words + 1, width).
     """
     width = 1
     while FIRST_BYTES * OTHER_BYTES ** (width - 1) < n_words:

@@ -1,4 +1,4 @@
-"""Raw text, read in blocks of whole lines."""
+"""Reading of raw text in blocks of whole lines."""
 
 import gzip
 import hashlib
@@ -15,26 +15,26 @@ from ..data.files import reason
 from ..data.normal_form import sentence_key
 from ..errors import CrossnerError
 
-C400 = "[C400] {path}: found {found}; expected a text file, plain or gzipped (.gz), that can be read."
-C401 = "[C401] {path}, line {line}: found the byte 0x{byte:02x}, which is not UTF-8; `iconv -t UTF-8` converts a file."
-C402 = "[C402] {path}, line {line}: found more than {limit:,} bytes; expected a sentence or a paragraph a line."
+C400 = "[C400] {path}: found {found}; expected a readable text file, plain or gzipped (.gz)."
+C401 = "[C401] {path}, line {line}: found the byte 0x{byte:02x}; expected UTF-8. Convert the file: `iconv -t UTF-8`."
+C402 = "[C402] {path}, line {line}: found more than {limit:,} bytes; expected a sentence or a paragraph on each line."
 
-# Bytes read at once. A larger block takes more memory, about ten times its size; a smaller one more calls of numpy.
+# Number of bytes read at once. A block takes about ten times its size in memory. Smaller blocks take more NumPy calls.
 BLOCK = 1 << 20
-# Bytes of a line. A file without line ends is an error rather than one block.
+# Maximum number of bytes in a line. A file without line ends raises an error, instead of being read as one block.
 LONGEST_LINE = 1 << 24
 
-# White space of `str.split` in ASCII, and U+0000, which no word may hold.
+# Translation of ASCII bytes: the white space of `str.split`, and U+0000, become blanks.
 BLANKS = bytes(byte if byte == ord("\n") or (byte and not chr(byte).isspace()) else 32 for byte in range(128))
 BLANKS += bytes(range(128, 256))
-# The same outside ASCII, by the first byte.
+# White space of `str.split` outside ASCII, as UTF-8.
 WIDE_BLANKS = [
     character.encode()
     for character in "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 ]
 WIDE_BLANK = re.compile(b"|".join(WIDE_BLANKS))
 LEADS = bytes(byte in {blank[0] for blank in WIDE_BLANKS} for byte in range(256))
-# The same as numbers, of two bytes and of three.
+# The same white space as numbers, separately for two bytes and three bytes.
 TWO_BYTES, THREE_BYTES = ([int.from_bytes(blank) for blank in WIDE_BLANKS if len(blank) == size] for size in (2, 3))
 IS_BLANK = bytes(byte in b" \n" for byte in range(256))
 
@@ -45,10 +45,10 @@ def read_blocks(paths: Sequence[Path], *, block: int = BLOCK, label: str = "read
     """Read files as blocks of whole lines, with a progress bar on a terminal.
 
     paths (Sequence[Path]): the files, plain or gzipped (`.gz`), UTF-8. LF and CRLF end a line.
-    block (int): the size of a block in bytes, but for the rest of its last line.
-    label (str): what the progress bar is called.
-    YIELDS (bytes): non-empty lines, joined by LF, their white space normalised as by `normalise`.
-    RAISES (CrossnerError): a file cannot be read, breaks off, is not UTF-8 or holds no lines of text.
+    block (int): the size of a block in bytes. A block also includes the rest of its last line.
+    label (str): the label of the progress bar.
+    YIELDS (bytes): non-empty lines, joined by LF, with white space normalized by `normalise`.
+    RAISES (CrossnerError): a file cannot be read, is truncated or not UTF-8, or has a line that is too long.
     """
     check_files(paths)
     total = sum(path.stat().st_size for path in paths)
@@ -62,17 +62,17 @@ def read_blocks(paths: Sequence[Path], *, block: int = BLOCK, label: str = "read
                         before = stored.tell()
                         yield text
             except (OSError, EOFError, zlib.error) as error:
-                found = reason(error) if isinstance(error, OSError) else f"a gzip file that is damaged ({error})"
+                found = reason(error) if isinstance(error, OSError) else f"a damaged gzip file ({error})"
                 raise CrossnerError(C400.format(path=path, found=found)) from error
 
 
 def read_text_lines(path: Path) -> List[str]:
-    """Return the lines of a file as `read_blocks` gives them."""
+    """Return the lines of a file, non-empty and with normalized white space; see `read_blocks`."""
     return b"\n".join(read_blocks([path])).decode("utf-8").split("\n")
 
 
 def check_files(paths: Sequence[Path]) -> None:
-    """Raise which of the files is not there, before any is read."""
+    """Raise an error if a file does not exist, before any file is read."""
     for path in paths:
         if not path.is_file():
             found = "a folder" if path.is_dir() else "no such file"
@@ -80,16 +80,16 @@ def check_files(paths: Sequence[Path]) -> None:
 
 
 def line_place(line: str) -> float:
-    """Return a number in [0, 1) that depends on the normal form of a line alone, evenly spread over lines.
+    """Return a hash of a line's normal form as a number in [0, 1), uniform over different lines.
 
-    By it a share of a text can be held out with all repetitions of its lines, which corpora of the integrated level
-    have, and the same lines whatever else is in the text.
+    A threshold on this number holds out a share of a text. All repetitions of a line are on the same side, and so is
+    the same line in another text. Corpora of the integrated level repeat lines.
     """
     return int.from_bytes(hashlib.blake2b(sentence_key(line).encode(), digest_size=6).digest(), "big") / (1 << 48)
 
 
 def _unpacked(path: Path, stored: BinaryIO) -> ContextManager[BinaryIO]:
-    """Return what to read of a file."""
+    """Return the handle that reads the text of a file: unpacked for a gzip file."""
     return cast(ContextManager[BinaryIO], gzip.open(stored)) if path.suffix == ".gz" else nullcontext(stored)
 
 
@@ -115,10 +115,10 @@ def _read_file(path: Path, handle: BinaryIO, block: int) -> Iterator[bytes]:
 
 
 def normalise(text: bytes) -> bytes:
-    """Return text with single blanks for all white space within lines, none at their ends, and no empty line.
+    """Return text with single blanks for white space within lines, no blanks at their ends, and no empty lines.
 
-    White space is that of `str.split`, and U+0000. Splitting and joining each line gives the same and takes about 5
-    times as long, as most blocks hold little to change: see `benchmarks/select_parts.py`.
+    White space is that of `str.split`, and U+0000. Splitting and joining each line gives the same result, but takes
+    about 5 times as long, because most blocks need few changes (`benchmarks/select_parts.py`).
 
     text (bytes): UTF-8.
     RETURNS (bytes): the lines, joined by LF.
@@ -137,7 +137,7 @@ def normalise(text: bytes) -> bytes:
 
 
 def _has_wide_blanks(text: bytes) -> bool:
-    """Say whether a text holds white space outside ASCII."""
+    """Return whether a text contains white space outside ASCII."""
     content = np.frombuffer(text + bytes(1), dtype=np.uint8)
     leads = np.flatnonzero(np.frombuffer(text.translate(LEADS), dtype=bool))
     first, second, third = (content[leads + i].astype(np.uint32) for i in range(3))

@@ -1,8 +1,8 @@
-"""A corpus for domain-adaptive pre-training, selected from raw text by what entities its sentences hold.
+"""Select a corpus for domain-adaptive pre-training from raw text, by the entities mentioned in each sentence.
 
-The three levels of corpora and the one integrated of them are those of CrossNER (Liu et al., 2021), section 3.2. All
-are counted in one pass, in blocks of about a megabyte; memory is that of the entity list, of the duplicate filter and
-of a block, whatever the size of the text.
+The three levels of corpora, and the integrated level, are those of CrossNER (Liu et al., 2021), section 3.2. All levels
+are counted in one pass, in blocks of about a megabyte. The memory is that of the entity list, the duplicate filter and
+one block, for any size of the text.
 """
 
 import json
@@ -21,15 +21,17 @@ from .raw import check_files
 from .selection import C410, Selection, SelectionSettings
 from .sizes import Level, SelectionReport
 
-C403 = "[C403] There is no sentence in {names}; expected text, a sentence or a paragraph a line."
+C403 = "[C403] Found no sentence in {names}; expected text with a sentence or a paragraph on each line."
 C406 = "[C406] No name of the entity list {path} is in the text{hint}; expected a list of names of the domain."
-C408 = "[C408] {what} needs an entity list (--entities)."
-C409 = "[C409] No sentence is of the level '{level}' with {settings}; expected one at least. Ask for fewer mentions."
-C411 = "[C411] Cannot write {output}: {error}. What was there before is as it was."
-C412 = "[C412] {output} cannot be the output: it is {problem}. Give another name."
+C408 = "[C408] {what} needs an entity list. Give one with --entities."
+C409 = (
+    "[C409] No sentence belongs to the level '{level}', which needs {settings}. Lower --min-entities or --min-special."
+)
+C411 = "[C411] Cannot write {output}: {error}. The earlier output is unchanged."
+C412 = "[C412] {output} cannot be the output: it is {problem}. Give another output."
 C413 = (
-    "[C413] No sentence is left of {names}: all {count:,} occur in the files to exclude, repeat one another, or are "
-    "not in the share of {share:g} that is taken."
+    "[C413] No sentence of {names} remains: all {count:,} occur in the files to exclude, are repetitions, or are "
+    "not in the share of {share:g}. Give more text, exclude fewer files, or raise --share."
 )
 
 STATISTICS = ".json"
@@ -51,22 +53,24 @@ def select_corpus(
     filter_size: int = 64,
     share: float = 1.0,
 ) -> SelectionReport:
-    """Select the sentences of a level and write them, a sentence a line, with statistics beside them as JSON.
+    """Select the sentences of a level. Write one sentence on each line, and statistics as JSON.
 
-    Sentences that differ only in case and white space are the same; the first stays. White space within a sentence
-    becomes single blanks. The integrated level is written as the entity level and, after it, the task level as often
-    as `upsample` says: with a repetition next to it a masked word could be copied instead of predicted.
+    Sentences that differ only in case and white space are repetitions, and only the first is kept. White space within a
+    sentence becomes single blanks. The integrated level is the entity level, followed by `upsample` copies of the task
+    level. Repetitions are not written next to each other, because the model could copy a masked word instead of
+    predicting it.
 
-    raw (Sequence[Path]): the text of the domain, plain or gzipped (`.gz`), a sentence or a paragraph a line.
-    output (Path): the file; `<name>.json` beside it gets the statistics. Both appear when they are complete.
-    entities (Optional[Path]): the entity list, see `read_entities`; only the domain level does without.
+    raw (Sequence[Path]): the text of the domain, plain or gzipped (`.gz`), with a sentence or a paragraph on each line.
+    output (Path): the output file. The statistics are written to `<name>.json` beside it. Both files are moved into
+        place when they are complete.
+    entities (Optional[Path]): the entity list, see `read_entities`. All levels except the domain level need it.
     level (str): a `Level`.
-    exclude (Sequence[Path]): dev and test files whose sentences are left out, see `read_excluded` and `Excluded`.
-        With `split` the sentence that holds one is left out, otherwise the whole line.
+    exclude (Sequence[Path]): dev and test files whose sentences are excluded, see `read_excluded` and `Excluded`. With
+        `split`, only the sentence with a match is removed, otherwise the whole line.
     types, min_entities, min_special, upsample, split, ignore_case, filter_size, share: see `SelectionSettings`.
-    RETURNS (SelectionReport): the sizes of all levels, and what was left out.
-    RAISES (CrossnerError): a file cannot be read or written or has a fault, or nothing is selected. Files that were
-        there before are then unchanged.
+    RETURNS (SelectionReport): the sizes of all levels, and the numbers of removed sentences.
+    RAISES (CrossnerError): a file cannot be read or written or is invalid, or no sentence is selected. Existing output
+        files are unchanged then.
     """
     raw, output, exclude = [Path(path) for path in raw], Path(output), [Path(path) for path in exclude]
     settings = SelectionSettings(
@@ -87,7 +91,7 @@ def select_corpus(
     report = SelectionReport(output, Level(level), {**asdict(settings), **names})
     selection = Selection(report, settings, matcher, read_excluded(exclude) if exclude else None)
     try:
-        # Missing folders are made when there is something to put into them.
+        # The temporary folder is in the nearest existing folder. Missing folders are made only on success.
         there = next(folder for folder in output.absolute().parents if folder.exists())
         with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=there) as folder:
             text, statistics = Path(folder) / "text", Path(folder) / "statistics"
@@ -103,19 +107,19 @@ def select_corpus(
 
 
 def statistics_path(output: Path) -> Path:
-    """Return the file beside a corpus that holds its statistics."""
+    """Return the path of the statistics of a corpus."""
     return output.with_name(output.name + STATISTICS)
 
 
 def _check_output(output: Path, inputs: Sequence[Path]) -> None:
-    """Raise what is wrong with the place to write to, before anything is read."""
+    """Raise an error if the output path is not usable, before any text is read."""
     problem = None
     if output.is_dir() or statistics_path(output).is_dir():
-        problem = "a folder, or its statistics are"
+        problem = "a folder, or the path of its statistics is a folder"
     elif output.suffix == ".gz":
-        problem = "named as a gzip file, and plain text is written"
+        problem = "named as a gzip file, but the output is plain text"
     elif find_input(output, inputs):
-        problem = "one of the files to read"
+        problem = "one of the input files"
     if problem:
         raise CrossnerError(C412.format(output=output, problem=problem))
 
@@ -123,14 +127,14 @@ def _check_output(output: Path, inputs: Sequence[Path]) -> None:
 def _check_result(
     report: SelectionReport, raw: Sequence[Path], entities: Optional[Path], settings: SelectionSettings
 ) -> None:
-    """Raise what left nothing to write, and note in the report what the user may not want."""
+    """Raise an error if no sentence is selected, and add warnings to the report."""
     names = ", ".join(map(str, raw)) or "no file"
     if not report.sentences_read:
         raise CrossnerError(C403.format(names=names))
     if not report.levels[Level.domain].sentences:
         raise CrossnerError(C413.format(names=names, count=report.sentences_read, share=settings.share))
     if entities and not report.mentions:
-        hint = "" if settings.ignore_case else " (upper and lower case as in the list; --ignore-case looks past it)"
+        hint = "" if settings.ignore_case else " (case matters, unless you use --ignore-case)"
         raise CrossnerError(C406.format(path=entities, hint=hint))
     if not report.written.sentences:
         needed = f"{settings.min_entities} mentions or {settings.min_special} of special types"
@@ -140,6 +144,6 @@ def _check_result(
         report.warnings.append(wrong_order)
     if report.forgotten:
         report.warnings.append(
-            f"The duplicate filter has forgotten {report.forgotten:,} sentences for want of room; repetitions of them "
-            f"are kept. A larger one: --filter-size {2 * settings.filter_size} (MiB)."
+            f"The duplicate filter is too small: it has forgotten {report.forgotten:,} sentences, whose repetitions "
+            f"are kept. Use a larger filter with --filter-size {2 * settings.filter_size} (MiB)."
         )

@@ -1,4 +1,4 @@
-"""One pass over raw text: which of its sentences are of which level."""
+"""One pass over raw text that assigns its sentences to the levels of a corpus."""
 
 import shutil
 from contextlib import ExitStack
@@ -23,18 +23,18 @@ C410 = "[C410] {name} is {value}; expected {expected}."
 
 @dataclass(frozen=True)
 class SelectionSettings:
-    """How sentences are selected.
+    """Settings of the selection.
 
-    types (Tuple[str, ...]): the types that are special to the domain; all names of the list where none is given.
-    min_entities (int): mentions of entities that a sentence of the entity level needs. Mentions count, not different
-        entities: a name that stands twice is two.
-    min_special (int): mentions of entities of special types that a sentence of the task level needs.
-    upsample (int): how often the task level is in the integrated level.
-    split (bool): split lines into sentences; otherwise each line is one.
-    ignore_case (bool): look for names without regard to case.
+    types (Tuple[str, ...]): the types that are special to the domain. If empty, all names of the list are special.
+    min_entities (int): minimum number of mentions in a sentence of the entity level. A name that occurs twice counts as
+        two mentions.
+    min_special (int): minimum number of mentions of special types in a sentence of the task level.
+    upsample (int): number of copies of the task level in the integrated level.
+    split (bool): split lines into sentences. Otherwise, each line is a sentence.
+    ignore_case (bool): ignore case when searching names.
     filter_size (int): size of the duplicate filter in MiB, see `DuplicateFilter`.
-    share (float): share of the sentences that is taken. A sentence is in it or not by its words alone, so that a
-        smaller share is part of a larger one.
+    share (float): share of the sentences to use. A hash of the sentence decides, so that a smaller share is a subset of
+        a larger one.
     """
 
     types: Tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class SelectionSettings:
     share: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the ranges of the settings."""
         for name in ("min_entities", "min_special", "upsample", "filter_size"):
             if getattr(self, name) < 1:
                 raise CrossnerError(C410.format(name=name, value=getattr(self, name), expected="1 or more"))
@@ -58,10 +58,10 @@ class SelectionSettings:
 class Selection:
     """One pass over raw text.
 
-    report (SelectionReport): gets the counts.
+    report (SelectionReport): the report, to which the counts are written.
     settings (SelectionSettings): the settings.
-    matcher (Optional[EntityMatcher]): finds mentions; without it there is the domain level alone.
-    excluded (Optional[Excluded]): what is left out.
+    matcher (Optional[EntityMatcher]): finds mentions; None for the domain level only.
+    excluded (Optional[Excluded]): the sentences to exclude.
     """
 
     def __init__(
@@ -78,10 +78,10 @@ class Selection:
         self.duplicates = DuplicateFilter(settings.filter_size)
 
     def write(self, raw: Sequence[Path], path: Path) -> None:
-        """Read all text, write the sentences of the level and count those of every level.
+        """Read all text, write the sentences of the requested level, and count the sentences of every level.
 
         raw (Sequence[Path]): the text.
-        path (Path): the file to write, in a folder of its own.
+        path (Path): the file to write, in a temporary folder. A second file may be written beside it.
         """
         report, upsample = self.report, self.settings.upsample
         sizes = {Level.domain: LevelSize()}
@@ -112,11 +112,12 @@ class Selection:
         report.forgotten = self.duplicates.forgotten
 
     def select(self, lines: Sequence[str]) -> Tuple[List[str], Dict[Level, NDArray[np.bool_]]]:
-        """Tell which sentences of some lines belong to which level.
+        """Find the levels of the sentences of lines.
 
-        lines (Sequence[str]): non-empty lines, their white space normalised.
-        RETURNS (Tuple[List[str], Dict[Level, NDArray[np.bool_]]]): the sentences; for each level but the integrated one
-            whether it has them, for the domain level alone without an entity list.
+        lines (Sequence[str]): non-empty lines with normalized white space.
+        RETURNS (Tuple[List[str], Dict[Level, NDArray[np.bool_]]]): the sentences; and for each level, whether it
+            contains each sentence. The integrated level is omitted. Without an entity list, only the domain level is
+            included.
         """
         report, settings = self.report, self.settings
         sentences, line_numbers = list(lines), list(range(len(lines)))
@@ -144,5 +145,6 @@ class Selection:
         share = self.settings.share
         if share == 1:
             return np.ones(len(keys), dtype=bool)
-        # Not the place by which lines are held out later: these would be a larger part of a share.
+        # The prefix gives a hash other than the one that holds out lines later. With the same hash, the share of
+        # held-out lines would be too large.
         return np.fromiter((line_place(f"share\n{key}") < share for key in keys), dtype=bool, count=len(keys))

@@ -1,15 +1,16 @@
-"""Splits running text into sentences by a rule.
+"""Splits running text into sentences by rules.
 
-spaCy's `sentencizer` needs tokens first, which makes it far slower, and does not look at the letter that follows. Here
-a sentence ends at a blank when
+spaCy's `sentencizer` needs tokens, which makes it far slower, and it ignores the letter after a period. Here, a
+sentence ends at a blank under all of the following conditions:
 
-- one of . ! ? … stands before the blank, with closing quotes and brackets after it, if any;
-- neither a lower-case letter nor a mark that continues a sentence (, ; : . ! ? % or a closing one) follows the blank;
-- a single period is not that of an abbreviation: of a word in `ABBREVIATIONS`, of an initial (J.), of letters with
-  periods between them (e.g., U.S.). In tokenized text (al .) the word before the period is looked at, but a letter is
-  no initial then: "the matrix A . We ..." is more frequent than "J . Smith".
+- One of . ! ? … is before the blank. Closing quotes and brackets may be between them.
+- The blank is followed by neither a lower-case letter nor a mark that continues a sentence (, ; : . ! ? % or a closing
+  bracket or quote).
+- A single period does not end an abbreviation: a word in `ABBREVIATIONS`, an initial (J.), or letters with periods
+  between them (e.g., U.S.). In tokenized text (al .), the word before the period is checked, but a single letter is not
+  taken for an initial: "the matrix A . We ..." is more frequent than "J . Smith".
 
-Languages without blanks between sentences are not split.
+Text in languages without blanks between sentences is not split.
 """
 
 import re
@@ -23,12 +24,12 @@ vs Jan Feb Aug Sept Oct Nov Dec
 _BEFORE_NUMBERS = "no No nos Nos p pp ch tab sec ref ed fig Jan Feb Aug Sept Oct Nov Dec"
 
 ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
-# Abbreviations only before a number: "no." and "fig." are also whole answers and the fruit.
+# Abbreviations only before a number: "no." may also be an answer, and "fig." a fruit.
 BEFORE_NUMBERS = frozenset(_BEFORE_NUMBERS.split())
 DOTTED = re.compile(r"[A-Z]|[A-Za-z](\.[A-Za-z])+")
 
 OPENERS = "\"'([{“‘«„¿¡"
-# A stop, closing marks, and a blank that no small letter of ASCII and no mark that continues a sentence follows.
+# A stop, closing marks, and a blank. No lower-case ASCII letter and no mark that continues a sentence may follow.
 CANDIDATE = re.compile(r"""[.!?…]["')\]}”’»]* (?![a-z,;:%)\]}.!?…”’»])""")
 
 
@@ -46,11 +47,11 @@ def split_line(line: str) -> Iterator[str]:
 
 
 def _ends_sentence(line: str, stop: int, following: int) -> bool:
-    """Say whether a candidate ends a sentence, by the rule above.
+    """Return whether a candidate ends a sentence, by the rules of this module.
 
     line (str): the line.
-    stop (int): the place of the stop.
-    following (int): the place of the character after the blank.
+    stop (int): index of the stop.
+    following (int): index of the character after the blank.
     """
     if line[following].islower():
         return False
@@ -66,9 +67,9 @@ def _ends_sentence(line: str, stop: int, following: int) -> bool:
 
 
 def split_sentences(text: str) -> List[str]:
-    """Split one text into sentences; white space is normalised.
+    """Split one text into sentences, with normalized white space.
 
-    text (str): running text or tokens with blanks between them.
+    text (str): running text, or tokens separated by blanks.
     RETURNS (List[str]): the sentences.
     """
     line = " ".join(text.replace("\0", " ").split())

@@ -9,10 +9,10 @@ from wasabi import table
 
 
 class Level(StrEnum):
-    """Which sentences of the domain's text are in a corpus.
+    """The level of a corpus: which sentences of the domain's text it contains.
 
-    `domain`: all. `entity`: those with several mentions of entities. `task`: those with a mention of an entity of a
-    type special to the domain. `integrated`: the entity level, then the task level as often as it is upsampled.
+    `domain`: all sentences. `entity`: sentences with several mentions of entities. `task`: sentences with a mention of
+    a type that is special to the domain. `integrated`: the entity level, followed by copies of the task level.
     """
 
     domain = "domain"
@@ -25,34 +25,34 @@ class Level(StrEnum):
 class LevelSize:
     """The size of one level.
 
-    sentences (int): its sentences, repeated ones counted each time.
-    tokens (int): what white space parts in them.
+    sentences (int): number of sentences, including repetitions.
+    tokens (int): number of tokens separated by white space.
     """
 
     sentences: int = 0
     tokens: int = 0
 
     def add(self, other: "LevelSize", times: int = 1) -> None:
-        """Count sentences and tokens of another size on top."""
+        """Add the sentences and tokens of another size, `times` times."""
         self.sentences += times * other.sentences
         self.tokens += times * other.tokens
 
 
 @dataclass
 class SelectionReport:
-    """What was selected from what.
+    """The report of a selection.
 
     output (Path): the corpus.
-    level (Level): its level.
-    levels (Dict[Level, LevelSize]): the size of every level, whichever was written; of the domain level alone where no
-        entity list was given.
-    settings (Dict[str, Any]): the settings, and the names of the files.
-    sentences_read (int): sentences of the raw text.
-    duplicates (int): of these, left out as repetitions.
-    excluded (int): of these, left out for the sentences to exclude.
-    forgotten (int): sentences that the duplicate filter had no room for in the end, so that repetitions may be left.
-    mentions (int): mentions of entities in the domain level.
-    warnings (List[str]): what the user may not want.
+    level (Level): the level of the corpus.
+    levels (Dict[Level, LevelSize]): the size of every level, also of levels that were not written. Without an entity
+        list, only of the domain level.
+    settings (Dict[str, Any]): the settings, and the names of the input files.
+    sentences_read (int): number of sentences of the raw text.
+    duplicates (int): number of sentences removed as repetitions.
+    excluded (int): number of sentences removed because they contain an excluded sentence.
+    forgotten (int): number of sentences that the full duplicate filter has forgotten. Their repetitions are kept.
+    mentions (int): number of mentions of entities in the domain level.
+    warnings (List[str]): warnings for the user.
     """
 
     output: Path
@@ -72,7 +72,7 @@ class SelectionReport:
         return self.levels[self.level]
 
     def to_json(self) -> Dict[str, Any]:
-        """Return the statistics that are written beside the corpus: no path, only names of files."""
+        """Return the statistics that are written beside the corpus. They contain file names, but no paths."""
         return {
             "level": str(self.level),
             **asdict(self.written),
@@ -85,12 +85,12 @@ class SelectionReport:
         }
 
     def share(self, level: Level) -> Optional[float]:
-        """Return the tokens of a level over those of the domain level, None where there are none at all."""
+        """Return the ratio of a level's tokens to the tokens of the domain level; None if that level is empty."""
         tokens = self.levels[Level.domain].tokens
         return round(self.levels[level].tokens / tokens, 4) if tokens else None
 
     def check_order(self) -> Optional[str]:
-        """Say what is wrong where task < entity < domain does not hold in tokens, as it does in the paper."""
+        """Return a warning if the numbers of tokens are not task < entity < domain, as in the paper."""
         if Level.task not in self.levels:
             return None
         task, entity, domain = (self.levels[level].tokens for level in (Level.task, Level.entity, Level.domain))
@@ -98,17 +98,17 @@ class SelectionReport:
             return None
         return (
             f"The levels should grow from task over entity to domain, but have {task:,}, {entity:,} and {domain:,} "
-            "tokens: the entity list is too rich, or too many of its types are taken as special. Name fewer types "
-            "with --types, take common words out of the list, or ask for more mentions a sentence with --min-entities "
-            "and --min-special."
+            "tokens: the entity list is too long, or too many of its types are special. Give fewer types with --types, "
+            "remove common words from the list, or require more mentions in a sentence with --min-entities and "
+            "--min-special."
         )
 
 
 def levels_table(report: SelectionReport) -> str:
-    """Lay out the sizes of the levels as the paper's Table 3, a level a row.
+    """Format the sizes of the levels like Table 3 of the paper, with one level in each row.
 
     report (SelectionReport): the report.
-    RETURNS (str): sentences, tokens and the ratio to the domain level, in brackets; the level written has a mark.
+    RETURNS (str): sentences, tokens and, in brackets, the ratio to the domain level. The written level has a mark.
     """
     rows = [
         (f"{level}-level" + (" *" if level is report.level else ""), f"{size.sentences:,}", f"{size.tokens:,}", share)

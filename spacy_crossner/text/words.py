@@ -1,11 +1,11 @@
 """The words and symbols of a block of text, and their numbers in a list of words.
 
-A *word* is a longest run of word characters: letters, marks, numbers and the underscore, by their Unicode category.
-Any other character but white space is a *symbol*. Both are tokens here. A language without blanks between its words
-has runs that are clauses, and this module is no use for it.
+A *word* is a maximal run of word characters: letters, marks, numbers and the underscore, by their Unicode category. Any
+other character except white space is a *symbol*. Both are tokens here. This module is not suitable for languages
+without blanks between words, where such a run is a whole clause.
 
-Text comes as UTF-8 bytes, since numpy can compare, cut and hash an array of bytes at once. A Python object for each
-word would take longer than all the rest of the selection.
+Text is processed as UTF-8 bytes, because NumPy can compare, cut and hash an array of bytes at once. Creating a Python
+object for each word would take longer than all other parts of the selection.
 """
 
 from functools import lru_cache
@@ -21,24 +21,24 @@ Indices = NDArray[np.int64]
 
 BLANK, WORD, SYMBOL, INSIDE_SYMBOL = range(4)
 
-# Kinds of ASCII bytes; other bytes count as those of words until their characters are looked at. A line end is a
-# symbol that no name holds, so that no name is found across it.
+# The kind of each ASCII byte. Other bytes are words at first; `_mark_symbols` corrects the symbols among them. A line
+# end is a symbol that occurs in no name, so that no mention crosses it.
 KINDS = bytes(
     WORD if byte >= 0x80 or chr(byte).isalnum() or chr(byte) == "_" else BLANK if chr(byte) == " " else SYMBOL
     for byte in range(256)
 )
 
-# The bytes of a word of n <= 8 bytes in the lower bytes of a 64-bit number, and nothing above them.
+# Masks that keep the lower n bytes of a 64-bit number, n = 0 to 8.
 LOWER_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
-# Odd, so that multiplication loses nothing.
+# Factors of the hash. They are odd, so that multiplication modulo 2 ** 64 is invertible.
 FACTORS = np.array([0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93], dtype=np.uint64)
 HALF, SHIFT = np.uint64(32), np.uint64(29)
-# Size of the table of code points. The characters above it are rare and are looked up one by one.
+# Size of the table of code points. Characters above it are rare and are checked one by one.
 TABLE = 0x20000
 
 
 def is_word_character(point: int) -> bool:
-    """Say whether a code point is a word character."""
+    """Return whether a code point is a word character."""
     return category(chr(point))[0] in "LMN" or chr(point) == "_"
 
 
@@ -51,8 +51,8 @@ def word_characters() -> NDArray[np.bool_]:
 def find_tokens(text: bytes) -> Tuple[Indices, Indices]:
     """Find the words and symbols of a text.
 
-    text (bytes): UTF-8, with no white space but blanks and line ends; the latter are symbols.
-    RETURNS (Tuple[Indices, Indices]): where each token begins and where it ends (exclusive), in bytes, in order.
+    text (bytes): UTF-8. Its only white space is blanks and line ends; line ends are symbols.
+    RETURNS (Tuple[Indices, Indices]): start and end (exclusive) of each token in bytes, in order.
     """
     if not text:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -60,7 +60,7 @@ def find_tokens(text: bytes) -> Tuple[Indices, Indices]:
     if not text.isascii():
         _mark_symbols(np.frombuffer(text, dtype=np.uint8), kinds)
     changes = kinds[1:] != kinds[:-1]
-    # A symbol ends before the next one; its further bytes are of the fourth kind.
+    # Each symbol is a token by itself. Its bytes after the first have the kind INSIDE_SYMBOL.
     symbol = kinds == SYMBOL
     starts = np.concatenate(([True], changes))
     starts |= symbol
@@ -75,10 +75,10 @@ def find_tokens(text: bytes) -> Tuple[Indices, Indices]:
 
 
 def _mark_symbols(text: Bytes, kinds: Bytes) -> None:
-    """Set the kinds of characters outside ASCII that are no word characters, in place."""
+    """Set the kind of symbols outside ASCII, in place."""
     leads = np.flatnonzero(text >= 0xC0)
     sizes = 2 + (text[leads] >= 0xE0) + (text[leads] >= 0xF0)
-    # The lead byte of n has 7 - n bits of the code point, each byte after it six.
+    # In a character of n bytes, the first byte holds 7 - n bits of the code point, and each further byte six.
     points = text[leads] & (0x7F >> sizes)
     points = points.astype(np.uint32)
     for i in range(1, 4):
@@ -96,18 +96,18 @@ def _mark_symbols(text: Bytes, kinds: Bytes) -> None:
 def hash_tokens(text: bytes, starts: Indices, ends: Indices, longest: int) -> Hashes:
     """Return a 64-bit hash for each token.
 
-    Tokens of up to eight bytes have hashes of their own; of longer ones, two given ones share theirs with a chance of
-    about 2 ** -64. No token has the hash 0, as none holds the character U+0000.
+    Different tokens of up to eight bytes have different hashes. Two longer tokens collide with a probability of about
+    2 ** -64. No token has the hash 0, because no token contains the character U+0000.
 
     text (bytes): the text.
-    starts (Indices): where each token begins.
-    ends (Indices): where it ends.
-    longest (int): bytes that are looked at; the hash of a longer token is that of its beginning.
-    RETURNS (Hashes): the hashes, the same in each run.
+    starts (Indices): start of each token.
+    ends (Indices): end of each token, exclusive.
+    longest (int): number of bytes to hash. Of a longer token, only its first bytes are hashed.
+    RETURNS (Hashes): the hashes, the same in each process.
     """
     sizes = ends - starts
     padded = text + bytes(8)
-    # The eight bytes from each place on; nothing is copied.
+    # A view, without a copy, of the eight bytes that begin at each position.
     eights: Hashes = np.ndarray((len(text) + 1,), dtype="<u8", buffer=padded, strides=(1,))
     hashes = eights[starts] & LOWER_BYTES[np.minimum(sizes, 8)]
     offset = 8
@@ -123,12 +123,10 @@ def hash_tokens(text: bytes, starts: Indices, ends: Indices, longest: int) -> Ha
 
 
 class Vocabulary:
-    """The words and symbols of a list, numbered from 1, to be looked up by their hashes.
+    """The words and symbols of a list, numbered from 1: a hash table with linear probing, at most a quarter full.
 
-    A hash table with linear probing, a quarter full at most.
-
-    hashes (Hashes): the hashes of the words; each may stand several times.
-    longest (int): bytes of the longest word.
+    hashes (Hashes): the hashes of the words; repetitions are allowed.
+    longest (int): number of bytes of the longest word.
     """
 
     def __init__(self, hashes: Hashes, longest: int) -> None:
@@ -143,7 +141,7 @@ class Vocabulary:
         places, numbers = self._places(unique), np.arange(1, self.size + 1, dtype=np.int32)
         while len(unique):
             free = self.keys[places] == 0
-            # Of several at one place the last stays, the others see another key there and move on.
+            # If several keys have the same place, the last one gets it. All others move on to the next place.
             self.keys[places[free]] = unique[free]
             settled = self.keys[places] == unique
             self.numbers[places[settled]] = numbers[settled]
@@ -160,13 +158,13 @@ class Vocabulary:
         return (hashes * FACTORS[1] >> self.shift).view(np.int64)
 
     def look_up(self, text: bytes, starts: Indices, ends: Indices) -> NDArray[np.int32]:
-        """Return the number of each token of a text, 0 for one that is not in the list."""
+        """Return the number of each token of a text, 0 for a token that is not in the list."""
         numbers = self._find(hash_tokens(text, starts, ends, self.longest))
         numbers[ends - starts > self.longest] = 0
         return numbers
 
     def _find(self, hashes: Hashes) -> NDArray[np.int32]:
-        """Return the numbers of hashes."""
+        """Return the number of each hash, 0 for an unknown hash."""
         places = self._places(hashes)
         keys = self.keys[places]
         other = keys != hashes

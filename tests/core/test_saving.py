@@ -97,7 +97,7 @@ def test_a_later_format_is_refused_and_none_is_the_first(trained, tmp_path):
     saved = json.loads(cfg.read_text())
     assert saved["format"] == FORMAT_VERSION
     cfg.write_text(json.dumps({**saved, "format": FORMAT_VERSION + 1}))
-    with pytest.raises(CrossnerError, match=f"component 'ner' .*format {FORMAT_VERSION + 1}"):
+    with pytest.raises(CrossnerError, match=f"component 'ner' .*format is {FORMAT_VERSION + 1}"):
         spacy.load(tmp_path)
     del saved["format"]
     cfg.write_text(json.dumps(saved))

@@ -125,7 +125,7 @@ def test_repair_drops_what_tags_cannot_say(tmp_path):
     found, faults = read(tmp_path, ann=ANN + "T5\tX 0 3;9 13\tAda Oslo\nbroken\n", repair=True)
     assert found == SENTENCES
     assert faults.repairs == {"discontinuous entities dropped": 1, "lines of no known form dropped": 1}
-    with pytest.raises(DataError, match=r"C146.*1 spans of which --repair leaves none"):
+    with pytest.raises(DataError, match=r"C146.*1 spans, all of which --repair drops"):
         read(tmp_path, ann="T5\tX 0 3;9 13\tAda Oslo\n", repair=True)
 
 

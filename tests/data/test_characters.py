@@ -82,7 +82,7 @@ def test_tokens_keep_their_characters(tmp_path):
 
 def test_a_token_that_shows_nothing_is_empty(tmp_path):
     text = "Ada\tB-PER\n\u200b\tO\nleft\tO\n"
-    with pytest.raises(DataError, match=r"\[C105\].*line 2: found a token of zero-width characters alone"):
+    with pytest.raises(DataError, match=r"\[C105\].*line 2: found a token of zero-width characters only"):
         read(tmp_path, text)
     read_, faults = read(tmp_path, text, repair=True)
     assert read_ == [(["Ada", "left"], [(0, 1, "PER")])]

@@ -225,7 +225,7 @@ def test_no_entity_and_other_cases_of_a_label_are_named(tmp_path):
     (source / "dev.txt").write_text("Ada\tO\nran\tO\n", encoding="utf8")
     assert convert(source, tmp_path / "out", "news").warnings == [
         f"no entity in {source / 'dev.txt'}",
-        "labels that differ in letter case alone: PER (2), Per (1), per (1). "
+        "labels that differ only in letter case: PER (2), Per (1), per (1). "
         "If they are one type: --map Per=PER --map per=PER",
     ]
     mapped = convert(source / "train.txt", tmp_path / "x.spacy", "news", label_map={"Per": "PER", "per": "PER"})
@@ -275,7 +275,7 @@ def test_repair_drops_few_spans_or_none(tmp_path, bad):
     source = write_spans(tmp_path, [*GOOD[:5], bad, {**bad, "label": "Y"}])
     with pytest.raises(DataError, match=r"^\[C146\].*x.jsonl: found 2 of 7 spans whose words are not certain"):
         convert(source, tmp_path / "x.spacy", "news", repair=True)
-    with pytest.raises(DataError, match=r"^\[C146\].*1 spans of which --repair leaves none"):
+    with pytest.raises(DataError, match=r"^\[C146\].*1 spans, all of which --repair drops"):
         convert(write_spans(tmp_path, [bad]), tmp_path / "x.spacy", "news", repair=True)
     assert not (tmp_path / "x.spacy").exists()
 

@@ -119,7 +119,7 @@ def test_splits_that_are_there_are_taken(tmp_path):
     (source / "test.txt").write_text(MARKUP, encoding="utf8")
     result = convert(source, output, "news", sizes={"dev": 5, "test": 5})
     assert {file.output.stem: file.sentences for file in result.files} == {"train": 15, "dev": 5, "test": 2}
-    assert result.notes == ["--test 5 is not needed: there is a test set, which is taken."]
+    assert result.notes == ["--test 5 is not needed: the existing test set is used."]
     assert convert(source, output, "news").missing == ["dev"]
     (source / "train.txt").unlink()
     # For scores alone there is nothing missing.

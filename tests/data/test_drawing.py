@@ -104,7 +104,7 @@ def test_documents_stay_together_but_for_repetitions():
         assert all(4 <= len(drawn.parts[name]) <= 12 for name in ("dev", "test"))
         assert drawn.notes == [
             "10 documents were kept together.",
-            "1 sentences repeat one of another document and went where that one is.",
+            "1 sentences repeat a sentence of another document and are in the same part.",
         ]
 
 

@@ -237,7 +237,7 @@ def test_ranges_of_conllu(tmp_path):
         ("word,tag\n,,O\nAda,B-PER\n", "C104", "line 2: found ',,O', no row of 2 columns separated by commas"),
         ("# a\nbc 0 In IN (DATE\nbc 1 May NN *)\n", "C104", "line 2: found 5 columns, 'bc 0 In IN (DATE'"),
         ("Ada NNP\nleft VBD\n", "C104", "line 1: found 2 columns, 'Ada NNP', of which the last is no tag"),
-        ("Type A\nType B\nType O\n", "C123", "line 1: found what may be labels alone"),
+        ("Type A\nType B\nType O\n", "C123", "line 1: found possible labels without prefixes"),
         ("".join(f"{i} O\n" for i in range(20)), "C104", "line 1"),
         ("Mot Etiquette\nAda B-PER\nleft O\n", "C126", "line 1: found 'Mot Etiquette' with 'Etiquette'"),
         (

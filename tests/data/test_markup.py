@@ -104,7 +104,7 @@ def test_errors(line, code, found):
         read("fine", line)
     assert f"found {found}" in str(caught.value)
     if code == "C113":
-        assert r"\[ or \]" in str(caught.value)
+        assert r"\[ and \]" in str(caught.value)
 
 
 def test_repair():

@@ -100,7 +100,7 @@ def test_labels_with_hyphens_alone(tmp_path):
 
 def test_a_label_of_the_first_line_alone_is_noted(tmp_path):
     _, source = read(tmp_path, "Klasse PER PER O O", ["Wort", "Ada", "King", "left", "it"])
-    assert source.faults.notes == {"label that the first line alone has, 'Klasse': if it names a column, delete it": 1}
+    assert source.faults.notes == {"label that only the first line has, 'Klasse': if it names a column, delete it": 1}
 
 
 def test_a_label_stands_behind_chunks(tmp_path):
@@ -123,7 +123,7 @@ def test_scheme_io_takes_labels_alone(tmp_path):
     words, tags = ["a", "b", "c", "d"], "PER PER LOC O"
     with pytest.raises(DataError, match=r"C104.*--scheme io"):
         read(tmp_path, "PER PER LOC", words[:3])
-    with pytest.raises(DataError, match=r"C123.*labels alone.*--scheme io"):
+    with pytest.raises(DataError, match=r"C123.*labels without prefixes.*--scheme io"):
         read(tmp_path, "PER PER O", words[:3])
     (sentence,), _ = read(tmp_path, tags, words, scheme=Scheme.io)
     assert sentence.spans == [(0, 2, "PER"), (2, 3, "LOC")]
@@ -135,7 +135,7 @@ def test_scheme_io_takes_labels_alone(tmp_path):
 @pytest.mark.parametrize(
     ("tags", "scheme", "code", "says"),
     [
-        (WRITTEN["labels alone"][0], "bio", "C123", "--scheme io reads labels alone"),
+        (WRITTEN["labels alone"][0], "bio", "C123", "--scheme io reads labels without prefixes"),
         ("S-PER S-PER S-PER O S-LOC O S-LOC S-LOC O", "bio", "C124", "--scheme bioes"),
         (BIO, "io", "C124", "--scheme bio"),
         ("B:PER I:PER O O O O B:LOC O O", "auto", "C124", "3 of 3 tags other than O"),

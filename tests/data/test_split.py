@@ -111,7 +111,7 @@ def test_the_set_itself_is_no_part(source, tmp_path, force):
     # Neither written over nor taken away, under any name of it.
     (tmp_path / "link").symlink_to(output)
     for path, sizes in ((output / "train.spacy", {"train": 4, "dev": 3}), (tmp_path / "link" / "test.spacy", {"x": 3})):
-        with pytest.raises(DataError, match=r"C131.*(train|test)\.spacy, which is read"):
+        with pytest.raises(DataError, match=r"C131.*(train|test)\.spacy, which is an input"):
             split(path, output, sizes, force=force)
     assert content(output) == before
 

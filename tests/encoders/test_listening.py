@@ -86,10 +86,10 @@ def test_a_component_whose_encoder_does_not_run_is_an_error(nlp, upstream, tmp_p
         with pytest.raises(CrossnerError) as caught:
             run(TEXT)
         assert str(caught.value) == (
-            f"[C083] Component 'ner' listens to the component of type {upstream}, which has not run on the doc 'Ada "
-            "met Grace in Paris, and nobody else...' as it is now (its tokens may have been changed since), or is "
-            "another one than in training. Enable it and put it right before 'ner', or take it in: "
-            "`nlp.replace_listeners`."
+            f"[C083] Component 'ner' listens to the component of type {upstream}, but the doc 'Ada met Grace in "
+            "Paris, and nobody else...' has no matching vectors from it. That component has not run, the tokens were "
+            "changed after it ran, or it differs from the component in training. Enable it and put it directly before "
+            "'ner', or copy it into 'ner' with `nlp.replace_listeners`."
         )
     # A doc without tokens needs none.
     assert not nlp("").ents

@@ -124,7 +124,7 @@ FAULTS = {
     "no architecture": (lambda f: edit_json(f / "config.json", model_type=None), "names no architecture"),
     "quantised": (
         lambda f: edit_json(f / "config.json", quantization_config={"quant_method": "bitsandbytes"}),
-        "its weights are quantised",
+        "its weights are quantized",
     ),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), r"there are no weights \(model.safetensors\) in it"),
     "pickled weights": (as_pickle, r"its weights are pickled \(pytorch_model.bin\); only safetensors are read"),
@@ -132,7 +132,7 @@ FAULTS = {
     "a part outside": (lambda f: in_parts(f, "../rest.safetensors"), "names the file '../rest.safetensors'"),
     "damaged weights": (lambda f: (f / "model.safetensors").write_bytes(b"cut off"), "its weights are damaged"),
     "a weight is missing": (without_weight, "it lacks weights .*encoder.layer.1.output.dense.weight"),
-    "other shapes": (other_shapes, "its weights have other shapes than its config.json says"),
+    "other shapes": (other_shapes, "the shapes of its weights do not match its config.json"),
     "no tokenizer": (without_tokenizer, r"there is no tokenizer in it \(tokenizer.json"),
     "tokenizer cut off": (
         lambda f: (f / "tokenizer.json").write_text("{"),
@@ -140,7 +140,7 @@ FAULTS = {
     ),
     "more tokens than embeddings": (
         wide_tokenizer,
-        r"its tokenizer has \d+ tokens, and there are \d+ word embeddings",
+        r"its tokenizer has \d+ tokens, but its model has \d+ word embeddings",
     ),
     "encoder-decoder": (
         lambda f: write_model(f, T5Model(T5Config(d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2))),
@@ -148,11 +148,11 @@ FAULTS = {
     ),
     "decoder": (
         lambda f: write_model(f, GPT2Model(GPT2Config(n_embd=16, n_layer=1, n_head=2, **SMALL))),
-        r"it is no encoder that is trained with masks \(gpt2\)",
+        r"it is not an encoder for masked language modelling \(gpt2\)",
     ),
     "encoder as a decoder": (
         lambda f: edit_json(f / "config.json", is_decoder=True),
-        r"it is no encoder that is trained with masks \(bert\)",
+        r"it is not an encoder for masked language modelling \(bert\)",
     ),
     "no attention mask": (
         lambda f: write_model(f, FNetModel(FNetConfig(hidden_size=16, num_hidden_layers=1, vocab_size=200))),
@@ -203,13 +203,13 @@ def test_what_is_wrong_with_a_folder_is_one_sentence(tiny_encoder, tmp_path, fau
         ("no-such-encoder", "the Hugging Face hub cannot be reached"),
         ("owner/encoder", "the Hugging Face hub cannot be reached"),
         ("no_such_package/model", "the Hugging Face hub cannot be reached"),
-        ("./no/such/folder", "the Hugging Face hub has no names of this form"),
-        ("/no/such/folder", "the Hugging Face hub has no names of this form"),
+        ("./no/such/folder", "the Hugging Face hub does not allow such a name"),
+        ("/no/such/folder", "the Hugging Face hub does not allow such a name"),
     ],
 )
 @pytest.mark.parametrize("way", [open_for_training, open_for_adaptation], ids=["train", "dapt"])
 def test_a_name_of_nothing_is_said_to_be_that(name, problem, way):
-    with pytest.raises(CrossnerError, match=f"C005.*'{name}': there is no such folder, .* and {problem}"):
+    with pytest.raises(CrossnerError, match=f"C005.*'{name}': no folder has this path, .* and {problem}"):
         way(name)
 
 

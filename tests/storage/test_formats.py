@@ -19,8 +19,8 @@ def test_a_newer_format_is_refused_in_words():
     with pytest.raises(CrossnerError) as error:
         check_format({"format": 3}, "component 'ner'")
     assert str(error.value) == (
-        "[C080] The component 'ner' was saved by a newer spacy-crossner (format 3; this one reads up to 1): "
-        "pip install -U spacy-crossner."
+        "[C080] The component 'ner' was saved by a newer spacy-crossner: its format is 3, and this version reads "
+        "formats up to 1. Update with `pip install -U spacy-crossner`."
     )
 
 

@@ -46,7 +46,7 @@ def test_a_folder_of_someone_elses_is_not_replaced(tiny_encoder, inputs, tmp_pat
     result = CliRunner().invoke(app, [command, *map(str, arguments), "--output", str(tmp_path / "out")])
     assert result.exit_code == 1
     said = " ".join(result.output.split())
-    assert f"[C092] {tmp_path / named} is not replaced: it holds thesis.txt, and only" in said
+    assert f"[C092] {tmp_path / named} is not replaced: it holds thesis.txt. Only an empty folder" in said
     assert sorted((tmp_path / "out").rglob("*")) == before
 
 

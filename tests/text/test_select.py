@@ -163,7 +163,7 @@ def test_a_warning_where_the_levels_do_not_grow(select, files, tmp_path, types, 
     report = select(raw, tmp_path / "out.txt", entities=entities, level="task", types=types)
     task, entity, domain = (report.levels[level].tokens for level in (Level.task, Level.entity, Level.domain))
     (warning,) = report.warnings
-    assert f"have {task:,}, {entity:,} and {domain:,} tokens: the entity list is too rich" in warning
+    assert f"have {task:,}, {entity:,} and {domain:,} tokens: the entity list is too long" in warning
 
 
 def test_a_warning_where_the_filter_is_too_small(select, read, tmp_path):

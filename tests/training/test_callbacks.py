@@ -137,7 +137,7 @@ def test_a_missing_label_file_is_an_error_that_says_so(tmp_path):
 @pytest.mark.usefixtures("source")
 @pytest.mark.parametrize("component", ["nre", "NER"])
 def test_a_component_that_is_not_there_is_named(tmp_path, component):
-    with pytest.raises(CrossnerError, match=f"C008.*'{component}'.*in ner"):
+    with pytest.raises(CrossnerError, match=f"C008.*'{component}'.*components: ner"):
         sourced(tmp_path, component=component)
 
 

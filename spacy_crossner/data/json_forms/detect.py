@@ -163,7 +163,7 @@ def _refuse_other_labels(record: Record, context: Context, key: Optional[str]) -
 
 
 def _holds_spans(value: Any) -> bool:
-    """Tell whether a value looks like spans: objects with a begin or end, lists of two numbers, or groups of them."""
+    """Return whether a value looks like spans: objects with a begin or end, lists of two numbers, or groups of both."""
     if isinstance(value, dict):
         return any(isinstance(group, list) and _holds_spans(group) for group in value.values())
     if not isinstance(value, list):

@@ -87,7 +87,7 @@ def make_mark(
     edges (Sequence[object]): start and end as they are in the record.
     label (object): the label as it is in the record.
     surface (object): the words of the span as they are in the record.
-    RAISES (DataError): start or end is no integer.
+    RAISES (DataError): start or end is not an integer.
     """
     start, end = edges
     # `isinstance` would accept a bool.

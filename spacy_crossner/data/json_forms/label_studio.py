@@ -137,7 +137,7 @@ def _find_text(record: Record, context: Context, data: Dict[str, Any], spans: Sp
     """Return the text of the spans; None for a record that is left out.
 
     Candidates are the text that the spans name (`to_name`), then "text", then all other texts. The first one that
-    contains the words of all spans is taken; if there is none, the first of the former two kinds.
+    contains the words of all spans is used. If no text does, the first of the former two kinds is used.
     """
     texts = {key: value for key, value in data.items() if isinstance(value, str) and value.strip()}
     named = [name for span in spans if isinstance(name := span.get("to_name"), str)]

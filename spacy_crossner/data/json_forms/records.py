@@ -17,7 +17,7 @@ class Record:
 
     line (int): its line, or its number in a list, counted from 1.
     value (Any): an object, or spaCy's pair of a text and an object.
-    enclosing (Mapping[str, Any]): the object around all records, without them.
+    enclosing (Mapping[str, Any]): the object around all records, without the records.
     """
 
     line: int
@@ -43,7 +43,7 @@ def read_records(lines: Iterable[Line], faults: Faults) -> List[Record]:
 
     lines (Iterable[Line]): the numbered lines; blank lines are ignored.
     faults (Faults): faults are reported here; its `unit` becomes "record" if the file is one list.
-    RETURNS (List[Record]): the records, without those that a repair dropped.
+    RETURNS (List[Record]): the records, without records that a repair dropped.
     RAISES (DataError): a line is no JSON object and no pair, or the list as a whole is no JSON.
     """
     content = [(number, text) for number, text in lines if text.strip()]

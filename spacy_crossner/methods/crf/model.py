@@ -12,7 +12,7 @@ from ...core.linear import LinearTagger
 def build_crf_model(tok2vec: Tok2Vec, **settings: Any) -> HeadModel:
     """Build a linear layer with a CRF on token vectors.
 
-    tok2vec (Model): gives one row a token.
+    tok2vec (Model): a layer with one output row for each token.
     **settings (Any): see `LinearTagger`.
     """
     return build_head_model(tok2vec, partial(LinearTagger, **settings))

@@ -16,10 +16,10 @@ from ...errors import CrossnerError, Errors
 from .head import GeneratedTagger
 from .model import DomainTable
 
-# The name of the one domain of a corpus without any.
+# The name of the only domain, for a corpus without domain marks.
 NO_DOMAIN = "default"
 LOSSES = {"language_model": "spacy_crossner.LanguageModel.v1"}
-# The language model is to predict the neighbours of a word: vectors that have seen them would leak the answer.
+# The language model predicts the neighbours of a word. A contextual layer would leak the words to predict.
 NEIGHBOURS = 0
 
 
@@ -50,10 +50,10 @@ class ParameterGeneratingEntityRecognizer(SequenceNER):
         return tuple(self.cfg["domains"])
 
     def add_domain(self, domain: str) -> int:
-        """Add a domain. On a trained component it begins with the mean of the vectors of those there are.
+        """Add a domain. In a trained component, its vector is initialized with the mean of the existing vectors.
 
-        domain (str): its name.
-        RETURNS (int): 1 if it was added, 0 if it was there.
+        domain (str): the name of the domain.
+        RETURNS (int): 1 if it was added, 0 if it exists already.
         """
         if domain in self.domains:
             return 0
@@ -80,11 +80,11 @@ class ParameterGeneratingEntityRecognizer(SequenceNER):
     ) -> None:
         """Prepare the component for training; see `SequenceNER.initialize`.
 
-        domains (Optional[Sequence[str]]): the domains; collected from the examples, in alphabetical order, if not
-            given.
-        words (Optional[Sequence[Tuple[str, int]]]): the words of the language models and how often each occurs, see
-            `training.readers.corpus_words`; without them there is no language model.
-        RAISES (CrossnerError): there is no label.
+        domains (Optional[Sequence[str]]): the domains. If not given, they are collected from the examples, in
+            alphabetical order.
+        words (Optional[Sequence[Tuple[str, int]]]): the words of the language models with their frequencies, see
+            `training.readers.corpus_words`. None for no language model.
+        RAISES (CrossnerError): no labels were given and the examples hold no entity.
         """
         if domains is None:
             domains = sorted({get_domain(example.reference) or "" for example in get_examples()} - {""})
@@ -119,8 +119,8 @@ class ParameterGeneratingEntityRecognizer(SequenceNER):
         self._module.encoder.forget()
 
     def load_model(self, data: bytes) -> None:
-        """Take over saved weights; see `SequenceNER`."""
-        # The module has the sizes of the table.
+        """Load saved weights; see `SequenceNER`."""
+        # The sizes of the module depend on the table.
         self._fill_table()
         super().load_model(data)
 

@@ -19,8 +19,8 @@ class GeneratedBiLSTM(nn.Module):
     """A BiLSTM of one layer with its own weights for each domain and task.
 
     The weights are the contraction of one tensor with the vectors of domain and task (Eq. 2), without bias and without
-    non-linearity. The tensor is stored `1 / scale` times as large: each generated weight is a sum over U * V weights of
-    the tensor, Adam moves each of them by about the learning rate, and without the scale the sum would move by
+    non-linearity. The tensor is stored `1 / scale` times as large. Each generated weight is a sum over U * V weights of
+    the tensor, and Adam moves each of them by about the learning rate. Without the scale, the sum would move by
     sqrt(U * V) times as much.
 
     width (int): width of the token vectors.
@@ -29,8 +29,8 @@ class GeneratedBiLSTM(nn.Module):
     vector_width (int): width of the vectors, U and V of the equation.
     spread (float): initial distance between the vectors of domains, and of tasks, and so between the generated
         weights: noise of this size on ones, then scaled to length 1.
-    use_domains (bool): whether domains have vectors; else all share one weight.
-    use_tasks (bool): whether tasks have vectors; else all share one weight.
+    use_domains (bool): use a vector for each domain. False: all domains share the weights.
+    use_tasks (bool): use a vector for each task. False: both tasks share the weights.
     """
 
     scale: Tensor
@@ -50,14 +50,14 @@ class GeneratedBiLSTM(nn.Module):
         self.use_domains = use_domains
         self.use_tasks = use_tasks
         n_domain, n_task = (vector_width if used else 1 for used in (use_domains, use_tasks))
-        # Saved, so that weights trained at another scale are not loaded as if they fitted.
+        # Saved, so that weights trained at another scale are not loaded silently.
         self.register_buffer("scale", torch.tensor((n_domain * n_task) ** -0.5))
         plain = nn.LSTM(width, hidden, bidirectional=True, device="meta")
         self.shapes = {name: weights.shape for name, weights in plain.named_parameters()}
         n_weights = sum(shape.numel() for shape in self.shapes.values())
         # shape: (weights, task, domain)
         self.meta = nn.Parameter(torch.empty(n_weights, n_task, n_domain))
-        # Vectors of length 1, so that the generated weights are spread as those of torch's LSTM.
+        # The vectors have length 1, so the generated weights have the variance of torch's LSTM.
         bound = (n_domain * n_task / hidden) ** 0.5
         nn.init.uniform_(self.meta, -bound, bound)
         self.domains = nn.Parameter(_vectors(n_domains, n_domain, spread), requires_grad=use_domains)
@@ -86,7 +86,7 @@ class GeneratedBiLSTM(nn.Module):
 
     def _generate(self, pairs: Sequence[DomainTask]) -> List[Dict[str, Tensor]]:
         domains, tasks = (list(indices) for indices in zip(*pairs, strict=True))
-        # One product for all pairs: its gradient goes over the large tensor once, not once for each pair.
+        # One product for all pairs, so that the backward pass visits the large tensor once, not once for each pair.
         products = torch.einsum("nu,nv->nuv", self.tasks[tasks], self.domains[domains])
         generated = (self.scale * products.flatten(1)) @ self.meta.flatten(1).T
         sizes = [shape.numel() for shape in self.shapes.values()]
@@ -110,12 +110,12 @@ class GeneratedBiLSTM(nn.Module):
         self._cache.clear()
 
     def grow(self, n_domains: int) -> None:
-        """Take in new domains; their vectors are the mean of the old ones, scaled to the mean of the old lengths."""
+        """Add new domains. Their vectors are the mean of the old vectors, scaled to the mean of the old lengths."""
         n_new = n_domains - len(self.domains)
         if n_new > 0:
             old = self.domains.detach()
             mean = old.mean(dim=0, keepdim=True)
-            # A mean is shorter than the vectors, and the generated weights would be smaller.
+            # The mean is shorter than the vectors. Unscaled, the generated weights would be smaller.
             mean = mean * old.norm(dim=1).mean() / mean.norm()
             self.domains = nn.Parameter(torch.cat([old, mean.expand(n_new, -1)]), requires_grad=self.use_domains)
         self.forget()
@@ -172,14 +172,14 @@ class SampledSoftmax(nn.Module):
         n_samples (Optional[int]): number of draws of other words by frequency, with replacement, shared by all states;
             a word that is drawn twice counts once. None for the full softmax.
         correct (bool): subtract from the score of each word the log of its probability to be drawn (Jean et al., 2014).
-            Without this, frequent words are drawn often and get scores that are too low; with it, the loss tends to
-            that of the full softmax as draws are added.
+            Without the correction, frequent words are drawn often and get scores that are too low. With it, the loss
+            converges to the loss of the full softmax as the number of draws grows.
         """
         if n_samples is None:
             scores = states @ self.vectors.T + self.bias
             return nn.functional.cross_entropy(scores, words, reduction="none")
         others = torch.multinomial(self.counts, n_samples, replacement=True).unique()
-        # One look-up for both: the gradient of each look-up is as large as the table.
+        # One look-up for both, because the gradient of each look-up is as large as the table.
         vectors = self.vectors[torch.cat([words, others])]
         word_scores = (states * vectors[: len(words)]).sum(dim=1) + self.bias[words]
         other_scores = states @ vectors[len(words) :].T + self.bias[others]
@@ -194,7 +194,7 @@ class SampledSoftmax(nn.Module):
 
 
 def language_model_pairs(states: Tensor, words: Tensor, mask: Tensor) -> List[Tuple[Tensor, Tensor]]:
-    """Return which state predicts which word: a forward state the next one, a backward state the one before.
+    """Return states and the words that they predict: forward states the next word, backward states the word before.
 
     states (Tensor): shape (n_docs, n_tokens, 2 * hidden).
     words (Tensor): word of each token, -1 for a token that is not in the vocabulary, shape (n_docs, n_tokens).
@@ -202,7 +202,7 @@ def language_model_pairs(states: Tensor, words: Tensor, mask: Tensor) -> List[Tu
     RETURNS (List[Tuple[Tensor, Tensor]]): states, shape (n, hidden), and words, shape (n,), of each direction.
     """
     hidden = states.shape[2] // 2
-    # Of two neighbours both are tokens if the second one is.
+    # Two neighbours are both tokens if the second is a token, because padding comes last.
     nexts, befores = ((neighbours >= 0) & mask[:, 1:] for neighbours in (words[:, 1:], words[:, :-1]))
     return [
         (states[:, :-1, :hidden][nexts], words[:, 1:][nexts]),

@@ -13,7 +13,7 @@ from .generator import LANGUAGE_MODEL, NER, GeneratedBiLSTM, SampledSoftmax, lan
 # Names in `HeadOutput.extras`: the states of the BiLSTM, domain and task of each row, the words of a language model.
 STATES, DOMAINS, TASKS, WORDS = "states", "domains", "tasks", "words"
 
-# The indices of some rows of a batch, and values of these rows.
+# Indices of rows of a batch, and the values of these rows.
 RowValues = Tuple[Tensor, Tensor]
 
 
@@ -30,10 +30,11 @@ class GeneratedTagger(SequenceHead):
     hidden (int): width of each direction of the BiLSTM.
     vector_width (int): width of the vectors of domains and tasks.
     spread (float): initial distance between these vectors: noise of this size on ones, then scaled to length 1.
-    use_domains (bool): weights by domain. False: the same for all (the paper's multi-task baselines).
-    use_tasks (bool): weights by task. False: the same for both.
-    share_output (bool): one output layer for all domains, as where the target has no labels. False: one for each.
-    use_crf (bool): CRF, or a softmax for each token.
+    use_domains (bool): weights by domain. False: the same weights for all domains (the paper's multi-task baselines).
+    use_tasks (bool): weights by task. False: the same weights for both tasks.
+    share_output (bool): one output layer for all domains, as in the paper for a target without labels. False: one
+        output layer for each domain.
+    use_crf (bool): True for a CRF, False for a softmax for each token.
     """
 
     def __init__(
@@ -152,7 +153,7 @@ class GeneratedTagger(SequenceHead):
     ) -> Tensor:
         """Return the loss of the language models (Eq. 8), the mean over the words to predict in both directions.
 
-        rows (Tensor): which rows count, bool, shape (n_docs,); rows for tagging never do.
+        rows (Tensor): which rows to use, bool, shape (n_docs,); rows for tagging are always ignored.
         n_samples (Optional[int]): see `SampledSoftmax`.
         correct (bool): see `SampledSoftmax`.
         """
@@ -181,7 +182,7 @@ class GeneratedTagger(SequenceHead):
         """Return the exact probability of spans under their CRF; see `SequenceHead`."""
         probabilities = output.emissions.new_zeros(len(spans), dtype=torch.float64)
         for rows, tagger, some in self._outputs(output):
-            # The index of each row among those of the output layer, -1 for the others.
+            # The index of each row among the rows of the output layer, -1 for all other rows.
             index = torch.full_like(output.extras[DOMAINS], -1)
             index[rows] = torch.arange(len(rows), device=rows.device)
             here = index[spans[:, 0]] >= 0
@@ -201,12 +202,12 @@ class GeneratedTagger(SequenceHead):
         return torch.cat(spans), torch.cat(probabilities)
 
     def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
-        """Take in new tags; see `SequenceHead`."""
+        """Add new tags; see `SequenceHead`."""
         for i in range(len(self.outputs)):
             self._tagger(i).grow(allowed_starts, allowed_transitions)
 
     def grow_domains(self, n_domains: int) -> None:
-        """Take in new domains: their vectors, and with an output layer for each domain a copy of the first layer."""
+        """Add new domains: their vectors and, with an output layer for each domain, copies of the first layer."""
         self.encoder.grow(n_domains)
         if not self.share_output:
             state = self.outputs[0].state_dict()
@@ -216,19 +217,19 @@ class GeneratedTagger(SequenceHead):
                 tagger = LinearTagger(first.output.in_features, *constraints, use_crf=self.use_crf)
                 tagger.to(first.output.weight).load_state_dict(state)
                 self.outputs.append(tagger)
-            # New layers begin in training mode.
+            # New layers start in training mode. Give them the mode of the module.
             self.train(self.training)
 
 
 def select_rows(output: HeadOutput, rows: Tensor) -> HeadOutput:
-    """Return some rows of an output for their output layer."""
+    """Return the part of an output for the rows of one output layer."""
     if len(rows) == len(output.mask):
         return output
     return HeadOutput(emissions=output.emissions[rows], mask=output.mask[rows], tokens=output.tokens[rows])
 
 
 def select_allowed(decoding: Decoding, rows: Tensor) -> Decoding:
-    """Return the rules for some rows of an output."""
+    """Return the decoding rules for the rows of one output layer."""
     if decoding.allowed is None or len(rows) == len(decoding.allowed):
         return decoding
     return replace(decoding, allowed=decoding.allowed[rows])

@@ -12,7 +12,7 @@ from .head import GeneratedTagger
 class LanguageModel(LossTerm):
     """Negative log-likelihood of the next word and of the word before, by a sampled softmax.
 
-    Its text is the rows without annotation.
+    It uses only the docs of the batch without annotation.
 
     domain (Optional[str]): docs of this domain only, so that each domain can have its own weight; None for all.
     samples (Optional[int]): number of other words in the softmax, drawn by frequency; None for all words.
@@ -31,7 +31,7 @@ class LanguageModel(LossTerm):
         self.correct = correct
 
     def __call__(self, inputs: LossInputs) -> Tensor:
-        """Return the mean over the words to predict; 0 where there is no such text."""
+        """Return the mean over the words to predict; 0 if the batch has none."""
         if not isinstance(inputs.head, GeneratedTagger):
             raise CrossnerError(
                 Errors.C029.format(term=type(self).__name__, needed="param_gen_ner", head=type(inputs.head).__name__)

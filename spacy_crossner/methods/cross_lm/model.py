@@ -20,12 +20,12 @@ DIGIT = re.compile(r"\d")
 
 
 class DomainTable:
-    """What a head takes of docs beside token vectors: their domains, and words for its language models.
+    """Computes the inputs of a head beside token vectors: domains of docs, and words for the language models.
 
     make (Callable): makes the torch module from token width, constraints, `n_domains` and `n_words`.
     domains (List[str]): the domains, in the order of their vectors.
-    words (List[str]): the words of the language models, as `normal_form` gives them.
-    default (Optional[str]): the domain of docs with no domain or an unknown one; None for the first one.
+    words (List[str]): the words of the language models, in their normal form, see `normal_form`.
+    default (Optional[str]): domain assumed for docs without a domain or with an unknown one; None for the first domain.
     """
 
     def __init__(self, make: Callable[..., GeneratedTagger]) -> None:
@@ -66,7 +66,7 @@ class DomainTable:
         return self._by_hash[orth]
 
     def number_of(self, doc: Doc) -> int:
-        """Return the index of the domain whose weights a doc gets."""
+        """Return the index of the domain whose weights are used for a doc."""
         for domain in (get_domain(doc), self.default):
             if domain in self.domains:
                 return self.domains.index(domain)
@@ -74,15 +74,16 @@ class DomainTable:
 
 
 def normal_form(word: str) -> str:
-    """Return a word as the language models count it: one spelling, all digits as 0."""
+    """Return the form of a word in the language models: its `name_key`, with all digits as 0."""
     return DIGIT.sub("0", name_key(word) or word)
 
 
 @settings_of(GeneratedTagger)
 def build_param_gen_model(tok2vec: Tok2Vec, **settings: Any) -> HeadModel:
-    """Build a BiLSTM with generated weights, and what is above it, on token vectors.
+    """Build a BiLSTM with generated weights, with CRFs and language models, on token vectors.
 
-    tok2vec (Model): gives one row a token: `spacy_crossner.WordVectors.v1` as in the paper, or any other.
+    tok2vec (Model): a layer with one output row for each token: `spacy_crossner.WordVectors.v1` as in the paper, or any
+        other.
     **settings (Any): see `GeneratedTagger`. The number of domains and of words comes from the `DomainTable`.
     """
     table = DomainTable(partial(GeneratedTagger, **settings))

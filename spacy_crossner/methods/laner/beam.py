@@ -10,12 +10,12 @@ from .tagging import PrefixScorer, Tagging, rule_scores
 
 @torch.no_grad()
 def search_beam(head: PrefixScorer, output: HeadOutput, decoding: Decoding, beam: int) -> Tagging:
-    """Find the most probable tags that a beam search meets, one token after the other.
+    """Find the most probable tags by beam search, from left to right.
 
     head (PrefixScorer): the head.
-    output (HeadOutput): its output; only token vectors and mask are used.
-    decoding (Decoding): the rules. A tag that breaks more of them than another one does has probability 0.
-    beam (int): number of prefixes that are followed for each doc.
+    output (HeadOutput): the output of the head; only token vectors and mask are used.
+    decoding (Decoding): the rules. A tag that breaks more rules than another tag has probability 0.
+    beam (int): width of the beam: number of prefixes kept for each doc.
     """
     tokens, mask = output.tokens, output.mask
     n_docs, n_tokens = mask.shape

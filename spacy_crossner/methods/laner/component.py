@@ -8,14 +8,14 @@ from ...core.bridge import HeadModel
 from ...core.component import SequenceNER
 from ...core.factory import ASSIGNS, SCORE_WEIGHTS, default_config
 
-# About two sentences: tag prefixes and backgrounds far longer than those of training cost F1.
+# About two sentences. Tag prefixes and backgrounds that are far longer than in training reduce F1.
 WINDOW, OVERLAP = 64, 16
 
 
 class LabelAwareEntityRecognizer(SequenceNER):
     """Label-aware autoregressive entity recognizer (Hu et al., 2022).
 
-    Tag prefix and label background begin anew in each window; see `plan_windows` for where windows begin.
+    Each window starts with an empty tag prefix and a new label background; see `plan_windows`.
     """
 
 

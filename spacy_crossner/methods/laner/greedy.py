@@ -12,16 +12,16 @@ from .tagging import PrefixScorer, Tagging, pick_tags
 def tag_greedily(head: PrefixScorer, output: HeadOutput, decoding: Decoding, block: int) -> Tagging:
     """Give each token the best tag, given the tags before it.
 
-    The result is that of tagging one token after the other; the way there are fixed-point (Jacobi) rounds. The tags
-    begin as a guess. A round scores the next `block` tokens of each doc, with the current tags as their prefixes. Up to
-    the first tag that changes, that one included, the prefixes were final, and so are these tags; the next round begins
-    after them. Finished docs are left out. A block of 1 is one token after the other. With a block of the whole length
-    a round scores all tokens that are not final.
+    The result equals tagging one token after the other, but is computed in fixed-point (Jacobi) rounds. The first tags
+    are a guess. A round scores the next `block` tokens of each doc, with the current tags as prefixes. The tags up to
+    and including the first that changes had final prefixes, so they are final, and the next round begins after them.
+    Finished docs are left out. A block of 1 is tagging one token after the other. With a block of the whole length, a
+    round scores all tokens that are not final.
 
     head (PrefixScorer): the head.
-    output (HeadOutput): its output; only token vectors and mask are used.
+    output (HeadOutput): the output of the head; only token vectors and mask are used.
     decoding (Decoding): the rules.
-    block (int): tokens of a doc that a round scores.
+    block (int): number of tokens of a doc that a round scores.
     """
     tokens, mask = output.tokens, output.mask
     lengths = mask.sum(dim=1)
@@ -53,7 +53,7 @@ def tag_greedily(head: PrefixScorer, output: HeadOutput, decoding: Decoding, blo
         allowed = None if decoding.allowed is None else decoding.allowed[row, position]
         new_tags = pick_tags(head.crf, new_scores, before, Decoding(decoding.constrained, allowed))
         changed = (new_tags != tags[row, position]) & is_token
-        # The column of the last tag that is final now: the first that changed, or the last token of the block.
+        # The column of the last tag that is now final: the first changed tag, or the last token of the block.
         last = torch.where(changed.any(dim=1), changed.byte().argmax(dim=1), is_token.sum(dim=1) - 1)
         tags[row[is_token], position[is_token]] = new_tags[is_token]
         scores[row[is_token], position[is_token]] = new_scores[is_token]

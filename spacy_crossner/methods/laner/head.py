@@ -27,17 +27,17 @@ class LabelAwareTagger(LinearTagger):
     allowed_starts (Tensor): which tags may begin a sequence, shape (n_tags,).
     allowed_transitions (Tensor): which tag may follow which, shape (n_tags, n_tags).
     label_width (int): width of the label table and of each direction of the BiLSTM, d2 in the paper.
-    use_background (bool): attend from the tags before a token to the sentence (Eqs. 4 to 6). Without it the query of
-        the label context comes from the token alone.
+    use_background (bool): attend from the tags before a token to the sentence (Eqs. 4 to 6). Without the background,
+        the query of the label context comes from the token only.
     use_context (bool): attend from a token to the tags before it (Eqs. 7 and 8).
     use_crf (bool): a CRF on top. Its emissions are the scores given the greedy tags.
-    scheduled_sampling (float): in training, the probability that a tag in a prefix is the model's own, from a first
-        pass with gold prefixes (Mihaylova and Martins, 2019). 0 for gold tags only, as in the paper.
-    beam (int): number of prefixes that decoding follows; 1 for greedy tagging.
-    block (Optional[int]): tokens that a round of greedy tagging scores, which changes its speed and never its result;
-        None to choose by the device.
-    max_cells (int): bounds memory; see `PrefixEncoder`.
-    RAISES (ValueError): neither background nor context is used; that is the `LinearTagger`.
+    scheduled_sampling (float): in training, the probability that a tag in a prefix is the model's prediction, from a
+        first pass with gold prefixes (Mihaylova and Martins, 2019). 0 for gold tags only, as in the paper.
+    beam (int): width of the beam; 1 for greedy tagging.
+    block (Optional[int]): number of tokens that a round of greedy tagging scores. It changes the speed, never the
+        result. None for a value that depends on the device.
+    max_cells (int): bound for the memory; see `PrefixEncoder`.
+    RAISES (ValueError): neither background nor context is used; use `LinearTagger` instead.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class LabelAwareTagger(LinearTagger):
         self.output = nn.Linear(width * (1 + use_background) + 2 * label_width * use_context, len(allowed_starts))
 
     def forward(self, tokens: Tensor, mask: Tensor, tags: Optional[Tensor] = None) -> HeadOutput:
-        """Score the tags of each token, given the gold tags before it where there are `tags`.
+        """Score the tags of each token. With `tags`, the scores are conditional on the gold tags before the token.
 
-        Where a token has no annotation its prefix holds the tag that the model gives it. Without `tags` the emissions
-        are the scores of the token vectors alone; `tagging` adds the rest.
+        For a token without annotation, prefixes contain the tag that the model predicts. Without `tags`, the emissions
+        are the scores of the token vectors only; `tagging` adds the scores of the prefixes.
         """
         padded = pad_tokens(tokens, mask)
         output = HeadOutput(emissions=self.token_scores(self.dropout(padded)), mask=mask, tokens=padded)
@@ -84,7 +84,7 @@ class LabelAwareTagger(LinearTagger):
         return replace(output, emissions=output.emissions + scores)
 
     def _prefix_tags(self, output: HeadOutput, tags: Tensor) -> Tensor:
-        """Return gold tags; the model's own where there are none, and where scheduled sampling puts them."""
+        """Return the tags for prefixes: gold tags, or predictions for unknown tags and by scheduled sampling."""
         unknown = (tags < 0) & output.mask
         if unknown.any():
             gold = nn.functional.one_hot(tags.clamp(min=0), output.emissions.shape[2]).bool()
@@ -99,11 +99,11 @@ class LabelAwareTagger(LinearTagger):
         return tags
 
     def token_scores(self, tokens: Tensor) -> Tensor:
-        """Return the part of the scores (Eq. 10) that comes from the token vectors alone, shape (..., n_tags)."""
+        """Return the part of the scores (Eq. 10) that depends only on the token vectors, shape (..., n_tags)."""
         return nn.functional.linear(tokens, self.output.weight[:, : tokens.shape[-1]], self.output.bias)
 
     def feature_scores(self, features: Tensor) -> Tensor:
-        """Return the part of the scores (Eq. 10) that comes from the prefixes, shape (..., n_tags)."""
+        """Return the part of the scores (Eq. 10) that depends on the prefixes, shape (..., n_tags)."""
         return nn.functional.linear(features, self.output.weight[:, -features.shape[-1] :])
 
     def scores_along(self, output: HeadOutput, labels: Tensor) -> Tensor:
@@ -138,9 +138,9 @@ class LabelAwareTagger(LinearTagger):
         forward (Tensor): forward state of each position, shape (n_docs, n_tokens, label_width).
         position (Tensor): the positions of the selected tokens, shape (n_docs, n_selected).
         is_token (Tensor): False where a selected position is padding, shape (n_docs, n_selected).
-        rough (bool): approximate the attention to the tags; only where all tokens are selected.
+        rough (bool): approximate the attention to the tags; allowed only if all tokens are selected.
         RETURNS (Tensor): shape (n_docs, n_selected, n_features); n_features is width (background) + 2 * label_width
-            (context), as far as they are used.
+            (context), without the parts that are not used.
         """
         row = torch.arange(len(labels), device=labels.device).unsqueeze(1).expand(position.shape)
         query, features = tokens[row, position], []
@@ -161,7 +161,7 @@ class LabelAwareTagger(LinearTagger):
         return torch.cat(features, dim=2)
 
     def guess(self, output: HeadOutput, decoding: Decoding) -> Tensor:
-        """Return a cheap first guess of the tags, for `tag_greedily` to begin with, shape (n_docs, n_tokens)."""
+        """Return a cheap initial guess of the tags for `tag_greedily`, shape (n_docs, n_tokens)."""
         scores = self.token_scores(output.tokens)
         tags = self.crf.best_paths(scores, output.mask, decoding.constrained, decoding.allowed)
         for _ in range(LANER_GUESS_ROUNDS):
@@ -171,7 +171,7 @@ class LabelAwareTagger(LinearTagger):
         return tags
 
     def tagging(self, output: HeadOutput, decoding: Decoding) -> Tagging:
-        """Return the tags, each the best given those before it, and their scores; kept with the output."""
+        """Return the tags found by greedy or beam search, and their scores; cached in the output."""
         rules, tagging = output.memo.get("tagging", (decoding, None))
         if tagging is None or rules.constrained != decoding.constrained or rules.allowed is not decoding.allowed:
             tagging = self._search(output, decoding)
@@ -207,6 +207,6 @@ class LabelAwareTagger(LinearTagger):
         return SpanChains(self, output, self.tagging(output, decoding), decoding).candidates(floor)
 
     def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
-        """Take in new tags; see `SequenceHead`."""
+        """Add new tags; see `SequenceHead`."""
         super().grow(allowed_starts, allowed_transitions)
         self.prefixes.grow(len(allowed_starts))

@@ -15,8 +15,8 @@ from .head import LabelAwareTagger
 def build_label_aware_model(tok2vec: Tok2Vec, **settings: Any) -> HeadModel:
     """Build LANER's head on token vectors.
 
-    tok2vec (Model): gives one row a token.
-    **settings (Any): see `LabelAwareTagger`. Without background and context the head is the plain `LinearTagger`.
+    tok2vec (Model): a layer with one output row for each token.
+    **settings (Any): see `LabelAwareTagger`. Without background and context, the head is a `LinearTagger`.
     """
     return build_head_model(tok2vec, partial(make_head, **settings))
 

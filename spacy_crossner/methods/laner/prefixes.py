@@ -22,8 +22,8 @@ class PrefixEncoder(nn.Module):
 
     n_tags (int): number of tags; as a label, this number is the begin label.
     width (int): width of the label table and of each direction of the BiLSTM.
-    max_cells (int): positions of prefixes that are attended to at once. More positions are processed in parts, and in
-        training computed again for the gradient, which bounds memory.
+    max_cells (int): maximum number of prefix positions that are attended to at once, a bound for the memory. More
+        positions are processed in parts, which are computed again for the gradient in training.
     """
 
     def __init__(self, n_tags: int, width: int, max_cells: int) -> None:
@@ -36,9 +36,9 @@ class PrefixEncoder(nn.Module):
         self.backward_lstm = nn.LSTM(width, width, batch_first=True)
 
     def labels(self, tags: Tensor) -> Tensor:
-        """Return the label at each position of the longest prefix: the begin label and all tags but the last.
+        """Return the label at each position of the longest prefix: the begin label, and all tags except the last.
 
-        tags (Tensor): tag indices, of any value at padding, shape (n_docs, n_tokens).
+        tags (Tensor): tag indices, with any values at padding, shape (n_docs, n_tokens).
         """
         shifted = tags.roll(1, dims=1).clamp(min=0)
         shifted[:, 0] = self.table.num_embeddings
@@ -65,7 +65,7 @@ class PrefixEncoder(nn.Module):
         forward (Tensor): the forward states there, shape (*labels.shape, width).
         RETURNS (Tensor): shape (*labels.shape, 2 * width).
         """
-        # The backward LSTM has read one label: one state for each label.
+        # At its first step, the backward LSTM has one state for each label.
         start, _ = first_cell(self.inputs(self.backward_lstm))
         return torch.cat([forward, nn.functional.embedding(labels, start)], dim=-1)
 
@@ -107,9 +107,9 @@ class PrefixEncoder(nn.Module):
         return torch.cat([grid @ forward, states.view(*last.shape, self.width)], dim=2)
 
     def attend_roughly(self, queries: Tensor, labels: Tensor, forward: Tensor) -> Tensor:
-        """Approximate `attend` for all tokens at low cost: each position has the state that it has as the last one.
+        """Approximate `attend` for all tokens at low cost: each position has its state as the last position.
 
-        queries (Tensor): shape (n_docs, n_tokens, 2 * width); for the rest see `attend`.
+        queries (Tensor): shape (n_docs, n_tokens, 2 * width); for the other arguments see `attend`.
         """
         states = self.last_states(labels, forward)
         scores = queries @ states.transpose(1, 2)
@@ -125,13 +125,13 @@ class PrefixEncoder(nn.Module):
         scores (Tensor): the scores of the forward states, shape (n_queries, longest).
         read (Tensor): the labels in the order of the backward LSTM, the last position first, shape (n_queries,
             longest).
-        position (Tensor): the position of each of them, below 0 outside the prefix, shape (n_queries, longest).
+        position (Tensor): the position of each of these labels, below 0 outside the prefix, shape (n_queries, longest).
         lengths (List[int]): length of each prefix.
         RETURNS (Tuple[Tensor, Tensor]): the attention weights of all positions, shape (n_queries, longest), and the
             weighted sum of the backward states, shape (n_queries, width).
         """
         states, node = self._backward_states(read, lengths)
-        # In the order of positions. Outside a prefix there is any state, with the weight 0.
+        # In the order of positions. States outside a prefix are arbitrary; their weight is 0.
         node = node.gather(1, position.clamp(min=0))
         outside = torch.arange(lengths[0], device=position.device) > position[:, :1]
         weights, sums = [], []
@@ -157,13 +157,13 @@ class PrefixEncoder(nn.Module):
             the index of the state of each position, shape of `labels`, 0 outside a prefix.
         """
         if labels.device.type != "cpu" or len(lengths) < LANER_SHARED_PREFIXES:
-            # One call, which computes equal sequences more than once.
+            # A single call is faster here, although it computes equal sequences more than once.
             states, _ = self.backward_lstm(nn.functional.embedding(labels, self.rows()))
             return states.flatten(0, 1), torch.arange(labels.numel(), device=labels.device).view(labels.shape)
         inputs, recurrent = self.inputs(self.backward_lstm), self.backward_lstm.all_weights[0][1].T
         n_labels, n_rows = len(inputs), len(lengths)
         node = torch.zeros_like(labels)
-        # The index of each row's state among those of the last step.
+        # The index of each row's state among the states of the last step.
         at = torch.zeros_like(labels[:, 0])
         states_of_steps: List[Tensor] = []
         n_states = 0
@@ -184,12 +184,12 @@ class PrefixEncoder(nn.Module):
         return torch.cat(states_of_steps), node
 
     def read_on(self, labels: Tensor, inputs: Tensor, state: State) -> State:
-        """Return the forward state of each row after one more label; `inputs` is that of `inputs(forward_lstm)`."""
+        """Return the forward state of each row after one more label; `inputs` is `self.inputs(self.forward_lstm)`."""
         hidden, cell = state
         return next_cell(torch.addmm(inputs[labels], hidden, self.forward_lstm.all_weights[0][1].T), cell)
 
     def grow(self, n_tags: int) -> None:
-        """Take in new tags. They come after the old ones, which keep their rows of the table."""
+        """Add new tags. They come after the old tags, which keep their rows of the table."""
         old = self.table.weight
         self.table = nn.Embedding(n_tags, self.width, device=old.device, dtype=old.dtype)
         with torch.no_grad():

@@ -12,14 +12,15 @@ from .tagging import PrefixScorer, Tagging, tag_probabilities
 
 @dataclass
 class SpanChains:
-    """The probability of spans: of B-X, of I-X up to the end, and of not I-X there, each given the tags before it.
+    """Span probabilities: the product of the probabilities of B-X, of each I-X, and of no I-X after the span.
 
-    Before a span these are the decoded tags, inside it the tags of the span.
+    Each probability is conditional on the tags before the token: the decoded tags before the span, and the tags of the
+    span inside it.
 
     head (PrefixScorer): the head.
-    output (HeadOutput): its output.
+    output (HeadOutput): the output of the head.
     tagging (Tagging): the decoded tags.
-    decoding (Decoding): the rules that they were decoded by, and the temperature.
+    decoding (Decoding): the rules of the decoding, and the temperature.
     """
 
     head: PrefixScorer
@@ -34,7 +35,7 @@ class SpanChains:
         longest = int((end - start).max()) if len(spans) else 0
         probability = torch.ones(len(spans), dtype=torch.float64, device=spans.device)
         for length in range(longest + 1):
-            # The token after the last of a span has a factor, too, if there is such a token.
+            # The token after a span gives a factor, too, unless the span ends the row.
             here = ((start + length <= end) & (start + length < lengths[row])).nonzero().squeeze(1)
             onward = self._next_probability(row[here], start[here], length, label[here])
             stops = start[here] + length == end[here]
@@ -47,7 +48,7 @@ class SpanChains:
         lengths = mask.sum(dim=1)
         begins = tag_probabilities(self.head.crf, tagging.scores, tagging.labels, self.decoding)[:, :, 1::2]
         row, start, label = ((begins >= floor) & mask.unsqueeze(2)).nonzero(as_tuple=True)
-        # The probability of a span or of any longer one falls with its length.
+        # The probability of the tags so far is an upper bound for all longer spans.
         prefix, length = begins[row, start, label], 1
         spans, probabilities = [row.new_empty(0, 4)], [prefix.new_empty(0)]
         while len(row):
@@ -64,9 +65,9 @@ class SpanChains:
         return torch.cat(spans), torch.cat(probabilities)
 
     def _next_probability(self, row: Tensor, start: Tensor, length: int, label: Tensor) -> Tensor:
-        """Return the probability that spans of `length` tokens go on: of I-X after them, or with length 0 of B-X.
+        """Return the probability of I-X after spans of `length` tokens, or of B-X for length 0.
 
-        row, start, label (Tensor): of the spans, shape (n_spans,); start + length lies in the row.
+        row, start, label (Tensor): the spans, shape (n_spans,); start + length must be in the row.
         """
         decoded = self.tagging.labels[row]
         tag, position = 1 + 2 * label + (length > 0), start + length
@@ -77,7 +78,7 @@ class SpanChains:
             labels = torch.where(begin, 1 + 2 * label.unsqueeze(1), labels)
             labels = torch.where(inside & (columns <= position.unsqueeze(1)), 2 + 2 * label.unsqueeze(1), labels)
         scores = self.tagging.scores[row, position]
-        # Where the prefix is that of the decoded tags its scores are known.
+        # If the prefix equals the decoded tags, its scores are known.
         known = ((labels == decoded) | (columns > position.unsqueeze(1))).all(dim=1)
         new = (~known).nonzero().squeeze(1)
         if len(new):
@@ -90,7 +91,7 @@ class SpanChains:
     def _scores(self, row: Tensor, position: Tensor, labels: Tensor) -> Tensor:
         """Return the scores of one token for each prefix, shape (n_prefixes, n_tags).
 
-        row, position (Tensor): of the tokens, shape (n_prefixes,).
+        row, position (Tensor): the tokens, shape (n_prefixes,).
         labels (Tensor): the label at each position of the prefixes, shape (n_prefixes, n_tokens).
         """
         head, tokens = self.head, self.output.tokens

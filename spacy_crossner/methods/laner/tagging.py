@@ -1,4 +1,4 @@
-"""What the searches for tags share: scores given the tags before a token, the rules, the choice of a tag."""
+"""Shared parts of greedy and beam search: scores given the tags before a token, decoding rules, choice of a tag."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,22 +10,22 @@ from ...core.crf import BioCRF
 from ...core.head import Decoding, HeadOutput
 from .prefixes import PrefixEncoder
 
-# Scores that differ by no more than this are equal. The rounding of a score depends on the batch that it is computed
-# in; with a tolerance, the choice between equal scores does not.
+# Scores that differ by no more than this count as equal. The rounding of a score depends on its batch. With a
+# tolerance, the choice between equal scores does not.
 TIE = 1e-4
 
 
 class PrefixScorer(Protocol):
-    """What a search asks of a head: the scores of tokens, given the tags before them."""
+    """The interface of a head for greedy and beam search: scores of tokens, given the tags before them."""
 
     crf: BioCRF
     prefixes: PrefixEncoder
 
     def token_scores(self, tokens: Tensor) -> Tensor:
-        """Return the part of the scores that comes from the token vectors alone, shape (..., n_tags)."""
+        """Return the part of the scores that depends only on the token vectors, shape (..., n_tags)."""
 
     def feature_scores(self, features: Tensor) -> Tensor:
-        """Return the part of the scores that comes from the prefixes, shape (..., n_tags)."""
+        """Return the part of the scores that depends on the prefixes, shape (..., n_tags)."""
 
     def features_at(
         self, tokens: Tensor, mask: Tensor, labels: Tensor, forward: Tensor, position: Tensor, is_token: Tensor
@@ -41,7 +41,7 @@ class PrefixScorer(Protocol):
 
 @dataclass
 class Tagging:
-    """The tags of a batch, and the scores that they were chosen by.
+    """The tags of a batch, and the scores by which they were chosen.
 
     tags (Tensor): shape (n_docs, n_tokens).
     labels (Tensor): the label at each position of the longest prefix, shape (n_docs, n_tokens).
@@ -58,7 +58,7 @@ class Tagging:
 def count_broken_rules(crf: BioCRF, before: Tensor, decoding: Decoding) -> Tensor:
     """Return the number of rules that each tag breaks after a label, shape (*before.shape, n_tags).
 
-    crf (BioCRF): holds which tag may follow which.
+    crf (BioCRF): holds the allowed transitions.
     before (Tensor): the label before each token, any shape.
     decoding (Decoding): its `allowed` has the shape (*before.shape, n_tags).
     """
@@ -79,7 +79,7 @@ def add_transitions(crf: BioCRF, scores: Tensor, before: Tensor) -> Tensor:
 
 
 def rule_scores(crf: BioCRF, scores: Tensor, before: Tensor, decoding: Decoding) -> Tensor:
-    """Return scores with transitions, -inf for each tag that breaks more rules than another one does.
+    """Return scores with transitions. The score is -inf for a tag that breaks more rules than another tag.
 
     scores (Tensor): shape (..., n_tags).
     before (Tensor): the label before each token, shape (...).
@@ -90,7 +90,7 @@ def rule_scores(crf: BioCRF, scores: Tensor, before: Tensor, decoding: Decoding)
 
 
 def pick_tags(crf: BioCRF, scores: Tensor, before: Tensor, decoding: Decoding) -> Tensor:
-    """Return the best of the tags that break the fewest rules, the first of equally good ones; see `rule_scores`."""
+    """Return the best tag among those that break the fewest rules; of equal tags, the first. See `rule_scores`."""
     scores = rule_scores(crf, scores, before, decoding)
     return (scores >= scores.amax(dim=-1, keepdim=True) - TIE).byte().argmax(dim=-1)
 
@@ -99,5 +99,5 @@ def tag_probabilities(crf: BioCRF, scores: Tensor, before: Tensor, decoding: Dec
     """Return the probability of each tag given the labels before it, float64, 0 for a tag that breaks a rule."""
     forbidden = count_broken_rules(crf, before, decoding) > 0
     scores = add_transitions(crf, scores, before).double() / decoding.temperature
-    # Where all tags are forbidden there is no distribution.
+    # If all tags are forbidden, softmax gives NaN.
     return scores.masked_fill(forbidden, -torch.inf).softmax(dim=-1).nan_to_num(0.0)

@@ -1,1 +1,1 @@
-"""`moee_ner`: each tag from a mixture of features, one expert for each entity type (MoEE)."""
+"""`moee_ner`: entity recognition with a mixture of entity experts, one for each entity type (MoEE)."""

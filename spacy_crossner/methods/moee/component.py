@@ -1,4 +1,4 @@
-"""`moee_ner`: each tag from a mixture of features of one expert an entity type (MoEE)."""
+"""`moee_ner`: entity recognition with a mixture of entity experts, one for each entity type (MoEE)."""
 
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
@@ -24,7 +24,7 @@ LOSSES = {"detection": "spacy_crossner.EntityDetection.v1", "gate": "spacy_cross
 class MixtureEntityRecognizer(SequenceNER):
     """Entity recognizer with a mixture of entity experts and multi-task learning (Liu et al., 2020).
 
-    keep_experts (bool): leave the weights of the experts on each token, `token._.experts`.
+    keep_experts (bool): store the weights of the experts for each token, as `token._.experts`.
     settings (Any): see `SequenceNER`.
     """
 
@@ -40,7 +40,7 @@ class MixtureEntityRecognizer(SequenceNER):
         allowed: Optional[NDArray[np.bool_]],
         predictions: List[Prediction],
     ) -> None:
-        """Add what the head found in some windows to predictions; see `SequenceNER`. The experts' weights, too."""
+        """Decode the head's output for windows; see `SequenceNER`. Add the experts' weights to the predictions."""
         super().read_windows(words, windows, output, allowed, predictions)
         if not self.keep_experts or GATE not in output.extras:
             return
@@ -53,7 +53,7 @@ class MixtureEntityRecognizer(SequenceNER):
             prediction.experts[window.core_start : window.core_end] = core
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Prediction]) -> None:
-        """Set the entities of docs; see `SequenceNER.set_annotations`. With `keep_experts`, the experts, too."""
+        """Set the entities of docs; see `SequenceNER`. With `keep_experts`, also store the weights of the experts."""
         docs = list(docs)
         super().set_annotations(docs, scores)
         for doc, prediction in zip(docs, scores, strict=True):

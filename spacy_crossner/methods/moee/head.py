@@ -22,15 +22,15 @@ class MixtureTagger(LinearTagger):
     """Tagger on a mixture of features from one expert for each entity type and one for no entity (Eqs. 1 to 3).
 
     A gate weights the experts for each token; it learns from the gold types. A second tagger on the same token vectors
-    learns to tell entities from other tokens (task 1); it takes no part in predictions.
+    learns to distinguish entities from other tokens (task 1). It is not used for predictions.
 
     width (int): width of the token vectors.
     allowed_starts (Tensor): which tags may begin a sequence, shape (n_tags,).
     allowed_transitions (Tensor): which tag may follow which, shape (n_tags, n_tags).
     expert_width (int): width of the experts' features.
-    use_multi_task (bool): learn to tell entities from other tokens as a task of its own (task 1).
-    use_experts (bool): gate and experts. Without experts and task 1 this is the plain tagger.
-    use_crf (bool): a CRF for each task, or a softmax for each token.
+    use_multi_task (bool): learn task 1.
+    use_experts (bool): use gate and experts. Without experts and task 1, this is the `LinearTagger`.
+    use_crf (bool): True for a CRF for each task, False for a softmax for each token.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class MixtureTagger(LinearTagger):
             the gate, shape (n_docs, n_tokens, n_experts): no entity first, then the types in order.
         """
         extras = {}
-        # The experts take most of the time: they are run on tokens only, not on padding.
+        # The experts take most of the time, so they are run on tokens only, not on padding.
         hidden = self.dropout(tokens)
         if self.detector is not None:
             extras[DETECTION] = pad_tokens(self.detector.output(hidden), mask)
@@ -119,7 +119,7 @@ class MixtureTagger(LinearTagger):
         return losses / (tags >= 0).sum().clamp(min=1)
 
     def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
-        """Take in new tags, and an expert for each new type; see `SequenceHead`."""
+        """Add new tags, and an expert for each new type; see `SequenceHead`."""
         if self.use_experts:
             n_experts = count_experts(len(allowed_starts))
             self.gate = grow_linear(self.gate, n_experts)

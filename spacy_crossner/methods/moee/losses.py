@@ -1,4 +1,4 @@
-"""The loss terms of a mixture of entity experts beside the likelihood of its tags."""
+"""The loss terms of MoEE, beside the likelihood of the tags."""
 
 from torch import Tensor
 
@@ -8,7 +8,7 @@ from .head import MixtureTagger
 
 
 class EntityDetection(LossTerm):
-    """Negative log-likelihood of entity or not, task 1 of MoEE (Liu et al., 2020, Eq. 4)."""
+    """Negative log-likelihood of task 1 of MoEE, entity or no entity (Liu et al., 2020, Eq. 4)."""
 
     def __call__(self, inputs: LossInputs) -> Tensor:
         """Return the mean over the annotated tokens; 0 if the head has no task 1."""

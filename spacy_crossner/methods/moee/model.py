@@ -12,7 +12,7 @@ from .head import MixtureTagger
 def build_moee_model(tok2vec: Tok2Vec, **settings: Any) -> HeadModel:
     """Build the mixture of entity experts on token vectors.
 
-    tok2vec (Model): gives one row a token.
+    tok2vec (Model): a layer with one output row for each token.
     **settings (Any): see `MixtureTagger`.
     """
     return build_head_model(tok2vec, partial(MixtureTagger, **settings))

@@ -26,11 +26,11 @@ class ReversedGradient(torch.autograd.Function):
 
 
 class DomainAdversarial(LearningTerm, TwoDomainTerm):
-    """Cross-entropy of a classifier that tells the target's sentences from all others; the encoder learns to raise it.
+    """Cross-entropy of a classifier of sentences, target domain or not. The encoder is trained to increase it.
 
     The classifier is not part of the pipeline.
 
-    target (str): the target domain, as its docs are marked.
+    target (str): the target domain: the domain mark of its docs.
     width (int): width of the classifier's hidden layer.
     rate (float): learning rate of the classifier.
     weight (float): factor in the sum of the terms, and so of the reversed gradient.
@@ -52,7 +52,7 @@ class DomainAdversarial(LearningTerm, TwoDomainTerm):
         sentences = inputs.output.sentences
         if is_target.all() or not is_target.any():
             return 0.0 * sentences.sum()
-        # Both sides count the same, however many sentences they have.
+        # Both sides have the same total weight, whatever their numbers of sentences.
         weights = torch.where(is_target, 0.5 / is_target.sum(), 0.5 / (~is_target).sum()).to(sentences)
         logits = self.module_on(sentences)(ReversedGradient.apply(sentences)).squeeze(1)
         losses = nn.functional.binary_cross_entropy_with_logits(logits, is_target.to(logits), reduction="none")

@@ -37,7 +37,7 @@ class AdaptiveData:
     docs (List[Doc]): the sentences; their domain is "adaptive".
     replaced (List[Tuple[Span, Span]]): for each sentence the replaced entity and its replacement.
     alone (List[str]): types that only one of the domains has; their entities are never replaced.
-    unchanged (int): sentences without an adaptive copy, as none of their entities has a partner.
+    unchanged (int): number of sentences without an adaptive copy, because none of their entities has a partner.
     """
 
     docs: List[Doc] = field(default_factory=list)

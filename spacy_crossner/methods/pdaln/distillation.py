@@ -13,8 +13,8 @@ AVERAGES = ("entities", "tokens")
 class Distillation(LossTerm):
     """Cross-entropy between the tag distributions of teacher and student (the component) at each token.
 
-    The distributions are those of the head: the marginals of a CRF, a softmax without one. The weight is gamma of the
-    equation: this term counts gamma, all other terms together count 1 - gamma.
+    The distributions are those of the head: the marginals of a CRF, or a softmax. The weight is gamma of the equation:
+    this term is multiplied by gamma, and the sum of all other terms by 1 - gamma.
 
     average (str): over the tokens of gold "entities", as the paper prints it, or over all "tokens".
     domain (Optional[str]): docs of this domain only, such as "adaptive"; None for all.
@@ -41,7 +41,7 @@ class Distillation(LossTerm):
         self.temperature = temperature
 
     def __call__(self, inputs: LossInputs) -> Tensor:
-        """Return a scalar; 0 if no token counts: no doc is of the domain, or none has an entity.
+        """Return a scalar; 0 if no token is used, because no doc belongs to the domain or no doc has an entity.
 
         RAISES (CrossnerError): the teacher has other tags.
         """
@@ -56,10 +56,10 @@ class Distillation(LossTerm):
         return -(probabilities * log_probabilities).sum(dim=1).mean()
 
     def teacher_rows(self, inputs: LossInputs) -> Tensor:
-        """Return which rows have tokens that count, bool, shape (n_docs,)."""
+        """Return which rows have tokens that the term uses, bool, shape (n_docs,)."""
         return self._tokens(inputs).any(dim=1)
 
     def _tokens(self, inputs: LossInputs) -> Tensor:
-        """Return which tokens count, bool, shape (n_docs, n_tokens)."""
+        """Return which tokens the term uses, bool, shape (n_docs, n_tokens)."""
         tokens = inputs.output.mask & inputs.rows_of(self.domain).unsqueeze(1)
         return tokens & (inputs.tags > 0) if self.average == "entities" else tokens

@@ -41,11 +41,11 @@ def read_synonyms(path: Path) -> Synonyms:
 def distort(doc: Doc, synonyms: Synonyms, *, share: float, longest: int, rng: random.Random) -> Doc:
     """Return a distorted copy of a sentence, without annotation.
 
-    At random, as far as the sentence allows, synonyms replace some words, or a run of words is left out.
+    With probability 0.5, synonyms replace some words. Otherwise, or if no word has synonyms, a run of words is deleted.
 
     doc (Doc): the sentence. The words of its entities stay.
     synonyms (Synonyms): see `read_synonyms`.
-    share (float): fraction of the words with synonyms that are replaced; at least one word is.
+    share (float): fraction of the words with synonyms that are replaced; at least one word is replaced.
     longest (int): maximum number of words of a run; at least one word of a sentence is kept.
     rng (random.Random): source of randomness.
     """
@@ -78,7 +78,7 @@ class TwinBatcher:
     share (float): see `distort`.
     longest (int): see `distort`.
     seed (int): seed of the distortions.
-    enabled (bool): False for no twins, where no loss term uses them.
+    enabled (bool): False to add no twins, if no loss term uses them.
     RAISES (CrossnerError): share is not in (0, 1], or longest below 1.
     """
 

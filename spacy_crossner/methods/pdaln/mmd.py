@@ -23,10 +23,10 @@ def squared_mmd(
     """Return the squared maximum mean discrepancy of two samples, a scalar.
 
     The biased estimator (Eq. 4) includes the pairs of a vector with itself. It is never negative, and above 0 for two
-    samples of one distribution; this bias grows as the samples get smaller. The unbiased estimator (Gretton et al.,
-    2012, Eq. 3) is 0 on average for them, and may be negative. The kernel is the mean of Gaussian kernels. Their
-    squared bandwidths are multiples of the median squared distance between two different vectors of both samples; the
-    median takes no gradient.
+    samples of one distribution. This bias grows as the samples get smaller. The unbiased estimator (Gretton et al.,
+    2012, Eq. 3) is 0 on average for such samples, and may be negative. The kernel is the mean of Gaussian kernels.
+    Their squared bandwidths are multiples of the median squared distance between two different vectors of both samples.
+    No gradient flows through the median.
 
     source (Tensor): shape (n_source, width), n_source 1 or more.
     target (Tensor): shape (n_target, width), n_target 1 or more.
@@ -41,7 +41,7 @@ def squared_mmd(
     distances = (squares.unsqueeze(0) + squares.unsqueeze(1) - 2 * both @ both.T).clamp(min=0)
     with torch.no_grad():
         different = distances[~torch.eye(len(both), dtype=torch.bool, device=both.device)]
-        # A smaller distance is rounding, and so narrow a kernel would have huge gradients.
+        # A smaller distance is a rounding error, and a kernel that is so narrow would have huge gradients.
         floor = 100 * torch.finfo(both.dtype).eps * squares.max() + torch.finfo(both.dtype).tiny
         median = different.median().clamp(min=floor)
     kernel = torch.stack([torch.exp(-distances / (2 * factor * median)) for factor in bandwidths]).mean(dim=0)
@@ -61,9 +61,9 @@ def squared_mmd(
 class TwoDomainTerm(LossTerm):
     """A term that compares the docs of the target domain with all other docs of the batch.
 
-    `batches_of_one_side` counts the batches in which all docs are of one side; they add nothing to the loss.
+    `batches_of_one_side` counts the batches in which all docs are on one side. They add nothing to the loss.
 
-    target (str): the target domain, as its docs are marked.
+    target (str): the target domain: the domain mark of its docs.
     weight (float): factor in the sum of the terms.
     """
 
@@ -91,7 +91,7 @@ class TwoDomainTerm(LossTerm):
 class SentenceMMD(TwoDomainTerm):
     """Squared MMD between the sentence vectors of the target's docs and of all other docs (Eq. 5).
 
-    target (str): the target domain, as its docs are marked.
+    target (str): the target domain: the domain mark of its docs.
     unbiased (bool): see `squared_mmd`.
     weight (float): factor in the sum of the terms.
     """
@@ -112,11 +112,11 @@ class SentenceMMD(TwoDomainTerm):
 
 
 class WordMMD(TwoDomainTerm):
-    """Sum over the tags of the squared MMD between token vectors with this tag of the target and of others (Eq. 6).
+    """Sum over the tags of the squared MMD between token vectors of the target and of all other docs (Eq. 6).
 
     The tags are `O`, and `B-` and `I-` of each label. A tag that one side lacks adds nothing.
 
-    target (str): the target domain, as its docs are marked.
+    target (str): the target domain: the domain mark of its docs.
     mu (float): coefficient of each tag.
     most (int): maximum number of token vectors for each tag and side, which bounds memory; of more vectors, evenly
         spaced ones are taken.

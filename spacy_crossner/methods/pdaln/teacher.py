@@ -17,24 +17,24 @@ from ...core.weights import node_weights
 from ...encoders.listening import find_listeners
 from ...errors import CrossnerError, Errors
 
-# Docs whose answers are cached at most.
+# Maximum number of docs with cached predictions.
 MOST_DOCS = 20_000
 
-# A layer of the teacher and that of the student it was copied from.
+# A layer of the teacher, and the layer of the student that it was copied from.
 Pair = Tuple[Model[Any, Any], Model[Any, Any]]
 
 
 class Teacher:
-    """An earlier copy of a component, or a moving average of it (a mean teacher).
+    """An earlier copy of a component, or the moving average of its weights (a mean teacher).
 
-    Checkpoints hold it, saved pipelines do not.
+    Checkpoints contain the teacher, saved pipelines do not.
 
     model (HeadModel): the teacher's model, without listeners.
-    pairs (List[Pair]): its layers with those of the student.
-    every (int): number of updates after which the weights of the student are copied to the teacher; 0 for never. Until
-        then the teacher's answers are cached.
-    decay (Optional[float]): the teacher's weights are the moving average of the student's, and each update keeps this
-        fraction of them. None for no average.
+    pairs (List[Pair]): its layers, paired with the layers of the student.
+    every (int): number of updates after which the weights of the student are copied to the teacher; 0 for never. The
+        predictions of the teacher are cached between two copies.
+    decay (Optional[float]): decay of the moving average: the fraction of the teacher's weights that each update keeps.
+        None for no average.
     RAISES (CrossnerError): both or neither of `every` and `decay` are given, or one is out of range.
     """
 
@@ -54,8 +54,8 @@ class Teacher:
         docs (List[Doc]): docs with tokens.
         tags (Tensor): gold tag indices, -1 where unknown, shape (n_docs, n_tokens); the prefixes of an autoregressive
             head.
-        rows (Tensor): which docs to answer, bool, shape (n_docs,).
-        RETURNS (Tensor): shape (n_docs, n_tokens, n_tags); 0 in the other rows.
+        rows (Tensor): which docs to predict, bool, shape (n_docs,).
+        RETURNS (Tensor): shape (n_docs, n_tokens, n_tags); 0 in all other rows.
         """
         selected = rows.nonzero().squeeze(1).tolist()
         answers = tags.new_zeros((*tags.shape, self.model.get_dim("nO")), dtype=torch.float32)
@@ -64,7 +64,7 @@ class Teacher:
         return answers
 
     def _answers(self, docs: List[Doc], tags: Tensor) -> List[Tensor]:
-        """Return the log-probabilities of each doc, from the cache where they are there."""
+        """Return the log-probabilities of each doc, from the cache if possible."""
         if not docs:
             return []
         if self.decay is not None:
@@ -84,7 +84,7 @@ class Teacher:
             return get_module(self.model).log_probabilities(self.model.predict((docs, tags[:, :longest])))
 
     def finish_update(self) -> None:
-        """Follow the student after an update of its weights."""
+        """Update the teacher's weights after an update of the student's weights."""
         self.updates += 1
         if self.decay is not None:
             self._follow(1 - self.decay)
@@ -94,7 +94,7 @@ class Teacher:
 
     @torch.no_grad()
     def _follow(self, rate: float) -> None:
-        """Move the teacher's weights towards the student's: by a fraction of the difference, or with 1 all the way."""
+        """Move the teacher's weights towards the student's, by a fraction of the difference; 1 copies the weights."""
         for _, teacher, student in self._weights():
             if rate < 1 and teacher.is_floating_point():
                 teacher.lerp_(student, rate)
@@ -102,14 +102,14 @@ class Teacher:
                 teacher.copy_(student)
 
     def _weights(self) -> Iterator[Tuple[str, Tensor, Tensor]]:
-        """Yield the name of all weights, and the tensors of teacher and student, to be changed in place."""
+        """Yield the name of each weight, and the tensors of teacher and student, which are no copies."""
         for i, (teacher, student) in enumerate(self.pairs):
             of_student = {name: tensor for name, _, tensor in node_weights(student)}
             for name, _, tensor in node_weights(teacher):
                 yield f"{i}/{name}", tensor, of_student[name]
 
     def to_bytes(self) -> bytes:
-        """Return the weights, the number of updates, and the cached answers."""
+        """Return the weights, the number of updates, and the cached predictions."""
         weights = {name: tensor.detach().cpu().clone().contiguous() for name, tensor, _ in self._weights()}
         answers = {str(i): rows.cpu() for i, rows in enumerate(self._cache.values())}
         state = {"updates": self.updates, "weights": save(weights), "docs": list(self._cache), "answers": save(answers)}
@@ -128,7 +128,7 @@ class Teacher:
 
 
 def make_teacher(nlp: Language, component: str, *, every: int = 0, decay: Optional[float] = None) -> Teacher:
-    """Return a teacher with the present weights of a component; see `Teacher`.
+    """Return a teacher with the current weights of a component; see `Teacher`.
 
     nlp (Language): the pipeline. An encoder that the component listens to is copied into the teacher.
     component (str): the component's name.
@@ -136,7 +136,7 @@ def make_teacher(nlp: Language, component: str, *, every: int = 0, decay: Option
     model = dict(nlp.components)[component].model  # type: ignore[attr-defined]
     listeners = find_listeners(model)
     upstreams = {i: _upstream(nlp, node) for i, node in enumerate(model.walk()) if node in listeners}
-    # One copy of both: layers that they share stay shared.
+    # Copied together, so that shared layers stay shared.
     copied, inlined = copy.deepcopy((model, upstreams))
     originals = [(copied, model), *((inlined[i], upstream) for i, upstream in upstreams.items())]
     pairs = [pair for teacher, student in originals for pair in zip(teacher.walk(), student.walk(), strict=True)]

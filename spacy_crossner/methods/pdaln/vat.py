@@ -8,13 +8,14 @@ from ...errors import CrossnerError, Errors
 
 
 class VirtualAdversarial(LossTerm):
-    """Divergence of the tag distributions when the token vectors move in the direction of the largest divergence.
+    """Divergence of the tag distributions when token vectors are perturbed in the direction of largest divergence.
 
-    It needs no annotation. The head is run again on the moved vectors, and the gradient reaches head and encoder.
+    It needs no annotation. The head is run again on the perturbed vectors, and the gradient reaches head and encoder.
 
-    radius (float): length of the move of a token vector, in units of the mean norm of the batch's token vectors.
-    probe (float): length of the small move that finds the direction, in the same units.
-    steps (int): power iterations; the authors use one.
+    radius (float): length of the perturbation of a token vector, in units of the mean norm of the token vectors of the
+        batch.
+    probe (float): length of the small perturbation that finds the direction, in the same units.
+    steps (int): number of power iterations; the authors use one.
     weight (float): factor in the sum of the terms.
     """
 
@@ -31,7 +32,7 @@ class VirtualAdversarial(LossTerm):
         head, mask = inputs.head, inputs.output.mask
         tokens = inputs.output.tokens[mask]
         was_training = head.training
-        # Without dropout: only the vectors may differ.
+        # Without dropout, so that only the vectors differ.
         head.eval()
         for module in head.modules():
             # cuDNN computes gradients only of RNNs that ran in training mode.

@@ -83,7 +83,9 @@ def test_doccano_numbers_have_their_names_in_a_list_beside_the_file(read):
     ],
 )
 def test_labels_of_texts_are_refused_by_name(read, labels):
-    with pytest.raises(DataError, match=r"^\[C142\].*x.json, record 2: .*labels of whole texts are another task"):
+    with pytest.raises(
+        DataError, match=r"^\[C142\].*x.json, record 2: .*labels of whole texts \(text classification\)"
+    ):
         read([{"text": TEXT, "label": []}, {"text": TEXT, **labels}])
 
 

@@ -155,9 +155,7 @@ def test_an_older_checkpoint_takes_the_place_of_a_damaged_one(corpus, unbroken, 
     capsys.readouterr()
     found = run(config, tmp_path)
     printed = " ".join(capsys.readouterr().out.split())
-    assert (
-        f"[C021] The checkpoint {output}/checkpoint/7 is damaged and is passed over: optimizer.safetensors" in printed
-    )
+    assert f"[C021] The checkpoint {output}/checkpoint/7 is damaged and is skipped: optimizer.safetensors" in printed
     assert "was not complete when training was stopped" in printed
     assert f"Training resumes after 4 steps from the checkpoint in {output}/checkpoint/4" in printed
     assert different(found, unbroken(crf_config)) == []
