@@ -1,8 +1,9 @@
-"""The result tables of the README, from the runs in `benchmarks/results.json`.
+"""The result tables of the README and the docs, from the runs in `benchmarks/results.json`.
 
-    python benchmarks/readme.py [--check]
+    python benchmarks/tables.py [--check]
 
-A table stands between `<!-- results: NAME -->` and `<!-- end -->`, its rows under "tables" in `results.json`.
+A table stands between `<!-- results: NAME -->` and `<!-- end -->` on one of the pages. Its rows are under "tables" in
+`results.json`.
 """
 
 import json
@@ -73,21 +74,38 @@ def table(tables: Tables, name: str) -> str:
     return to_markdown(rows)
 
 
+def read_tables() -> Tables:
+    """Return the tables of `results.json` by name."""
+    tables: Tables = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf8"))["tables"]
+    return tables
+
+
+def pages() -> List[Path]:
+    """Return the pages that may hold a table: the README and all pages of the docs."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
 def fill(text: str, tables: Tables) -> str:
-    """Return the README with every table as the runs have it."""
+    """Return a page with every table as the runs have it."""
     return PLACE.sub(lambda place: place[1] + table(tables, place["name"]), text)
 
 
 def main(
-    check: Annotated[bool, typer.Option("--check", help="Only say whether it is as the runs have it")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if a table differs from the runs")
+    ] = False,
 ) -> None:
-    """Write the tables into the README."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf8")
-    filled = fill(text, json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf8"))["tables"])
-    if check and filled != text:
-        raise typer.Exit(1)
-    readme.write_text(filled, encoding="utf8")
+    """Write the tables into the pages."""
+    tables = read_tables()
+    for page in pages():
+        text = page.read_text(encoding="utf8")
+        filled = fill(text, tables)
+        if filled == text:
+            continue
+        typer.echo(f"{page.relative_to(ROOT)}: tables {'differ from the runs' if check else 'written'}")
+        if check:
+            raise typer.Exit(1)
+        page.write_text(filled, encoding="utf8")
 
 
 if __name__ == "__main__":
