@@ -28,8 +28,8 @@ def site(tmp_path_factory):
     handler.emit = lambda record: warnings.append(record.getMessage())
     logger = logging.getLogger("mkdocs")
     logger.addHandler(handler)
+    config = load_config(str(ROOT / "mkdocs.yml"), site_dir=str(folder), strict=True)
     try:
-        config = load_config(str(ROOT / "mkdocs.yml"), site_dir=str(folder), strict=True)
         config.plugins.on_startup(command="build", dirty=False)
         build(config)
     except SystemExit:
@@ -64,6 +64,13 @@ def test_no_page_loads_anything_from_the_network(site):
     styles = [path.read_text(encoding="utf8") for path in site.rglob("*.css")]
     assert styles
     assert not [url for style in styles for url in re.findall(r"url\([\"']?https?://[^)]+", style)]
+
+
+def test_links_to_other_sites_are_encrypted():
+    """Whether they lead somewhere is not asked: no test uses the network."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    text = "".join(page.read_text(encoding="utf8") for page in pages)
+    assert re.findall(r"\]\((http://[^)]+)\)", text) == []
 
 
 def test_every_command_and_every_registered_name_is_in_the_reference(site, entries):

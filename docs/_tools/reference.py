@@ -54,6 +54,7 @@ REGISTRIES = {
 }
 # spaCy passes these to a factory itself.
 FROM_SPACY = ("nlp", "name")
+OUR_NAME = re.compile(r"spacy_crossner\.\w+\.v\d+")
 ONLY_A_REFERENCE = re.compile(r"see `(\w+)`\.?")
 
 
@@ -239,6 +240,12 @@ def _value(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _shown(default: str) -> str:
+    """Return a default as code, registered names in it as links."""
+    linked = OUR_NAME.sub(r"[`\g<0>`](#\g<0>)", default)
+    return linked if linked != default else f"`{default}`"
+
+
 def config_page() -> str:
     """Return the page of the registered names and their settings."""
     parts = [
@@ -262,7 +269,7 @@ def config_page() -> str:
             [
                 f"`{setting.name}`",
                 f"`{setting.type}`" if setting.type else "",
-                f"`{entry.defaults[setting.name]}`" if setting.name in entry.defaults else "required",
+                _shown(entry.defaults[setting.name]) if setting.name in entry.defaults else "required",
                 setting.meaning,
             ]
             for setting in entry.settings
