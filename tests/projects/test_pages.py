@@ -200,7 +200,19 @@ def test_scripts_that_are_named_exist():
                 assert (ROOT / name).is_file(), f"{page.relative_to(ROOT)}: {name}"
 
 
-@pytest.mark.parametrize("wrong", ["crossner dapt a b -o c --epoch 3", "crossner no-command", "project run al ."])
+WRONG = [
+    "crossner no-command",
+    "crossner dapt a b -o c --epoch 3",
+    "crossner dapt a b -o c --epochs many",
+    "crossner dapt a b",
+    "crossner train configs/no-config.cfg -o a",
+    "crossner train configs/crf.cfg -o a --trainin.max_steps 3",
+    "project run al .",
+    "project run all . --vars.sead 1",
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_a_wrong_command_is_found(wrong):
     assert failures_of([("here", ["python", "-m", "spacy", *shlex.split(wrong)])], strict=True)
 
