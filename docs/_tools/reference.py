@@ -160,7 +160,7 @@ def _default_of(option: Any, annotation: Any) -> str:
 def entries() -> Iterator[Entry]:
     """Yield the registered names of `setup.cfg`, by registry in the order of `REGISTRIES`."""
     setup = ConfigParser(delimiters="=")
-    setup.optionxform = str  # type: ignore[assignment,method-assign]
+    setup.optionxform = str
     setup.read(ROOT / "setup.cfg", encoding="utf8")
     points = setup["options.entry_points"]
     for registry in REGISTRIES:
