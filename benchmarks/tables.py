@@ -1,8 +1,9 @@
-"""Write the result tables of the README from the runs in `benchmarks/results.json`.
+"""The result tables of the README and the docs, from the runs in `benchmarks/results.json`.
 
-    python benchmarks/readme.py [--check]
+    python benchmarks/tables.py [--check]
 
-A table is placed between `<!-- results: NAME -->` and `<!-- end -->`. Its rows are under "tables" in `results.json`.
+A table stands between `<!-- results: NAME -->` and `<!-- end -->` on one of the pages. Its rows are under "tables" in
+`results.json`.
 """
 
 import json
@@ -22,7 +23,7 @@ Tables = Mapping[str, Mapping[str, Any]]
 
 
 def find_runs(tables: Tables, row: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    """Return the runs of a row, which may refer to a row of another table as `table/row`."""
+    """Return the runs of a row; a row of another table is named `table/row`."""
     runs = row["runs"]
     if not isinstance(runs, str):
         return list(runs)
@@ -31,7 +32,7 @@ def find_runs(tables: Tables, row: Mapping[str, Any]) -> List[Dict[str, Any]]:
 
 
 def cell(key: str, runs: List[Dict[str, Any]]) -> str:
-    """Return the mean of a score, with standard deviation if several runs have it; for "seeds", return the seeds."""
+    """Return the mean of a figure over the runs that have it and, of several, its deviation; or their seeds."""
     values = [run[key] for run in runs if key in run]
     if key == "seeds":
         return ", ".join(str(run["seed"]) for run in runs)
@@ -42,7 +43,7 @@ def cell(key: str, runs: List[Dict[str, Any]]) -> str:
 
 
 def verdict(tables: Tables, claim: Mapping[str, Any]) -> List[str]:
-    """Return the mean gain of one side of a claim over common seeds, and whether the claim holds."""
+    """Return by how much one side of a claim is better here, over the seeds that both have, and whether it holds."""
     if "better" not in claim:
         return ["not measured", claim["why"]]
     better, than = (
@@ -73,21 +74,38 @@ def table(tables: Tables, name: str) -> str:
     return to_markdown(rows)
 
 
+def read_tables() -> Tables:
+    """Return the tables of `results.json` by name."""
+    tables: Tables = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf8"))["tables"]
+    return tables
+
+
+def pages() -> List[Path]:
+    """Return the pages that may hold a table: the README and all pages of the docs."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
 def fill(text: str, tables: Tables) -> str:
-    """Return the README with all tables updated from the runs."""
+    """Return a page with every table as the runs have it."""
     return PLACE.sub(lambda place: place[1] + table(tables, place["name"]), text)
 
 
 def main(
-    check: Annotated[bool, typer.Option("--check", help="Only check whether the tables are up to date")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if a table differs from the runs")
+    ] = False,
 ) -> None:
-    """Write the tables into the README."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf8")
-    filled = fill(text, json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf8"))["tables"])
-    if check and filled != text:
-        raise typer.Exit(1)
-    readme.write_text(filled, encoding="utf8")
+    """Write the tables into the pages."""
+    tables = read_tables()
+    for page in pages():
+        text = page.read_text(encoding="utf8")
+        filled = fill(text, tables)
+        if filled == text:
+            continue
+        typer.echo(f"{page.relative_to(ROOT)}: tables {'differ from the runs' if check else 'written'}")
+        if check:
+            raise typer.Exit(1)
+        page.write_text(filled, encoding="utf8")
 
 
 if __name__ == "__main__":
