@@ -1,8 +1,8 @@
-"""Put the runs of a grid into `benchmarks/results.json`, from which `readme.py` fills the README's tables.
+"""Put the runs of a grid into `benchmarks/results.json`, from which `tables.py` writes the result tables.
 
     python benchmarks/record.py metrics/compare/runs.jsonl TABLE [--row "{method}, {setting}"] [--head HEAD]
 
-The README needs a place of that name, see `readme.py`. Runs of a row's other seeds stay.
+A page needs markers with the table's name, see `tables.py`. Runs of a row's other seeds stay.
 """
 
 import json
