@@ -1,9 +1,9 @@
-"""The result tables of the README and the docs, from the runs in `benchmarks/results.json`.
+"""Write the result tables of the README and the docs from the runs in `benchmarks/results.json`.
 
     python benchmarks/tables.py [--check]
 
-A table stands between `<!-- results: NAME -->` and `<!-- end -->` on one of the pages. Its rows are under "tables" in
-`results.json`.
+A table is placed between `<!-- results: NAME -->` and `<!-- end -->` on one of the pages. Its rows are under "tables"
+in `results.json`.
 """
 
 import json
@@ -23,7 +23,7 @@ Tables = Mapping[str, Mapping[str, Any]]
 
 
 def find_runs(tables: Tables, row: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    """Return the runs of a row; a row of another table is named `table/row`."""
+    """Return the runs of a row, which may refer to a row of another table as `table/row`."""
     runs = row["runs"]
     if not isinstance(runs, str):
         return list(runs)
@@ -32,7 +32,7 @@ def find_runs(tables: Tables, row: Mapping[str, Any]) -> List[Dict[str, Any]]:
 
 
 def cell(key: str, runs: List[Dict[str, Any]]) -> str:
-    """Return the mean of a figure over the runs that have it and, of several, its deviation; or their seeds."""
+    """Return the mean of a score, with standard deviation if several runs have it; for "seeds", return the seeds."""
     values = [run[key] for run in runs if key in run]
     if key == "seeds":
         return ", ".join(str(run["seed"]) for run in runs)
@@ -43,7 +43,7 @@ def cell(key: str, runs: List[Dict[str, Any]]) -> str:
 
 
 def verdict(tables: Tables, claim: Mapping[str, Any]) -> List[str]:
-    """Return by how much one side of a claim is better here, over the seeds that both have, and whether it holds."""
+    """Return the mean gain of one side of a claim over common seeds, and whether the claim holds."""
     if "better" not in claim:
         return ["not measured", claim["why"]]
     better, than = (
@@ -86,14 +86,12 @@ def pages() -> List[Path]:
 
 
 def fill(text: str, tables: Tables) -> str:
-    """Return a page with every table as the runs have it."""
+    """Return a page with all tables updated from the runs."""
     return PLACE.sub(lambda place: place[1] + table(tables, place["name"]), text)
 
 
 def main(
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; fail if a table differs from the runs")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check whether the tables are up to date")] = False,
 ) -> None:
     """Write the tables into the pages."""
     tables = read_tables()
