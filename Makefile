@@ -3,12 +3,12 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test fuzz lint types wheel clean
+.PHONY: run test fuzz lint types docs wheel clean
 
 $(READY): constraints.txt setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[sample,test,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[sample,test,dev,docs]"
 	touch $(READY)
 
 # The whole way on the sample: text to an installed package, spacy.load("crossner_ai").
@@ -30,6 +30,10 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+# The site of the docs, in build/site: index.html opens in a browser. A broken link is an error.
+docs: $(READY)
+	$(BIN)/mkdocs build --strict
 
 # The wheel, tried out in an environment that has not seen the source tree.
 wheel: $(READY)

@@ -1,5 +1,6 @@
 """Fixtures for all tests: a tiny encoder, annotated docs, a pipeline that knows them, the folder of real data."""
 
+import gc
 import os
 from functools import cache
 from importlib.metadata import entry_points
@@ -24,7 +25,7 @@ from spacy_crossner.data.tokenizing import blank_pipeline
 
 # `--hypothesis-profile`, or the variable HYPOTHESIS_PROFILE, tries more examples, as `make fuzz` does.
 # No deadline: machines differ.
-settings.register_profile("ci", max_examples=20, deadline=None)
+settings.register_profile("ci", max_examples=20, deadline=None, database=None)
 settings.register_profile("thorough", max_examples=500, deadline=None)
 settings.register_profile("nightly", max_examples=10_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -60,6 +61,13 @@ From Oslo|B-place came Simula|B-thing 67|I-thing .
 Wait for me at the station .
 Margaret|B-person keeps a Lisp|B-thing Machine|I-thing in Boston|B-place .
 """
+
+
+def pytest_collection_finish():
+    """Keep the garbage collector from visiting what the libraries made when they were imported: it stays to the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_collection_modifyitems(items):

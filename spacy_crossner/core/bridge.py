@@ -10,7 +10,6 @@ from thinc.api import (
     ArgsKwargs,
     Model,
     PyTorchShim,
-    Shim,
     get_torch_default_device,
     set_dropout_rate,
     torch2xp,
@@ -100,10 +99,6 @@ def grow_module(model: HeadModel, labels: List[str]) -> None:
     module.grow(starts, transitions)
     # New layers start in training mode. Give them the mode of the module.
     module.train(module.training)
-    # An optimizer stores its moments by the shim's id. With a new id, it forgets the moments of the old shapes.
-    shim = model.get_ref("head").shims[0]
-    Shim.global_id += 1
-    shim.id = Shim.global_id
     for layer in (model, model.get_ref("head")):
         layer.set_dim("nO", len(starts), force=True)
 

@@ -59,6 +59,7 @@ class ModuleShim:
             halves = {p.dtype for p in self._model.parameters() if p.grad is not None} & {torch.float16, torch.bfloat16}
             if halves:
                 raise CrossnerError(Errors.C087.format(dtype=str(halves.pop()).removeprefix("torch.")))
+            self._drop_outgrown(optimizer)
             super().finish_update(optimizer)  # type: ignore[misc]
             return
         # Mixed precision: no step if a gradient has overflowed.
@@ -71,6 +72,18 @@ class ModuleShim:
             else:
                 take_parameter((self.id, name), parameter)
         self._grad_scaler.update()
+
+    def _drop_outgrown(self, optimizer: Optimizer) -> None:
+        """Make an optimizer of thinc forget the weights that have grown: their moments have the old sizes."""
+        if not isinstance(optimizer, Optimizer):
+            # `nlp.rehearse` passes a function that collects gradients.
+            return
+        for name, parameter in self._model.named_parameters():
+            key = (self.id, name)
+            if key in optimizer.mom1 and optimizer.mom1[key].size != parameter.numel():
+                for state in (optimizer.mom1, optimizer.mom2, optimizer.averages, optimizer.nr_update):
+                    if state is not None:
+                        state.pop(key, None)
 
 
 class HeadShim(ModuleShim, PyTorchShim):

@@ -47,7 +47,7 @@ def test_all_configs_share_what_no_method_changes(pretrained):
         }
 
     found = {path.stem: shared(path) for path in CONFIGS.glob("*.cfg")}
-    assert len(found) == 11
+    assert len(found) >= 11
     for name, settings in found.items():
         assert settings == found["crf"], name
 
