@@ -2,8 +2,9 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-.PHONY: run test fuzz lint types docs wheel clean
+.PHONY: run test data fuzz lint types docs wheel clean
 
 $(READY): constraints.txt setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -17,7 +18,11 @@ run: $(READY)
 
 # One process per core with one thread each, so that threads do not compete. Idle processes take tests from others.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 30
+	$(PYTEST) --durations 30 -m "not docs and not real_data"
+
+# Run the tests that need the folder of real data beside the repository; without the folder they are skipped.
+data: $(READY)
+	$(PYTEST) -m real_data
 
 # Convert 10,000 valid and broken files; then run all property-based tests with 500 examples instead of 20.
 fuzz: $(READY)
@@ -31,9 +36,10 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-# Build the docs in build/site; open index.html in a browser. Broken links are errors.
+# Build the docs in build/site; open index.html in a browser. Broken links are errors. Then run the code of all pages.
 docs: $(READY)
 	$(BIN)/mkdocs build --strict
+	$(PYTEST) -m docs
 
 # Build the wheel and test it in a new environment without the source tree.
 wheel: $(READY)

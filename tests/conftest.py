@@ -71,7 +71,10 @@ def pytest_collection_finish():
 
 
 def pytest_collection_modifyitems(items):
-    """Run the slowest tests first. Otherwise, one of several processes would run them last while others are idle."""
+    """Mark the tests of real data. Run the slowest tests first, or one process would run them while others are idle."""
+    for item in items:
+        if "crossner_data" in item.fixturenames:
+            item.add_marker("real_data")
     items.sort(key=lambda item: item.path.parent.name != "projects")
 
 

@@ -12,6 +12,8 @@ from mkdocs.config import load_config
 
 from spacy_crossner.cli import app
 
+pytestmark = pytest.mark.docs
+
 ROOT = Path(__file__).parents[1]
 # What a page loads by itself; links that a reader follows may lead anywhere.
 LOADED = re.compile(

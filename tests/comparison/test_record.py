@@ -16,7 +16,7 @@ def load(name):
     return module
 
 
-record, readme = load("record"), load("readme")
+record, readme = load("record"), load("tables")
 
 
 @pytest.fixture
