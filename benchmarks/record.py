@@ -1,8 +1,8 @@
-"""Put the runs of a grid into `benchmarks/results.json`, from which `tables.py` writes the result tables.
+"""Add the runs of a grid to `benchmarks/results.json`, from which `tables.py` writes the result tables.
 
     python benchmarks/record.py metrics/compare/runs.jsonl TABLE [--row "{method}, {setting}"] [--head HEAD]
 
-A page needs markers with the table's name, see `tables.py`. Runs of a row's other seeds stay.
+A page needs markers with the table's name, see `tables.py`. Runs of a row with other seeds are kept.
 """
 
 import json
@@ -17,12 +17,12 @@ from spacy_crossner.data.files import write_files
 
 RESULTS = Path(__file__).parent / "results.json"
 COLUMNS = {"seeds": "seeds", "dev": "dev_f", "test": "test_f", "test, calibrated": "calibrated_f"}
-# What runs of a row have in common.
+# Fields that have to be equal in all runs of a row.
 COMMON = ("encoder", "variables", "data")
 
 
 def figures(run: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return what a table shows of a run of the grid, in percent."""
+    """Return the fields of a run for a table, with scores in percent."""
     is_calibrated = any(name.startswith("calibrate") for name in run["stages"])
     scores = {
         "dev_f": run["dev_f"],
@@ -33,13 +33,13 @@ def figures(run: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def add_runs(table: Dict[str, Any], runs: Iterable[Mapping[str, Any]], row: str) -> None:
-    """Add runs to a table, each to the row of its name, new rows last; a seed that is there gets the new figures.
+    """Add runs to the rows of a table by name. New rows go last. Runs with an existing seed replace the old ones.
 
-    RAISES (typer.BadParameter): two runs would be one seed of a row, or runs of a row are of other data or variables,
-        or the table has no rows of runs.
+    RAISES (typer.BadParameter): two runs have the same row and seed, runs of a row have different data or variables, or
+        the table has no rows with runs.
     """
     if "rows" not in table or any(isinstance(entry["runs"], str) for entry in table["rows"]):
-        raise typer.BadParameter("the table has no runs of its own", param_hint="TABLE")
+        raise typer.BadParameter("the table has no rows with runs", param_hint="TABLE")
     rows = {entry["row"]: entry for entry in table["rows"]}
     found: Dict[str, List[Mapping[str, Any]]] = {}
     for run in latest_runs(runs):
@@ -49,10 +49,10 @@ def add_runs(table: Dict[str, Any], runs: Iterable[Mapping[str, Any]], row: str)
             raise typer.BadParameter(f"'{row}': {error!r}", param_hint="--row") from error
         for other in found.setdefault(name, []):
             if other["seed"] == run["seed"]:
-                problem = f"two runs of seed {run['seed']} would be the row '{name}'"
+                problem = f"two runs with seed {run['seed']} belong to the row '{name}'"
                 raise typer.BadParameter(problem, param_hint="--row")
             if any(other.get(part) != run.get(part) for part in COMMON):
-                problem = f"runs of the row '{name}' are not of the same {', '.join(COMMON)}"
+                problem = f"runs of the row '{name}' differ in one of: {', '.join(COMMON)}"
                 raise typer.BadParameter(problem, param_hint="--row")
         found[name].append(run)
     for name, new in found.items():
@@ -65,15 +65,16 @@ def add_runs(table: Dict[str, Any], runs: Iterable[Mapping[str, Any]], row: str)
 
 
 def main(
-    path: Annotated[Path, typer.Argument(help="runs.jsonl of a grid")],
+    path: Annotated[Path, typer.Argument(help="The runs.jsonl of a grid")],
     name: Annotated[str, typer.Argument(help="Table")],
     row: Annotated[
-        str, typer.Option(help="Name of a run's row: {setting}, {method}, {domain}, {sentences}, {variant}")
+        str,
+        typer.Option(help="Row name of a run, with the fields {setting}, {method}, {domain}, {sentences}, {variant}"),
     ] = "`{method}`, {setting}",
-    head: Annotated[str, typer.Option(help="Head of the first column, for a new table")] = "",
-    results: Annotated[Path, typer.Option(help="The file to write")] = RESULTS,
+    head: Annotated[str, typer.Option(help="Heading of the first column, for a new table")] = "",
+    results: Annotated[Path, typer.Option(help="File to update")] = RESULTS,
 ) -> None:
-    """Put the runs of a grid into a table."""
+    """Add the runs of a grid to a table."""
     found = json.loads(results.read_text(encoding="utf8"))
     table = found["tables"].setdefault(name, {"head": head or name, "columns": COLUMNS, "rows": []})
     add_runs(table, read_runs(path).values(), row)

@@ -16,7 +16,7 @@ def load(name):
     return module
 
 
-record, readme = load("record"), load("tables")
+record, tables = load("record"), load("tables")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_grid_becomes_a_table(runs, results):
     found = put(runs, results)
     assert found["encoder"] == "small"
     assert list(found["tables"]) == ["old", "grid"]
-    assert readme.table(found["tables"], "grid").splitlines() == [
+    assert tables.table(found["tables"], "grid").splitlines() == [
         "| MiniLM | seeds | dev | test | test, calibrated |",
         "| --- | --- | --- | --- | --- |",
         "| `tagger`, direct, ai | 1, 2, 3 | 51.0 ± 1.0 | 52.0 ± 1.0 |  |",
