@@ -17,7 +17,10 @@ from .experts import experts_kept
 from .from_text import measure_fit, predict_from_text
 
 NO_ANNOTATION = Fault("C201", "entities or a gold 'no entity' annotation; text without annotation cannot be scored")
-C202 = "[C202] {source}: no sentence to score: {dropped} of {found} sentences were dropped as seen in training."
+C202 = (
+    "[C202] {source}: no sentence to score. The file holds {found} sentence(s), {dropped} of them dropped as seen in "
+    "training. Give a file with other annotated sentences."
+)
 
 
 @dataclass(frozen=True)

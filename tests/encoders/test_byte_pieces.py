@@ -54,7 +54,7 @@ def test_bytes_and_positions_of_a_roberta(roberta):
 def test_a_long_token_of_bytes(roberta):
     model = make_encoder(roberta)
     doc = make_doc(["ada", "🏳️‍🌈" * 50, "met"])
-    with pytest.warns(UserWarning, match=r"W001.*Of 1 token"):
+    with pytest.warns(UserWarning, match=r"W001\] 1 token"):
         output = model.predict([doc])
     assert bounds(output.spans[0]) == [(0, 1), (1, 2), (2, 3)]
     assert output.doc_data[0].align.lengths.tolist()[1] == 62

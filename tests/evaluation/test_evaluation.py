@@ -175,12 +175,12 @@ def test_drop_seen_goes_by_words(nlp):
     longer = gold_doc(nlp, "B-per O O", "B-per O O")
     scores = evaluate(nlp, [kept, seen, seen], drop_seen=[other_tags, longer])
     assert (scores["sentences"], scores["dropped_seen"], scores["strict"]["f"]) == (1, 2, 1.0)
-    with pytest.raises(CrossnerError, match=r"C202.* 1, 1 of them dropped"):
+    with pytest.raises(CrossnerError, match=r"C202.* holds 1 sentence\(s\), 1 of them dropped"):
         evaluate(nlp, [seen], drop_seen=[other_tags])
 
 
 def test_no_sentence_is_an_error(nlp):
-    with pytest.raises(CrossnerError, match=r"\[C202\] test.spacy: .*the file holds 0"):
+    with pytest.raises(CrossnerError, match=r"\[C202\] test.spacy: .*The file holds 0"):
         evaluate(nlp, [], source="test.spacy")
 
 

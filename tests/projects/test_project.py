@@ -97,7 +97,7 @@ def test_a_change_of_the_encoder_is_seen(project, tiny_encoder):
     ("command", "variables", "message"),
     [
         ("convert", {"corpus": "assets/nowhere"}, "assets/nowhere"),
-        ("train-direct", {"encoder": "no/such-encoder"}, "No encoder 'no/such-encoder'"),
+        ("train-direct", {"encoder": "no/such-encoder"}, "Cannot find the encoder 'no/such-encoder'"),
         ("train-direct", {"method": "magic"}, "configs/magic.cfg"),
     ],
 )
