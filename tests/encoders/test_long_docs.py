@@ -64,7 +64,7 @@ def test_the_warning_counts_and_comes_once_a_call(tiny_encoder):
     (message,) = [str(warning.message) for warning in caught]
     # With two special tokens, of 64: 738 of 800 pieces, 739 of 801.
     assert "[W001] 2 token(s)" in message
-    assert "the last 1477 piece(s)" in message
+    assert "The last 1477 piece(s)" in message
 
 
 def test_no_warning_where_all_is_seen(tiny_encoder):
