@@ -68,7 +68,7 @@ def print_calibration(rows: List[Dict[str, Any]], data: Path, output: Path) -> N
             continue
         msg.good(
             f"'{row['component']}': temperature {temperature:.3f}, expected calibration error {ece['before']:.3f} "
-            f"before, {ece['after']:.3f} after, on {row['entities']:,} entities; threshold {row['threshold']:.2f}, F1 "
-            f"{100 * row['f']['before']:.2f} before, {100 * row['f']['after']:.2f} after"
+            f"before, {ece['after']:.3f} after, on {row['entities']:,} predicted entities; threshold "
+            f"{row['threshold']:.2f}, F1 {100 * row['f']['before']:.2f} before, {100 * row['f']['after']:.2f} after"
         )
     typer.echo(f"Pipeline saved to {output}.")
