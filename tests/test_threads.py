@@ -196,4 +196,14 @@ def test_a_model_runs_with_its_own_ops_in_a_thread_that_has_others(tiny_encoder,
     # An encoder and a head.
     assert names == ["other", "other"]
     assert after == "numpy"
+    if inline:
+        # The whole update, since gradients are allocated, too.
+        ner, seen = nlp.get_pipe("ner"), []
+        finish = ner.finish_update
+        ner.finish_update = lambda sgd: (seen.append(get_current_ops().name), finish(sgd))
+        examples = [Example(without_annotation(gold, nlp.vocab), gold) for gold in docs]
+        optimizer = nlp.create_optimizer()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(ner.update, examples, sgd=optimizer).result()
+        assert seen == ["other"]
     assert len(doc)

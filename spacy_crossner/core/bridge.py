@@ -26,7 +26,6 @@ from ..encoders.module_shim import HeadShim
 from ..encoders.pooling import guard_pooling
 from ..encoders.sentence_vectors import begin_with_sentences
 from ..encoders.serialization import module_from_bytes, module_to_bytes
-from ..threads import use_ops_of
 from .head import HeadOutput, SequenceHead
 
 # Docs, and in training the tag indices of their words (rows of docs with words, -1 where unknown).
@@ -157,8 +156,7 @@ def begin_update(
     set_dropout_rate(model, drop)
     set_dropout(model, drop)
     model.attrs["with_sentences"] = with_sentences
-    with use_ops_of(model):
-        output, backprop = model.begin_update((docs, tags))
+    output, backprop = model.begin_update((docs, tags))
     # Reset, because the attributes are saved with the pipeline, and its loss terms are not.
     model.attrs["with_sentences"] = False
     return cast(HeadOutput, output), backprop

@@ -21,6 +21,7 @@ from ..annotations.domains import example_domain, get_domain, get_pair, set_doma
 from ..annotations.words import docs_of_words, see_words
 from ..errors import CrossnerError, Errors
 from ..storage.formats import with_format
+from ..threads import use_ops_of
 from .alignment import UNKNOWN_LABEL, find_partners, gold_tags
 from .bridge import HeadModel, begin_update, get_device, get_module, require_module
 from .decoding import PredictingComponent
@@ -107,11 +108,12 @@ class SequenceNER(PredictingComponent, RehearsingComponent, SavedComponent, Trai
         require_module(self.model, self.name)
         tags = self.gold_tags(examples)
         needs_sentences = any(term.weight and term.needs_sentences for term in self.losses.values())
-        output, backprop = begin_update(self.model, docs, tags, drop, with_sentences=needs_sentences)
-        loss, terms = self.get_loss(examples, output, tags)
-        backprop(loss)
-        if sgd not in (None, False):
-            self.finish_update(sgd)
+        with use_ops_of(self.model):
+            output, backprop = begin_update(self.model, docs, tags, drop, with_sentences=needs_sentences)
+            loss, terms = self.get_loss(examples, output, tags)
+            backprop(loss)
+            if sgd not in (None, False):
+                self.finish_update(sgd)
         losses[self.name] += loss.item()
         for term, value in terms.items():
             losses[f"{self.name}.{term}"] += value.item()

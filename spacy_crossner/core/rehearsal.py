@@ -13,6 +13,7 @@ from ..annotations.tags import OUTSIDE, label_tags, split_tag
 from ..annotations.words import docs_of_words
 from ..encoders.listening import find_listeners
 from ..errors import CrossnerError, Errors
+from ..threads import use_ops_of
 from .bridge import HeadModel, begin_update, get_module, require_module
 from .head import Decoding
 from .labels import LabelledComponent
@@ -63,13 +64,14 @@ class RehearsingComponent(LabelledComponent):
         require_module(self.model, self.name)
         if find_listeners(self.model):
             raise CrossnerError(Errors.C028.format(name=self.name))
-        tags = self.earlier_tags(docs)
-        output, backprop = begin_update(self.model, docs, tags, drop)
-        loss = get_module(self.model).nll(output, tags)
-        backprop(loss)
-        if sgd not in (None, False):
-            # Copied, because `nlp.rehearse` collects the gradients and steps later. Until then, torch zeroes its own.
-            self.finish_update(cast(Optimizer, lambda key, weights, gradient: sgd(key, weights, gradient.copy())))
+        with use_ops_of(self.model):
+            tags = self.earlier_tags(docs)
+            output, backprop = begin_update(self.model, docs, tags, drop)
+            loss = get_module(self.model).nll(output, tags)
+            backprop(loss)
+            if sgd not in (None, False):
+                # Copied: `nlp.rehearse` collects the gradients and steps later. Until then, torch zeroes its own.
+                self.finish_update(cast(Optimizer, lambda key, weights, gradient: sgd(key, weights, gradient.copy())))
         losses[self.name] += loss.item()
         return losses
 

@@ -3,6 +3,7 @@ import json
 import pytest
 import spacy
 from spacy.tokens import Doc
+from thinc.compat import has_torch_cuda_gpu
 from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
@@ -68,7 +69,7 @@ def test_what_is_wrong_is_said_in_one_message(folder, monkeypatch, model, data, 
     assert not (folder / "metrics.json").exists()
 
 
-@pytest.mark.skipif(spacy.prefer_gpu(), reason="needs a machine without a GPU")
+@pytest.mark.skipif(has_torch_cuda_gpu, reason="there is a GPU")
 def test_missing_gpu(folder):
     result = run(folder / "model", folder / "test.spacy", "--gpu-id", 0)
     assert result.exit_code == 1
