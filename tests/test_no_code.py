@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
 from spacy_crossner.encoders.piece_windows import PieceWindows
-from spacy_crossner.encoders.transformer import build_transformer_model
+from spacy_crossner.encoders.spacy_trf.transformer import build_transformer_model
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.storage.packaging import _check_members
 

@@ -5,12 +5,11 @@ No code that comes with an encoder is ever run, and weights are read only from s
 
 import inspect
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Optional, Tuple, Type
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Tuple, Type
 
 import torch
 from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 from safetensors import SafetensorError
-from spacy_transformers.data_classes import HFObjects
 from thinc.api import get_torch_default_device
 from transformers import (
     MODEL_FOR_MASKED_LM_MAPPING,
@@ -32,20 +31,27 @@ ATTENTIONS = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_a
 POOLER = "pooler"
 
 
-def open_encoder(name: str, tokenizer_settings: Dict[str, Any], settings: Dict[str, Any]) -> HFObjects:
+class OpenedEncoder(NamedTuple):
+    """A pre-trained encoder with its tokenizer."""
+
+    tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel
+
+
+def open_encoder(name: str, tokenizer_settings: Dict[str, Any], settings: Dict[str, Any]) -> OpenedEncoder:
     """Open an encoder with its tokenizer, for a pipeline.
 
     name (str): see `find_encoder`.
     tokenizer_settings (Dict[str, Any]): settings of the tokenizer.
     settings (Dict[str, Any]): settings of the encoder; they may include `attn_implementation` and `torch_dtype`.
-    RETURNS (HFObjects): both, the encoder on the device in use.
+    RETURNS (OpenedEncoder): both, the encoder on the device in use.
     RAISES (CrossnerError): there is no encoder of this name, or it cannot be used; the message gives the reason.
     """
     config = open_config(name, settings)
     tokenizer = open_tokenizer(name, tokenizer_settings)
     model, _ = open_model(name, config, dtype=settings.get("torch_dtype"))
     check_vocabulary(name, tokenizer, model)
-    return HFObjects(tokenizer, model.to(get_torch_default_device()), None)  # type: ignore[arg-type]
+    return OpenedEncoder(tokenizer, model.to(get_torch_default_device()))  # type: ignore[arg-type]
 
 
 def open_config(name: str, settings: Optional[Dict[str, Any]] = None) -> PretrainedConfig:

@@ -15,7 +15,7 @@ from spacy_crossner.dapt.checkpoint import DaptCheckpoints
 from spacy_crossner.dapt.masking import Masking
 from spacy_crossner.dapt.settings import DaptSettings
 from spacy_crossner.encoders.piece_windows import PieceWindows
-from spacy_crossner.encoders.transformer import build_transformer_model
+from spacy_crossner.encoders.spacy_trf.transformer import build_transformer_model
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings"
 

@@ -16,7 +16,7 @@ from thinc.api import fix_random_seed
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from spacy_crossner.encoders.serialization import module_to_bytes, weights_dtype
-from spacy_crossner.encoders.transformer import build_transformer_model
+from spacy_crossner.encoders.spacy_trf.transformer import build_transformer_model
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.training.optimizers import HeadAdamW
 

@@ -27,7 +27,7 @@ from spacy_crossner.dapt.masking import Masking
 from spacy_crossner.dapt.mlm_head import load_masked_model, load_tokenizer
 from spacy_crossner.dapt.settings import DaptSettings
 from spacy_crossner.dapt.train import adapt_encoder
-from spacy_crossner.encoders.transformer import build_transformer_model
+from spacy_crossner.encoders.spacy_trf.transformer import build_transformer_model
 from spacy_crossner.errors import CrossnerError
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizer, Pr
 
 from spacy_crossner.encoders.pieces import PieceTokenizer
 from spacy_crossner.encoders.sentence_vectors import begin_with_sentences
-from spacy_crossner.encoders.transformer import build_transformer_model
+from spacy_crossner.encoders.spacy_trf.transformer import build_transformer_model
 
 VOCAB = spacy.blank("xx").vocab
 DOCS = [

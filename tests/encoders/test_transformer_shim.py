@@ -7,7 +7,7 @@ from spacy_transformers.span_getters import configure_strided_spans
 
 from spacy_crossner.encoders.folders import FILE_KEYS
 from spacy_crossner.encoders.saved_tokenizer import without_code
-from spacy_crossner.encoders.transformer import SafetensorsShim, build_transformer_model
+from spacy_crossner.encoders.spacy_trf.transformer import SafetensorsShim, build_transformer_model
 from spacy_crossner.errors import CrossnerError
 
 TEXTS = ["Ada met Grace in Paris .", "", "it works", "unheard-of words: Quizzaciously, 12,5 % & more"]

@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from transformers import AutoModel, AutoTokenizer
 
 from spacy_crossner.encoders.piece_windows import PieceWindows
-from spacy_crossner.encoders.transformer import build_transformer_model
+from spacy_crossner.encoders.spacy_trf.transformer import build_transformer_model
 
 VOCAB = spacy.blank("xx").vocab
 # Two word pieces a sign.

@@ -1,32 +1,26 @@
 """Bridge between thinc and a Hugging Face model: saved without pickle, and predicting in bounded memory."""
 
-import json
-from contextlib import suppress
 from typing import Any, Dict, List, Optional, Sequence
 
 import srsly
-import torch
-from spacy.util import SimpleFrozenDict, make_tempdir
+from spacy.util import SimpleFrozenDict
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
-from spacy_transformers.util import batch_by_length
 from thinc.api import get_torch_default_device
 from thinc.types import ArgsKwargs
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
-from ..errors import CrossnerError, Errors
-from ..storage.formats import check_format, with_format
-from ..threads import Lock
-from ..tuning import ENCODER_CPU_PIECES, ENCODER_GPU_PIECES
-from .module_shim import ModuleShim
-from .opening import ATTENTIONS, check_architecture, named_faults
-from .pieces import PieceTokenizer
-from .saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
-from .serialization import module_from_bytes, module_to_bytes, weights_dtype
-
-# How errors name an encoder that is loaded with a pipeline.
-SAVED = "saved in this pipeline"
+from ...errors import CrossnerError, Errors
+from ...storage.formats import check_format, with_format
+from ...threads import Lock
+from ...tuning import ENCODER_CPU_PIECES, ENCODER_GPU_PIECES
+from ..chunks import chunk_by_length
+from ..module_shim import ModuleShim
+from ..opening import named_faults
+from ..pieces import PieceTokenizer, find_maximum
+from ..saved_encoder import SAVED, make_encoder
+from ..saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
+from ..serialization import module_from_bytes, module_to_bytes, weights_dtype
 
 
 class SafetensorsShim(ModuleShim, HFShim):
@@ -81,7 +75,7 @@ class SafetensorsShim(ModuleShim, HFShim):
         # `PieceTokenizer` pads on the right, so the first pieces of a row are its text.
         lengths = mask.sum(1).int().tolist()
         merged: Dict[str, Any] = {}
-        for rows in batch_by_length([range(length) for length in lengths], limit):
+        for rows in chunk_by_length(lengths, limit):
             width = max(lengths[row] for row in rows)
             chunk = super().predict(ArgsKwargs((), {name: x[rows, :width] for name, x in inputs.kwargs.items()}))
             for name, value in chunk.items():
@@ -133,28 +127,6 @@ class SafetensorsShim(ModuleShim, HFShim):
         return self
 
 
-def make_encoder(config: Dict[str, Any], attention: Optional[str], dtype: torch.dtype) -> PreTrainedModel:
-    """Create an encoder with random weights.
-
-    config (Dict[str, Any]): its config.
-    attention (Optional[str]): the implementation of attention. All implementations give the same result. For None, or
-        if this one is not available on this machine, transformers chooses.
-    dtype (torch.dtype): type of the weights.
-    RAISES (CrossnerError): the config does not describe an encoder.
-    """
-    with make_tempdir() as folder:
-        # Not written by srsly, which keeps nine decimals, so that a layer's epsilon of 1e-12 would become 0.
-        (folder / "config.json").write_text(json.dumps(config), encoding="utf8")
-        settings = AutoConfig.from_pretrained(str(folder / "config.json"), trust_remote_code=False)
-    check_architecture(SAVED, settings)
-    if attention in ATTENTIONS:
-        with suppress(ImportError, ValueError):
-            return AutoModel.from_config(
-                settings, torch_dtype=dtype, attn_implementation=attention, trust_remote_code=False
-            )
-    return AutoModel.from_config(settings, torch_dtype=dtype, trust_remote_code=False)
-
-
 def put_rows(merged: Optional[Tensor], chunk: Tensor, rows: List[int], shape: Sequence[int]) -> Tensor:
     """Write the output for a chunk of windows into the output for all windows.
 
@@ -175,19 +147,3 @@ def put_rows(merged: Optional[Tensor], chunk: Tensor, rows: List[int], shape: Se
         target = target.narrow(axis, 0, chunk.shape[axis])
     target[rows] = chunk
     return merged
-
-
-def find_maximum(tokenizer: PreTrainedTokenizerBase, transformer: PreTrainedModel) -> int:
-    """Return the maximum number of word pieces, special tokens included, that an encoder takes at once."""
-    # The `model_max_length` of a tokenizer without a limit is 1e30.
-    limits = [int(tokenizer.model_max_length), 2**31 - 1]
-    positions = getattr(transformer.config, "max_position_embeddings", None) or 0
-    if positions > 0:
-        # In models like RoBERTa the first position follows the index of the padding.
-        padding = [
-            module.padding_idx
-            for name, module in transformer.named_modules()
-            if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding)
-        ]
-        limits.append(positions - sum(index + 1 for index in padding[:1] if index is not None))
-    return min(limits)
