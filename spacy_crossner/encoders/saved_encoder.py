@@ -1,4 +1,4 @@
-"""The encoder inside a saved pipeline: created from its config alone, with random weights."""
+"""The encoder inside a saved pipeline: its config, its tokenizer's files, and its weights as safetensors."""
 
 import json
 from contextlib import suppress
@@ -6,12 +6,38 @@ from typing import Any, Dict, Optional
 
 import torch
 from spacy.util import make_tempdir
-from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
-from .opening import ATTENTIONS, check_architecture
+from .opening import ATTENTIONS, OpenedEncoder, check_architecture, named_faults
+from .saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
+from .serialization import module_from_bytes, module_to_bytes, weights_dtype
 
 # How errors name an encoder that is loaded with a pipeline.
 SAVED = "saved in this pipeline"
+
+
+def encoder_to_saved(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> Dict[str, Any]:
+    """Return an encoder as data for msgpack, without anything that names code."""
+    return {
+        "config": without_code(model.config.to_dict()),
+        "attention": model.config._attn_implementation,
+        "tokenizer": tokenizer_to_files(tokenizer),
+        "use_fast": tokenizer.is_fast,
+        "weights": module_to_bytes(model),
+    }
+
+
+def encoder_from_saved(saved: Dict[str, Any], device: torch.device) -> OpenedEncoder:
+    """Return the encoder that `encoder_to_saved` of this or an earlier version has saved, in evaluation mode.
+
+    RAISES (CrossnerError): the data contains a forbidden file or setting of a tokenizer, or it is damaged.
+    """
+    config = without_code(saved["config"])
+    with named_faults(SAVED):
+        tokenizer = tokenizer_from_files(saved["tokenizer"], config, saved["use_fast"])
+        model = make_encoder(config, saved.get("attention"), weights_dtype(saved["weights"]))
+    module_from_bytes(model, saved["weights"], device)
+    return OpenedEncoder(tokenizer, model.eval())
 
 
 def make_encoder(config: Dict[str, Any], attention: Optional[str], dtype: torch.dtype) -> PreTrainedModel:

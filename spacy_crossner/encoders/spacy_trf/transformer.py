@@ -13,7 +13,7 @@ from spacy_transformers.util import maybe_flush_pytorch_cache
 from thinc.api import Model, Shim, chain
 from thinc.types import Floats2d, Ragged
 
-from ...annotations.words import Words, see_words
+from ...annotations.words import see_words
 from ...threads import use_ops_of
 from ..opening import named_faults, open_encoder
 from ..piece_windows import PieceWindows, tokenize_windows
@@ -78,8 +78,10 @@ def encode(
     """
     tokenizer = cast(SafetensorsShim, model.layers[0].shims[0]).tokenizer
     get_spans = model.attrs["get_spans"]
-    words = [seen if len(seen.doc) else Words(doc, None) for doc, seen in zip(docs, see_words(docs), strict=True)]
-    seen_docs = [doc for doc, _ in words]
+    # A doc of blank tokens only is encoded with them.
+    seen = see_words(docs)
+    places = [words.places if len(words) else None for words in seen]
+    seen_docs = [words.doc if len(words) else words.source for words in seen]
     windows = get_spans.cut(seen_docs, tokenizer) if isinstance(get_spans, PieceWindows) else get_spans(seen_docs)
     windows, pieces = tokenize_windows(windows, tokenizer)
     if pieces is None:
@@ -101,10 +103,9 @@ def encode(
 
     doc_data = split_whole_docs(seen_docs, windows, wordpieces, output, align)
     batch = FullTransformerBatch(windows, wordpieces, output, align, cached_doc_data=doc_data)
-    if any(places is not None for _, places in words):
+    if any(of_doc is not None for of_doc in places):
         batch.cached_doc_data = [
-            align_tokens(data, len(doc), seen.places)
-            for data, doc, seen in zip(batch.doc_data, docs, words, strict=True)
+            align_tokens(data, len(doc), of_doc) for data, doc, of_doc in zip(batch.doc_data, docs, places, strict=True)
         ]
     return batch, backprop
 

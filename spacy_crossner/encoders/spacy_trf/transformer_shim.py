@@ -16,11 +16,8 @@ from ...threads import Lock
 from ...tuning import ENCODER_CPU_PIECES, ENCODER_GPU_PIECES
 from ..chunks import chunk_by_length
 from ..module_shim import ModuleShim
-from ..opening import named_faults
 from ..pieces import PieceTokenizer, find_maximum
-from ..saved_encoder import SAVED, make_encoder
-from ..saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
-from ..serialization import module_from_bytes, module_to_bytes, weights_dtype
+from ..saved_encoder import encoder_from_saved, encoder_to_saved
 
 
 class SafetensorsShim(ModuleShim, HFShim):
@@ -95,15 +92,8 @@ class SafetensorsShim(ModuleShim, HFShim):
                 "transformer_config": dict(objects._init_transformer_config),
             }
             return srsly.msgpack_dumps(with_format(settings))
-        config = objects.transformer.config
-        saved = {
-            "config": without_code(config.to_dict()),
-            "attention": config._attn_implementation,
-            # Through the property and its lock, so that only one thread changes the tokenizer.
-            "tokenizer": tokenizer_to_files(self.tokenizer.tokenizer),
-            "use_fast": objects.tokenizer.is_fast,
-            "weights": module_to_bytes(objects.transformer),
-        }
+        # Through the property and its lock, so that only one thread changes the tokenizer.
+        saved = encoder_to_saved(self.tokenizer.tokenizer, objects.transformer)
         return srsly.msgpack_dumps(with_format(saved))
 
     def from_bytes(self, bytes_data: bytes) -> "SafetensorsShim":
@@ -117,12 +107,8 @@ class SafetensorsShim(ModuleShim, HFShim):
         if "weights" not in saved:
             self._hfmodel = HFObjects(None, None, None, saved["tokenizer_config"], saved["transformer_config"])
             return self
-        config = without_code(saved["config"])
-        with named_faults(SAVED):
-            tokenizer = tokenizer_from_files(saved["tokenizer"], config, saved["use_fast"])
-            transformer = make_encoder(config, saved.get("attention"), weights_dtype(saved["weights"]))
-        module_from_bytes(transformer, saved["weights"], get_torch_default_device())
-        self._hfmodel = HFObjects(tokenizer, transformer.eval(), None, SimpleFrozenDict(), SimpleFrozenDict())
+        tokenizer, transformer = encoder_from_saved(saved, get_torch_default_device())
+        self._hfmodel = HFObjects(tokenizer, transformer, None, SimpleFrozenDict(), SimpleFrozenDict())
         self._model = transformer
         return self
 
