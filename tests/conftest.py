@@ -3,6 +3,7 @@
 import gc
 import os
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -68,6 +69,27 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+@cache
+def spacy_trf_problem():
+    """Return why spacy-transformers cannot be imported, as under transformers 5; an empty text if it can be."""
+    try:
+        import_module("spacy_transformers")
+    except ImportError as error:
+        return str(error)
+    return ""
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave out the folder of the layers on spacy-transformers where it cannot be imported."""
+    return True if collection_path.name == "spacy_trf" and spacy_trf_problem() else None
+
+
+def pytest_runtest_setup(item):
+    """Skip a test with the mark `spacy_trf` where spacy-transformers cannot be imported."""
+    if item.get_closest_marker("spacy_trf") and (problem := spacy_trf_problem()):
+        pytest.skip(f"spacy-transformers cannot be imported: {problem}")
 
 
 def pytest_collection_modifyitems(items):

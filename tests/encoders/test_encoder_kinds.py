@@ -148,6 +148,7 @@ def vectors(nlp):
     return [rows for rows in nlp.get_pipe("ner").model.get_ref("tok2vec").predict(docs) if len(rows)]
 
 
+@pytest.mark.spacy_trf
 def test_a_pipeline_is_trained_saved_and_loaded(encoder, tmp_path):
     nlp = spacy.blank("xx")
     spans = {"@span_getters": "spacy_crossner.PieceWindows.v1"}

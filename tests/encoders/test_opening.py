@@ -9,12 +9,8 @@ import pytest
 import spacy
 import torch
 from safetensors.torch import load_file, save_file
-from spacy_transformers.span_getters import configure_get_doc_spans
 from transformers import (
-    BertConfig,
     BertTokenizerFast,
-    DistilBertConfig,
-    DistilBertModel,
     FNetConfig,
     FNetModel,
     GPT2Config,
@@ -27,14 +23,14 @@ from spacy_crossner.dapt.masking import Masking
 from spacy_crossner.dapt.mlm_head import load_masked_model, load_tokenizer
 from spacy_crossner.dapt.settings import DaptSettings
 from spacy_crossner.dapt.train import adapt_encoder
-from spacy_crossner.encoders.spacy_trf.transformer import build_transformer_model
+from spacy_crossner.encoders.opening import open_encoder
 from spacy_crossner.errors import CrossnerError
 
 ROOT = Path(__file__).parents[2]
 
 
 def open_for_training(name):
-    build_transformer_model(str(name), configure_get_doc_spans()).initialize()
+    open_encoder(str(name), {}, {})
 
 
 def open_for_adaptation(name):
@@ -237,21 +233,6 @@ def test_a_pooler_may_be_missing(tiny_encoder, tmp_path):
     assert len(kept) < len(weights)
     save_file(kept, tmp_path / "encoder" / "model.safetensors", metadata={"format": "pt"})
     open_for_training(tmp_path / "encoder")
-
-
-def test_a_tokenizer_may_give_what_the_encoder_does_not_take(tiny_encoder, tmp_path):
-    # BERT's tokenizer gives token_type_ids.
-    folder = tmp_path / "encoder"
-    shutil.copytree(tiny_encoder, folder)
-    vocab_size = BertConfig.from_pretrained(folder).vocab_size
-    config = DistilBertConfig(vocab_size=vocab_size, dim=16, n_layers=1, n_heads=2, hidden_dim=32)
-    write_model(folder, DistilBertModel(config))
-    model = build_transformer_model(str(folder), configure_get_doc_spans())
-    model.initialize()
-    assert model.get_dim("nO") == 16
-    batch = model.predict([spacy.blank("en").make_doc("ada met paris")])
-    assert batch.wordpieces.token_type_ids.tolist() == [[0, 0, 0, 0, 0]]
-    assert batch.model_output.last_hidden_state.shape == (1, 5, 16)
 
 
 def calls(tree):
