@@ -135,7 +135,8 @@ def tiny_encoder(tmp_path_factory):
     pieces += [*CHARACTERS, *(f"##{character}" for character in CHARACTERS), *WORDS]
     vocab = folder / "vocab.txt"
     vocab.write_text("\n".join(pieces) + "\n", encoding="utf8")
-    tokenizer = BertTokenizerFast(vocab_file=str(vocab), do_lower_case=True, model_max_length=64)
+    # From the folder: transformers 4 and 5 have different names for the argument of the constructor.
+    tokenizer = BertTokenizerFast.from_pretrained(folder, do_lower_case=True, model_max_length=64)
     config = BertConfig(
         vocab_size=len(pieces),
         hidden_size=16,

@@ -53,8 +53,8 @@ BERTS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 def word_pieces(tokenizer_class, folder, special):
     pieces = [*special, *CHARACTERS.lower()[:26], *(f"##{c}" for c in CHARACTERS[:26]), *CHARACTERS[52:], "ada", "met"]
-    (folder / "words.txt").write_text("\n".join(dict.fromkeys(pieces)) + "\n", encoding="utf8")
-    return tokenizer_class(vocab_file=str(folder / "words.txt"), model_max_length=64)
+    (folder / "vocab.txt").write_text("\n".join(dict.fromkeys(pieces)) + "\n", encoding="utf8")
+    return tokenizer_class.from_pretrained(folder, model_max_length=64)
 
 
 def unigrams(tokenizer_class, folder, special):

@@ -3,11 +3,15 @@
 import ast
 import json
 import shutil
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 import spacy
 import torch
+import transformers
+from packaging.requirements import Requirement
+from packaging.version import Version
 from safetensors.torch import load_file, save_file
 from transformers import (
     BertTokenizerFast,
@@ -23,7 +27,10 @@ from spacy_crossner.dapt.masking import Masking
 from spacy_crossner.dapt.mlm_head import load_masked_model, load_tokenizer
 from spacy_crossner.dapt.settings import DaptSettings
 from spacy_crossner.dapt.train import adapt_encoder
-from spacy_crossner.encoders.opening import open_encoder
+from spacy_crossner.encoders.folders import HOLE
+from spacy_crossner.encoders.opening import open_config, open_encoder, open_tokenizer
+from spacy_crossner.encoders.saved_encoder import make_encoder
+from spacy_crossner.encoders.saved_tokenizer import tokenizer_from_files, tokenizer_to_files
 from spacy_crossner.errors import CrossnerError
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +80,8 @@ def in_parts(folder, part="model-00001-of-00001.safetensors"):
 
 def without_tokenizer(folder):
     for name in ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"):
-        (folder / name).unlink()
+        # transformers 5 writes tokenizer.json and tokenizer_config.json alone.
+        (folder / name).unlink(missing_ok=True)
 
 
 def as_sentence_transformers(folder):
@@ -207,6 +215,52 @@ def test_what_is_wrong_with_a_folder_is_one_sentence(tiny_encoder, tmp_path, fau
 def test_a_name_of_nothing_is_said_to_be_that(name, problem, way):
     with pytest.raises(CrossnerError, match=f"C005.*'{name}': no folder has this path, .* and {problem}"):
         way(name)
+
+
+@pytest.mark.parametrize(
+    ("version", "has_hole"),
+    [
+        ("4.50.0", False),
+        ("4.55.4", False),
+        ("4.56.0.dev0", True),
+        ("4.56.0", True),
+        ("4.57.6", True),
+        ("5.0.0", True),
+        ("5.2.0", True),
+        ("5.3.0rc1", True),
+        ("5.3.0", False),
+        ("5.24.0", False),
+    ],
+)
+def test_a_version_of_transformers_with_the_hole_opens_nothing(tiny_encoder, monkeypatch, version, has_hole):
+    opened = open_encoder(str(tiny_encoder), {}, {})
+    config, files = opened.model.config.to_dict(), tokenizer_to_files(opened.tokenizer)
+    monkeypatch.setattr(transformers, "__version__", version)
+    ways = [
+        lambda: open_config(str(tiny_encoder)),
+        lambda: open_config("no-such-encoder"),
+        lambda: open_tokenizer(str(tiny_encoder)),
+        lambda: make_encoder(config, None, torch.float32),
+        lambda: tokenizer_from_files(files, config, True),
+    ]
+    messages = []
+    for way in ways:
+        try:
+            way()
+        except CrossnerError as error:
+            messages.append(str(error)[:6])
+    assert messages == (["[C088]"] * 5 if has_hole else ["[C005]"])
+
+
+def test_the_package_requires_a_version_of_transformers_without_the_hole():
+    requirements = [Requirement(line) for line in distribution("spacy-crossner").requires]
+    (required,) = [item.specifier for item in requirements if item.name == "transformers"]
+    versions = [f"4.{i}.{j}" for i in range(48, 58) for j in range(8)]
+    versions += [f"5.{i}.{j}" for i in range(30) for j in range(5)]
+    excluded = [version for version in versions if version >= "4.50" and not required.contains(version)]
+    assert excluded == [version for version in versions if HOLE[0] <= Version(version) < HOLE[1]]
+    assert required.contains("4.50.0")
+    assert required.contains("5.3.0")
 
 
 def test_a_file_is_no_folder(tmp_path):

@@ -15,10 +15,11 @@ from ...storage.formats import check_format, with_format
 from ...threads import Lock
 from ...tuning import ENCODER_CPU_PIECES, ENCODER_GPU_PIECES
 from ..chunks import chunk_by_length
+from ..folders import SAVED
 from ..module_shim import ModuleShim
 from ..opening import named_faults
 from ..pieces import PieceTokenizer, find_maximum
-from ..saved_encoder import SAVED, make_encoder
+from ..saved_encoder import make_encoder
 from ..saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
 from ..serialization import module_from_bytes, module_to_bytes, weights_dtype
 
