@@ -320,6 +320,10 @@ class Errors:
     )
     C021 = "[C021] The checkpoint {path} is damaged and is skipped: {problem}."
     C022 = "[C022] This stage writes no checkpoints, so it starts from the beginning if it is killed: {problem}."
+    C088 = (
+        "[C088] transformers {version} has a known security hole in reading config.json, so no encoder is opened with "
+        "it. Install transformers {first} or later, or a version from 4.50 to before {hole}."
+    )
 
 
 class Warnings:

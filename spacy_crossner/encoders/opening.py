@@ -109,6 +109,9 @@ def open_tokenizer(name: str, settings: Optional[Dict[str, Any]] = None) -> PreT
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             find_encoder(name), **settings, trust_remote_code=False
         )
+    # transformers 5 opens a tokenizer without a vocabulary as one of special tokens alone.
+    if tokenizer.vocab_files_names and (problem := find_tokenizer_problem(name)):
+        raise CrossnerError(Errors.C082.format(name=name, problem=problem))
     tokenizer.init_kwargs.pop("auto_map", None)
     return tokenizer
 
@@ -125,21 +128,16 @@ def open_model(
     RETURNS (Tuple[PreTrainedModel, Dict[str, Any]]): the model, and transformers' loading information.
     RAISES (CrossnerError): weights are damaged, missing or of another shape, or the model cannot be used.
     """
-    verbosity = transformers_logging.get_verbosity()
     # transformers would warn that a new output layer is untrained.
-    transformers_logging.set_verbosity_error()
-    try:
-        with named_faults(name):
-            model, info = auto_class.from_pretrained(
-                find_encoder(name),
-                config=config,
-                torch_dtype=torch.float32 if dtype is None else dtype,
-                use_safetensors=True,
-                output_loading_info=True,
-                trust_remote_code=False,
-            )
-    finally:
-        transformers_logging.set_verbosity(verbosity)
+    with quiet_transformers(), named_faults(name):
+        model, info = auto_class.from_pretrained(
+            find_encoder(name),
+            config=config,
+            torch_dtype=torch.float32 if dtype is None else dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            trust_remote_code=False,
+        )
     prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
     missing = [key for key in info["missing_keys"] if key.startswith(prefix)]
     missing = [key for key in missing if key[len(prefix) :].split(".")[0] != POOLER]
@@ -171,6 +169,20 @@ def check_vocabulary(name: str, tokenizer: PreTrainedTokenizerBase, model: PreTr
         problem = f"its tokenizer has {n_tokens} tokens, but its model has {n_embeddings} word embeddings. "
         problem += "Give a tokenizer and a model that belong together"
         raise CrossnerError(Errors.C082.format(name=name, problem=problem))
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers from writing warnings and progress bars."""
+    verbosity, has_bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if has_bars:
+            transformers_logging.enable_progress_bar()
 
 
 @contextmanager
@@ -209,7 +221,7 @@ def _describe(name: str, part: str, error: Exception) -> CrossnerError:
         return CrossnerError(Errors.C005.format(name=name, problem="the Hugging Face hub does not allow such a name"))
     if "named model.safetensors" in text:
         problem = "it has no safetensors weights, and weights in other formats are not read"
-    elif "size mismatch" in text:
+    elif "size mismatch" in text or "ignore_mismatched_sizes" in text:
         problem = "the shapes of its weights do not match its config.json"
     elif part == "tokenizer" and (tokenizer_problem := find_tokenizer_problem(name)):
         problem = tokenizer_problem

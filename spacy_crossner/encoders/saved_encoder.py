@@ -8,12 +8,10 @@ import torch
 from spacy.util import make_tempdir
 from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
-from .opening import ATTENTIONS, OpenedEncoder, check_architecture, named_faults
+from .folders import SAVED, check_transformers
+from .opening import ATTENTIONS, OpenedEncoder, check_architecture, named_faults, quiet_transformers
 from .saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
 from .serialization import module_from_bytes, module_to_bytes, weights_dtype
-
-# How errors name an encoder that is loaded with a pipeline.
-SAVED = "saved in this pipeline"
 
 
 def encoder_to_saved(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> Dict[str, Any]:
@@ -47,16 +45,19 @@ def make_encoder(config: Dict[str, Any], attention: Optional[str], dtype: torch.
     attention (Optional[str]): the implementation of attention. All implementations give the same result. For None, or
         if this one is not available on this machine, transformers chooses.
     dtype (torch.dtype): type of the weights.
-    RAISES (CrossnerError): the config does not describe an encoder.
+    RAISES (CrossnerError): the config does not describe an encoder, or transformers does not read it safely.
     """
+    check_transformers()
     with make_tempdir() as folder:
         # Not written by srsly, which keeps nine decimals, so that a layer's epsilon of 1e-12 would become 0.
         (folder / "config.json").write_text(json.dumps(config), encoding="utf8")
         settings = AutoConfig.from_pretrained(str(folder / "config.json"), trust_remote_code=False)
     check_architecture(SAVED, settings)
-    if attention in ATTENTIONS:
-        with suppress(ImportError, ValueError):
-            return AutoModel.from_config(
-                settings, torch_dtype=dtype, attn_implementation=attention, trust_remote_code=False
-            )
-    return AutoModel.from_config(settings, torch_dtype=dtype, trust_remote_code=False)
+    # `torch_dtype` is the name that all versions know. transformers 5 warns of it.
+    with quiet_transformers():
+        if attention in ATTENTIONS:
+            with suppress(ImportError, ValueError):
+                return AutoModel.from_config(
+                    settings, torch_dtype=dtype, attn_implementation=attention, trust_remote_code=False
+                )
+        return AutoModel.from_config(settings, torch_dtype=dtype, trust_remote_code=False)

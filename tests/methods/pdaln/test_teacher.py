@@ -14,7 +14,7 @@ from spacy_crossner.methods.pdaln.distillation import Distillation
 from spacy_crossner.methods.pdaln.teacher import Teacher, make_teacher
 
 FACTORIES = ["crf_ner", "label_aware_ner", "moee_ner"]
-LAYOUTS = ["own", "tok2vec", "transformer"]
+LAYOUTS = ["own", "tok2vec", pytest.param("transformer", marks=pytest.mark.spacy_trf)]
 
 
 def make_pipeline(layout, tiny_encoder, annotated_docs, factory="crf_ner"):
