@@ -6,73 +6,12 @@ import torch
 import torchcrf
 from torch import Tensor
 
-from ..tuning import CRF_THREADED_ELEMENTS
 from .lattice import Lattice, build_lattice
+from .viterbi import docs_last, viterbi
 
 # Score of a forbidden transition, instead of minus infinity: far below any real score, and small enough to keep sums in
 # float32 precise.
 FORBIDDEN = -1e6
-
-
-def first_of_best(scores: Tensor, threaded: bool) -> Tensor:
-    """Return the tag with the highest score; of several equal scores, the first tag. `scores` is overwritten.
-
-    scores (Tensor): shape (n_tags, n_docs).
-    threaded (bool): compute the maximum without its index. On a CPU, the maximum with its index wakes PyTorch's threads
-        and waits for them, even for a small tensor.
-    RETURNS (Tensor): shape (n_docs,).
-    """
-    if not threaded:
-        return scores.max(dim=0).indices
-    n_tags = len(scores)
-    ranks = torch.arange(n_tags, 0, -1, dtype=scores.dtype).unsqueeze(1)
-    tags = n_tags - scores.eq_(scores.amax(dim=0)).mul_(ranks).amax(dim=0).long()
-    # NaN is not equal to itself: a column with NaN would give n_tags, which is no tag.
-    return tags.clamp_(max=n_tags - 1)
-
-
-@torch.no_grad()
-def viterbi(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
-    """Find the best path of every row, all rows at once.
-
-    The forward pass stores scores and no back-pointers, because a maximum without its index is many times faster. The
-    backward pass computes one back-pointer for each token, for the tag on the path. Of several last tags or previous
-    tags with the same score, the first is taken.
-
-    emissions (Tensor): shape (n_docs, n_tokens, n_tags).
-    mask (Tensor): True at tokens, which come before the padding; every row has a token. Shape (n_docs, n_tokens).
-    start (Tensor): score of each tag as the first, shape (n_tags,).
-    transitions (Tensor): score of each transition, row = from, column = to, shape (n_tags, n_tags).
-    end (Tensor): score of each tag as the last, shape (n_tags,).
-    RETURNS (Tensor): tag indices, shape (n_docs, n_tokens); at padding the last tag is repeated.
-    """
-    n_docs, n_tokens, n_tags = emissions.shape
-    # Docs are the last dimension, so that every operation reads contiguous memory.
-    # shape: (n_tokens, n_tags, n_docs)
-    by_token = emissions.permute(1, 2, 0)
-    scores = start.new_empty(by_token.shape, dtype=torch.promote_types(emissions.dtype, transitions.dtype))
-    torch.add(by_token[0], start.unsqueeze(1), out=scores[0])
-    best = torch.empty_like(scores[0])
-    # The next tags are split into blocks, small enough that PyTorch does not wake its threads at each token.
-    threaded = scores.device.type == "cpu" and torch.get_num_threads() > 1
-    width = max(1, (CRF_THREADED_ELEMENTS - 1) // (n_tags * n_docs)) if threaded else n_tags
-    blocks = [
-        (into.contiguous(), scores.new_empty(n_tags, len(block_best), n_docs), block_best)
-        for into, block_best in zip(transitions.unsqueeze(2).split(width, dim=1), best.split(width), strict=True)
-    ]
-    rows = scores.unbind()
-    # Scores at padding are computed, too, but the backward pass never reads them.
-    for before, emission, row in zip(scores[:-1].unsqueeze(2).unbind(), by_token[1:].unbind(), rows[1:], strict=True):
-        for into, steps, block_best in blocks:
-            torch.amax(torch.add(before, into, out=steps), dim=0, out=block_best)
-        torch.add(emission, best, out=row)
-    last = mask.sum(dim=1) - 1
-    tag = first_of_best(scores[last, :, torch.arange(n_docs, device=last.device)].T + end.unsqueeze(1), threaded)
-    path = tag.repeat(n_tokens, 1)
-    for row, inside, here in reversed(list(zip(rows[:-1], mask.T[1:].unbind(), path[:-1].unbind(), strict=True))):
-        pointer = first_of_best(transitions.index_select(1, tag).add_(row), threaded)
-        tag = torch.where(inside, pointer, tag, out=here)
-    return path.T
 
 
 class BioCRF(torchcrf.CRF):
@@ -104,12 +43,20 @@ class BioCRF(torchcrf.CRF):
         allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). A row
             without an allowed path gets a path with as few violations as possible.
         """
-        start, transitions = self.start_transitions, self.transitions
+        start, transitions, end = self.start_transitions, self.transitions, self.end_transitions
         if constrained:
             start, transitions = start + self.forbidden_starts, transitions + self.forbidden_transitions
         if allowed is not None:
             emissions = emissions + torch.where(allowed, 0.0, FORBIDDEN)
-        return viterbi(emissions, mask, start, transitions, self.end_transitions)
+        paths = viterbi(docs_last(emissions), mask, start, transitions, end, bio=constrained)
+        if constrained and allowed is not None:
+            # A row without an allowed path is decoded again: then steps to I-X from other tags count as violations.
+            broken = (~allowed.gather(2, paths.unsqueeze(2)).squeeze(2) & mask).any(dim=1)
+            broken |= self.forbidden_starts[paths[:, 0]] < 0
+            if broken.any():
+                again = docs_last(emissions[broken])
+                paths[broken] = viterbi(again, mask[broken], start, transitions, end)
+        return paths
 
     @torch.no_grad()
     def lattice(
