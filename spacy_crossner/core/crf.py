@@ -1,6 +1,6 @@
 """Conditional random field with batched decoding under hard BIO constraints."""
 
-from typing import Optional
+from typing import Optional, Tuple
 
 import torch
 import torchcrf
@@ -77,14 +77,20 @@ class BioCRF(torchcrf.CRF):
         allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). In a row
             without an allowed path, every probability is 0.
         """
-        scores = (emissions, self.start_transitions, self.transitions, self.end_transitions)
-        emissions, start, transitions, end = (score.double() / temperature for score in scores)
+        scores = self._tempered(constrained, temperature)
+        emissions = emissions.double() / temperature
+        if allowed is not None:
+            emissions = emissions.masked_fill(~allowed, -torch.inf)
+        return build_lattice(docs_last(emissions), mask, *scores)
+
+    def _tempered(self, constrained: bool, temperature: float) -> Tuple[Tensor, Tensor, Tensor]:
+        # The scores of starts, transitions and ends, float64, -inf where they are forbidden.
+        scores = (self.start_transitions, self.transitions, self.end_transitions)
+        start, transitions, end = (score.double() / temperature for score in scores)
         if constrained:
             start = start.masked_fill(self.forbidden_starts < 0, -torch.inf)
             transitions = transitions.masked_fill(self.forbidden_transitions < 0, -torch.inf)
-        if allowed is not None:
-            emissions = emissions.masked_fill(~allowed, -torch.inf)
-        return build_lattice(emissions, mask, start, transitions, end)
+        return start, transitions, end
 
     def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Return the log-likelihood of the known tags of each row.
