@@ -7,6 +7,7 @@ import torchcrf
 from torch import Tensor
 
 from .lattice import Lattice, build_lattice
+from .path_spans import path_span_probabilities
 from .viterbi import docs_last, viterbi
 
 # Score of a forbidden transition, instead of minus infinity: far below any real score, and small enough to keep sums in
@@ -43,20 +44,48 @@ class BioCRF(torchcrf.CRF):
         allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). A row
             without an allowed path gets a path with as few violations as possible.
         """
+        return self._best_paths(docs_last(emissions), mask, constrained, allowed)
+
+    def _best_paths(self, by_token: Tensor, mask: Tensor, constrained: bool, allowed: Optional[Tensor]) -> Tensor:
         start, transitions, end = self.start_transitions, self.transitions, self.end_transitions
         if constrained:
             start, transitions = start + self.forbidden_starts, transitions + self.forbidden_transitions
         if allowed is not None:
-            emissions = emissions + torch.where(allowed, 0.0, FORBIDDEN)
-        paths = viterbi(docs_last(emissions), mask, start, transitions, end, bio=constrained)
+            by_token = by_token + docs_last(torch.where(allowed, 0.0, FORBIDDEN))
+        paths = viterbi(by_token, mask, start, transitions, end, bio=constrained)
         if constrained and allowed is not None:
             # A row without an allowed path is decoded again: then steps to I-X from other tags count as violations.
             broken = (~allowed.gather(2, paths.unsqueeze(2)).squeeze(2) & mask).any(dim=1)
             broken |= self.forbidden_starts[paths[:, 0]] < 0
             if broken.any():
-                again = docs_last(emissions[broken])
-                paths[broken] = viterbi(again, mask[broken], start, transitions, end)
+                paths[broken] = viterbi(by_token[:, :, broken], mask[broken], start, transitions, end)
         return paths
+
+    @torch.no_grad()
+    def best_spans(
+        self,
+        emissions: Tensor,
+        mask: Tensor,
+        *,
+        constrained: bool = True,
+        temperature: float = 1.0,
+        allowed: Optional[Tensor] = None,
+    ) -> Tuple[Tensor, Tensor]:
+        """Return the best path of every row, and the probabilities of its entities.
+
+        The arguments are those of `lattice`.
+
+        RETURNS (Tuple[Tensor, Tensor]): the paths, see `best_paths`, and the probabilities, see
+            `path_span_probabilities`; both have the shape (n_docs, n_tokens).
+        """
+        by_token = docs_last(emissions)
+        paths = self._best_paths(by_token, mask, constrained, allowed)
+        if temperature != 1.0:
+            by_token = by_token / temperature
+        if allowed is not None:
+            by_token = by_token.masked_fill(~docs_last(allowed), -torch.inf)
+        scores = self._tempered(constrained, temperature)
+        return paths, path_span_probabilities(by_token, mask, *scores, paths)
 
     @torch.no_grad()
     def lattice(

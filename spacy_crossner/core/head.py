@@ -6,6 +6,8 @@ from typing import Any, Dict, Optional, Tuple
 import torch
 from torch import Tensor, nn
 
+from .path_spans import spans_of_paths
+
 
 @dataclass
 class HeadOutput:
@@ -98,6 +100,22 @@ class SequenceHead(nn.Module):
         spans (Tensor): row, start, end (exclusive) and label index, shape (n_spans, 4).
         """
         raise NotImplementedError
+
+    def decode_spans(self, output: HeadOutput, decoding: Decoding) -> Tuple[Tensor, Tensor]:
+        """Return the best tags, and the probabilities of their entities, as `span_probabilities` gives them.
+
+        An entity begins at B-X, or at an I-X that continues no entity of X.
+
+        RETURNS (Tuple[Tensor, Tensor]): tag indices as in `decode`, and float64: the probability of an entity at its
+            first token, 0 at all other tokens; both on the head's device, of shape (n_docs, n_tokens). A probability is
+            nan where only `span_probabilities` can give it; never on a CPU.
+        """
+        paths = self.decode(output, decoding)
+        spans = spans_of_paths(paths, output.mask)
+        scores = torch.zeros(paths.shape, dtype=torch.float64, device=paths.device)
+        if len(spans):
+            scores[spans[:, 0], spans[:, 1]] = self.span_probabilities(output, spans, decoding).double()
+        return paths, scores
 
     def candidates(self, output: HeadOutput, floor: float, decoding: Decoding) -> Tuple[Tensor, Tensor]:
         """Return the spans with a probability of at least `floor`, shape (n_spans, 4), and their probabilities."""

@@ -12,10 +12,7 @@ from typing import Tuple
 import torch
 from torch import Tensor
 
-from .sums import Sums, bound_messages, make_arcs, shift_scores, sum_scaled
-
-# Rows with a smaller message are computed again in log space. Its square is still a normal number in float64.
-SMALLEST_MESSAGE = 1e-150
+from .sums import SMALLEST_MESSAGE, bound_messages, lost_rows, make_arcs, shift_scores, sum_scaled
 
 
 @dataclass
@@ -120,7 +117,7 @@ def build_lattice(by_token: Tensor, mask: Tensor, start: Tensor, transitions: Te
     after_begin = (arcs.exp().diagonal(1)[begin].unsqueeze(1) * following / sums.ahead[:, begin]).clamp_(max=1.0)
     after_inside = (arcs.exp().diagonal()[inside].unsqueeze(1) * following / sums.ahead[:, inside]).clamp_(max=1.0)
     if not bound_messages(by_token, mask, start, arcs) < -math.log(SMALLEST_MESSAGE):
-        lost = _lost_rows(sums, scores, arcs)
+        lost = lost_rows(sums, scores, arcs)
         if lost.any():
             log_partition[lost], *again = _sum_in_log_space(scores[:, :, lost], arcs)
             for whole, of_lost in zip((states, after_begin, after_inside), again, strict=True):
@@ -134,14 +131,6 @@ def build_lattice(by_token: Tensor, mask: Tensor, start: Tensor, transitions: Te
         after_inside.permute(2, 0, 1),
         lengths,
     )
-
-
-def _lost_rows(sums: Sums, scores: Tensor, arcs: Tensor) -> Tensor:
-    # Which rows had an underflow, shape (n_docs,). A small message is an underflow only if a legal path continues from
-    # the state. Otherwise 0 is correct.
-    small = (sums.messages[:-1] * sums.scales < SMALLEST_MESSAGE) & (scores[:-1] > -torch.inf)
-    leads_on = torch.isfinite(arcs).double() @ (sums.messages[1:] > 0).double() > 0
-    return (small & leads_on).any(dim=1).any(dim=0)
 
 
 def _sum_in_log_space(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -10,6 +10,11 @@ from typing import NamedTuple, Tuple
 import torch
 from torch import Tensor
 
+# Rows with a smaller message are computed again in log space. Its square is still a normal number in float64.
+SMALLEST_MESSAGE = 1e-150
+# The same for float32, which is used only if no message is smaller. Its inverse is far from an overflow.
+SMALLEST_SINGLE_MESSAGE = 1e-30
+
 
 class Sums(NamedTuple):
     """Sums over all paths of a batch of rows.
@@ -113,3 +118,16 @@ def sum_scaled(scores: Tensor, arcs: Tensor) -> Sums:
     for before, to_come, row, state in zip(ways[:-1], ahead.unbind(), rows[1:], ways[1:], strict=True):
         torch.mul(row, torch.mm(into, torch.div(before, to_come, out=share), out=reached), out=state)
     return Sums(scales.double().log().sum(dim=(0, 1)), states, messages, ahead, scales)
+
+
+def lost_rows(sums: Sums, scores: Tensor, arcs: Tensor) -> Tensor:
+    """Return which rows had an underflow, bool, shape (n_docs,).
+
+    A small message is an underflow only if a legal path continues from the state. Otherwise 0 is correct.
+
+    sums (Sums): the sums, in float64.
+    scores (Tensor), arcs (Tensor): the arguments of `sum_scaled`.
+    """
+    small = (sums.messages[:-1] * sums.scales < SMALLEST_MESSAGE) & (scores[:-1] > -torch.inf)
+    leads_on = torch.isfinite(arcs).double() @ (sums.messages[1:] > 0).double() > 0
+    return (small & leads_on).any(dim=1).any(dim=0)
