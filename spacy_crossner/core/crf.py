@@ -8,7 +8,8 @@ from torch import Tensor
 
 from .lattice import Lattice, build_lattice
 from .path_spans import path_span_probabilities
-from .viterbi import docs_last, viterbi
+from .rows import Rows, sort_rows
+from .viterbi import viterbi
 
 # Score of a forbidden transition, instead of minus infinity: far below any real score, and small enough to keep sums in
 # float32 precise.
@@ -44,21 +45,27 @@ class BioCRF(torchcrf.CRF):
         allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). A row
             without an allowed path gets a path with as few violations as possible.
         """
-        return self._best_paths(docs_last(emissions), mask, constrained, allowed)
+        rows = sort_rows(emissions, mask)
+        return rows.restore(self._best_paths(rows, constrained, allowed), mask.shape[1])
 
-    def _best_paths(self, by_token: Tensor, mask: Tensor, constrained: bool, allowed: Optional[Tensor]) -> Tensor:
+    def _best_paths(self, rows: Rows, constrained: bool, allowed: Optional[Tensor]) -> Tensor:
+        # See `viterbi` for the result, and `best_paths` for the arguments.
         start, transitions, end = self.start_transitions, self.transitions, self.end_transitions
         if constrained:
             start, transitions = start + self.forbidden_starts, transitions + self.forbidden_transitions
-        if allowed is not None:
-            by_token = by_token + docs_last(torch.where(allowed, 0.0, FORBIDDEN))
-        paths = viterbi(by_token, mask, start, transitions, end, bio=constrained)
-        if constrained and allowed is not None:
+        if allowed is None:
+            return viterbi(rows, start, transitions, end, bio=constrained)
+        # shape: (n_tokens, n_tags, n_docs)
+        allowed = allowed[rows.order, : len(rows.active)].permute(1, 2, 0)
+        rows = rows._replace(by_token=rows.by_token + torch.where(allowed, 0.0, FORBIDDEN))
+        paths = viterbi(rows, start, transitions, end, bio=constrained)
+        if constrained:
             # A row without an allowed path is decoded again: then steps to I-X from other tags count as violations.
-            broken = (~allowed.gather(2, paths.unsqueeze(2)).squeeze(2) & mask).any(dim=1)
-            broken |= self.forbidden_starts[paths[:, 0]] < 0
+            broken = (~allowed.gather(1, paths.unsqueeze(1)).squeeze(1) & rows.inside).any(dim=0)
+            broken |= self.forbidden_starts[paths[0]] < 0
             if broken.any():
-                paths[broken] = viterbi(by_token[:, :, broken], mask[broken], start, transitions, end)
+                again = viterbi(rows.select(broken), start, transitions, end)
+                paths[: len(again), broken], paths[len(again) :, broken] = again, again[-1]
         return paths
 
     @torch.no_grad()
@@ -75,17 +82,20 @@ class BioCRF(torchcrf.CRF):
 
         The arguments are those of `lattice`.
 
-        RETURNS (Tuple[Tensor, Tensor]): the paths, see `best_paths`, and the probabilities, see
-            `path_span_probabilities`; both have the shape (n_docs, n_tokens).
+        RETURNS (Tuple[Tensor, Tensor]): the paths, see `best_paths`, and the probabilities, float64, at the first token
+            of each entity, 0 at all other tokens, see `path_span_probabilities`; both of shape (n_docs, n_tokens).
         """
-        by_token = docs_last(emissions)
-        paths = self._best_paths(by_token, mask, constrained, allowed)
-        if temperature != 1.0:
-            by_token = by_token / temperature
+        rows = sort_rows(emissions, mask)
+        paths = self._best_paths(rows, constrained, allowed)
+        by_token = rows.by_token if temperature == 1.0 else rows.by_token / temperature
         if allowed is not None:
-            by_token = by_token.masked_fill(~docs_last(allowed), -torch.inf)
+            by_token = by_token.masked_fill(~allowed[rows.order, : len(paths)].permute(1, 2, 0), -torch.inf)
         scores = self._tempered(constrained, temperature)
-        return paths, path_span_probabilities(by_token, mask, *scores, paths)
+        probabilities = path_span_probabilities(rows._replace(by_token=by_token), *scores, paths)
+        n_tokens = mask.shape[1]
+        # What stands after the longest row is padding, which no entity begins at.
+        probabilities = rows.restore(probabilities, n_tokens).masked_fill_(~mask, 0.0)
+        return rows.restore(paths, n_tokens), probabilities
 
     @torch.no_grad()
     def lattice(
@@ -106,11 +116,11 @@ class BioCRF(torchcrf.CRF):
         allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). In a row
             without an allowed path, every probability is 0.
         """
-        scores = self._tempered(constrained, temperature)
         emissions = emissions.double() / temperature
         if allowed is not None:
             emissions = emissions.masked_fill(~allowed, -torch.inf)
-        return build_lattice(docs_last(emissions), mask, *scores)
+        rows = sort_rows(emissions, mask)
+        return build_lattice(rows, *self._tempered(constrained, temperature), mask.shape[1])
 
     def _tempered(self, constrained: bool, temperature: float) -> Tuple[Tensor, Tensor, Tensor]:
         # The scores of starts, transitions and ends, float64, -inf where they are forbidden.

@@ -12,7 +12,8 @@ from typing import Tuple
 import torch
 from torch import Tensor
 
-from .sums import SMALLEST_MESSAGE, bound_messages, lost_rows, make_arcs, shift_scores, sum_scaled
+from .rows import Rows
+from .sums import SMALLEST_MESSAGE, Scores, bound_messages, lost_rows, shift_scores, sum_scaled
 
 
 @dataclass
@@ -98,70 +99,88 @@ class Lattice:
 
 
 @torch.no_grad()
-def build_lattice(by_token: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Lattice:
+def build_lattice(rows: Rows, start: Tensor, transitions: Tensor, end: Tensor, n_tokens: int) -> Lattice:
     """Sum over all paths of every row, all rows at once, in float64.
 
-    The arguments are those of `viterbi`, with -inf for forbidden transitions. Each token takes one matrix product in
-    probability space, with messages scaled to sum to 1. This is exact unless the scores of one token differ by more
-    than the range of float64 (about 340). A row with a message on a legal path that is too small is summed again in log
-    space, which takes about ten times as long.
+    Each token takes one matrix product in probability space, with messages scaled to sum to 1. This is exact unless the
+    scores of one token differ by more than the range of float64 (about 340). A row with a message on a legal path that
+    is too small is summed again in log space, which takes about ten times as long.
+
+    rows (Rows): the rows with their emissions, -inf for forbidden tags.
+    start (Tensor): score of each tag as the first, shape (n_tags,), -inf if it is forbidden.
+    transitions (Tensor): score of each transition, row = from, column = to, shape (n_tags, n_tags). The forbidden ones
+        have -inf: none, or all those to I-X from other tags than B-X and I-X.
+    end (Tensor): score of each tag as the last, shape (n_tags,).
+    n_tokens (int): tokens of a row of the lattice, padding included.
     """
-    arcs, steepest = make_arcs(transitions, end)
-    scores, shift = shift_scores(by_token, mask, start, torch.float64)
-    lengths = mask.sum(dim=1)
-    sums = sum_scaled(scores.clone(), arcs)
+    scores = shift_scores(rows, start, transitions, end, torch.float64)
+    sums = sum_scaled(rows, scores, scores.tokens.clone())
     log_partition, states = sums.log_partition, sums.states
-    begin, inside = slice(1, -1, 2), slice(2, -1, 2)
-    following = sums.messages[1:, inside]
-    # Clamped, so that rounding cannot make the probability that the entity ends negative.
-    after_begin = (arcs.exp().diagonal(1)[begin].unsqueeze(1) * following / sums.ahead[:, begin]).clamp_(max=1.0)
-    after_inside = (arcs.exp().diagonal()[inside].unsqueeze(1) * following / sums.ahead[:, inside]).clamp_(max=1.0)
-    if not bound_messages(by_token, mask, start, arcs) < -math.log(SMALLEST_MESSAGE):
-        lost = lost_rows(sums, scores, arcs)
+    begin, inside = slice(1, None, 2), slice(2, None, 2)
+    weights = scores.transitions.exp()
+    following = torch.zeros_like(states[:, inside])
+    following[:-1] = sums.messages[1:, inside]
+    after_begin = weights.diagonal(1)[begin].unsqueeze(1) * following / sums.ahead[:, begin]
+    after_inside = weights.diagonal()[inside].unsqueeze(1) * following / sums.ahead[:, inside]
+    if not bound_messages(rows, start, transitions, end) < -math.log(SMALLEST_MESSAGE):
+        lost = lost_rows(rows, scores, sums)
         if lost.any():
-            log_partition[lost], *again = _sum_in_log_space(scores[:, :, lost], arcs)
+            log_partition[lost], *again = _sum_in_log_space(scores, lost, rows.inside[:, lost])
             for whole, of_lost in zip((states, after_begin, after_inside), again, strict=True):
                 whole[:, :, lost] = of_lost
+    tokens = rows.inside.unsqueeze(1)
     # Remove the rounding error that accumulates in a long row.
-    states /= states.sum(dim=1, keepdim=True).clamp(min=torch.finfo(states.dtype).tiny)
+    states = torch.where(tokens, states / states.sum(dim=1, keepdim=True).clamp(min=torch.finfo(states.dtype).tiny), 0.0)
+    # Clamped, so that rounding cannot make the probability that the entity ends negative. It ends with its row.
+    tokens = torch.cat([tokens[1:], torch.zeros_like(tokens[:1])])
+    after_begin, after_inside = (torch.where(tokens, after.clamp(max=1.0), 0.0) for after in (after_begin, after_inside))
+    n_docs = len(rows.order)
+    of_docs = torch.empty_like(rows.order)
+    of_docs[rows.order] = torch.arange(n_docs)
     return Lattice(
-        log_partition + shift + lengths * steepest,
-        states[:-1, :-1].permute(2, 0, 1),
-        after_begin.permute(2, 0, 1),
-        after_inside.permute(2, 0, 1),
-        lengths,
+        (log_partition + scores.shift)[of_docs],
+        *(_pad(rows.restore(values, len(values)), n_tokens) for values in (states, after_begin, after_inside)),
+        rows.lengths[of_docs],
     )
 
 
-def _sum_in_log_space(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+def _pad(values: Tensor, n_tokens: int) -> Tensor:
+    return torch.nn.functional.pad(values, (0, 0, 0, n_tokens - values.shape[1]))
+
+
+def _sum_in_log_space(scores: Scores, lost: Tensor, inside: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     """Sum over all paths in log space, which has no underflow.
 
-    scores (Tensor): at most 0, shape (n_tokens + 1, n_states, n_docs).
-    arcs (Tensor): at most 0, shape (n_states, n_states).
-    RETURNS (Tuple[Tensor, Tensor, Tensor, Tensor]): the log-partition; the probability of each state, shape of
-        `scores`; the probability of I-X after B-X, shape (n_tokens, n_labels, n_docs), and after I-X, same shape.
+    scores (Scores): the scores of all rows.
+    lost (Tensor): which rows to sum, bool, shape (n_docs,).
+    inside (Tensor): True at tokens, shape (n_tokens, n_rows).
+    RETURNS (Tuple[Tensor, Tensor, Tensor, Tensor]): the log-partition, shape (n_rows,); the probability of each tag,
+        shape (n_tokens, n_tags, n_rows); the probability of I-X after B-X, shape (n_tokens, n_labels, n_rows), and
+        after I-X, same shape. Values at padding have no meaning.
     """
-    messages = scores.clone()
-    log_partition = scores.new_zeros(scores.shape[2])
-    ahead = torch.empty_like(scores[:-1])
-    lowest = torch.finfo(scores.dtype).min
-    # shape: (n_states, n_states, 1)
-    steps = arcs.unsqueeze(2)
+    messages = scores.tokens[:, :, lost]
+    log_partition = messages.new_zeros(messages.shape[2])
+    lowest = torch.finfo(messages.dtype).min
+    # shape: (n_tags, n_tags, 1)
+    steps = scores.transitions.unsqueeze(2)
+    ahead = scores.end.unsqueeze(1).expand_as(messages).clone()
     for i in reversed(range(len(ahead))):
-        # shape: (n_states, n_docs)
-        ahead[i] = (messages[i + 1] + steps).logsumexp(dim=1)
+        if i + 1 < len(ahead):
+            # shape: (n_tags, n_rows)
+            ahead[i] = torch.where(inside[i + 1], (messages[i + 1] + steps).logsumexp(dim=1), ahead[i])
         messages[i] += ahead[i]
         scale = messages[i].logsumexp(dim=0)
-        log_partition += scale
+        log_partition += torch.where(inside[i], scale, 0.0)
         messages[i] -= scale.clamp(min=lowest)
     ahead.clamp_(min=lowest)
     states = messages.exp()
-    for i in range(len(ahead)):
-        # shape: (n_states, n_states, n_docs), from the states of this token to the states of the next token
+    for i in range(len(ahead) - 1):
+        # shape: (n_tags, n_tags, n_rows), from the tags of this token to the tags of the next token
         onward = (messages[i + 1] + steps - ahead[i].unsqueeze(1)).exp()
         states[i + 1] = (states[i].unsqueeze(1) * onward).sum(dim=0)
-    begin, inside = slice(1, -1, 2), slice(2, -1, 2)
-    following = messages[1:, inside]
-    after_begin = (following + arcs.diagonal(1)[begin].unsqueeze(1) - ahead[:, begin]).exp().clamp_(max=1.0)
-    after_inside = (following + arcs.diagonal()[inside].unsqueeze(1) - ahead[:, inside]).exp().clamp_(max=1.0)
+    begin, own = slice(1, None, 2), slice(2, None, 2)
+    following = torch.full_like(messages[:, own], -torch.inf)
+    following[:-1] = messages[1:, own]
+    after_begin = (following + scores.transitions.diagonal(1)[begin].unsqueeze(1) - ahead[:, begin]).exp()
+    after_inside = (following + scores.transitions.diagonal()[own].unsqueeze(1) - ahead[:, own]).exp()
     return log_partition, states, after_begin, after_inside
