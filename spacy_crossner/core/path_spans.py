@@ -69,7 +69,8 @@ def path_span_probabilities(rows: Rows, start: Tensor, transitions: Tensor, end:
     # The index of B-X for the label X of each token, shape (n_tokens, 1, n_docs).
     begin = (paths + 1).div_(2, rounding_mode="floor").mul_(2).sub_(1).clamp_(min=1).unsqueeze(1)
     following = torch.zeros_like(begin, dtype=sums.messages.dtype)
-    following[:-1] = sums.messages[1:].gather(1, begin[:-1] + 1)
+    # 0 where the row ends.
+    following[:-1] = sums.messages[1:].gather(1, begin[:-1] + 1).masked_fill_(~rows.inside[1:].unsqueeze(1), 0.0)
     weights = scores.transitions.exp().to(following.dtype)
     after_begin = weights.diagonal(1)[begin] * following / sums.ahead.gather(1, begin)
     after_inside = weights.diagonal()[begin + 1] * following / sums.ahead.gather(1, begin + 1)

@@ -89,22 +89,24 @@ def sum_scaled(rows: Rows, scores: Scores, tokens: Tensor) -> Sums:
     ahead[:] = scores.end.exp().to(messages.dtype).unsqueeze(1)
     scales = torch.ones_like(messages[:, :1])
     places = list(zip(messages.unbind(), ahead.unbind(), scales.unbind(), rows.active, strict=True))
-    after = messages[0, :, :0]
+    after = messages[0].narrow(1, 0, 0)
     for row, to_come, scale, n in reversed(places):
-        torch.mm(onward, after, out=to_come[:, : after.shape[1]])
-        after = row[:, :n].mul_(to_come[:, :n])
+        torch.mm(onward, after, out=to_come.narrow(1, 0, after.shape[1]))
+        after = row.narrow(1, 0, n).mul_(to_come.narrow(1, 0, n))
         # In a row without a legal path the sum is 0.
-        after.div_(torch.sum(after, dim=0, keepdim=True, out=scale[:, :n]).clamp(min=tiny))
+        after.div_(torch.sum(after, dim=0, keepdim=True, out=scale.narrow(1, 0, n)).clamp(min=tiny))
     # Against divisions by zero in tags without a way on, whose probability is 0.
     ahead.clamp_(min=tiny)
     into = onward.T.contiguous()
     states = torch.empty_like(messages)
     # The messages of the first token include the start scores, so they are the probabilities of the first tags.
     states[0] = messages[0]
+    ways = states.unbind()
     for before, state, (_, to_come, _, _), (row, _, _, n) in zip(
-        states[:-1].unbind(), states[1:].unbind(), places[:-1], places[1:], strict=True
+        ways[:-1], ways[1:], places[:-1], places[1:], strict=True
     ):
-        torch.mul(row[:, :n], torch.mm(into, before[:, :n] / to_come[:, :n]), out=state[:, :n])
+        reached = torch.mm(into, before.narrow(1, 0, n) / to_come.narrow(1, 0, n))
+        torch.mul(row.narrow(1, 0, n), reached, out=state.narrow(1, 0, n))
     return Sums(scales.double().log().sum(dim=(0, 1)), states, messages, ahead, scales)
 
 
