@@ -10,7 +10,7 @@ from typing import Optional, Tuple
 import torch
 from torch import Tensor, nn
 
-from ...core.head import Decoding, HeadOutput, pad_tokens
+from ...core.head import Decoding, HeadOutput, SequenceHead, pad_tokens
 from ...core.linear import LinearTagger
 from ...tuning import LANER_BLOCK_TOKENS, LANER_GUESS_ROUNDS
 from .beam import search_beam
@@ -193,6 +193,12 @@ class LabelAwareTagger(LinearTagger):
     def decode(self, output: HeadOutput, decoding: Decoding) -> Tensor:
         """Return the tags of `tagging`, or the best path of the CRF on top; see `SequenceHead`."""
         return super().decode(output, decoding) if self.use_crf else self.tagging(output, decoding).tags
+
+    def decode_spans(self, output: HeadOutput, decoding: Decoding) -> Tuple[Tensor, Tensor]:
+        """Return the best tags and the probabilities of their entities; see `SequenceHead`."""
+        if self.use_crf:
+            return super().decode_spans(output, decoding)
+        return SequenceHead.decode_spans(self, output, decoding)
 
     def span_probabilities(self, output: HeadOutput, spans: Tensor, decoding: Decoding) -> Tensor:
         """Return the probability of spans: see `SpanChains`, or exact under the CRF on top; see `SequenceHead`."""
