@@ -64,3 +64,7 @@ BOOTSTRAP_CHUNK = 200
 # Number of different user data cached while a DocBin is read. Larger: more memory. Slow if it is below the number of
 # domains. Not measured by a benchmark.
 CACHED_USER_DATA = 1000
+
+# Elements of the largest intermediate result of decoding by scans, on a device other than the CPU (see core/scan.py).
+# Larger: more memory, fewer launches. Not tuned on a GPU; benchmarks/crf_speed.py counts the operations.
+CRF_SCAN_ELEMENTS = 2**26

@@ -9,6 +9,7 @@ from torch import Tensor
 from .lattice import Lattice, build_lattice
 from .path_spans import path_span_probabilities
 from .rows import Rows, sort_rows
+from .scan import scan_span_probabilities, scan_viterbi
 from .viterbi import viterbi
 
 # Score of a forbidden transition, instead of minus infinity: far below any real score, and small enough to keep sums in
@@ -45,14 +46,28 @@ class BioCRF(torchcrf.CRF):
         allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). A row
             without an allowed path gets a path with as few violations as possible.
         """
+        if emissions.device.type != "cpu":
+            return self.scan_paths(emissions, mask, constrained, allowed)
         rows = sort_rows(emissions, mask)
         return rows.restore(self._best_paths(rows, constrained, allowed), mask.shape[1])
 
+    def scan_paths(
+        self, emissions: Tensor, mask: Tensor, constrained: bool = True, allowed: Optional[Tensor] = None
+    ) -> Tensor:
+        """Return what `best_paths` returns, by scans: few operations, many computations. See `scan_viterbi`."""
+        start, transitions = self._penalized(constrained)
+        if allowed is not None:
+            emissions = emissions + torch.where(allowed, 0.0, FORBIDDEN)
+        return scan_viterbi(emissions, mask, start, transitions, self.end_transitions)
+
+    def _penalized(self, constrained: bool) -> Tuple[Tensor, Tensor]:
+        if not constrained:
+            return self.start_transitions, self.transitions
+        return self.start_transitions + self.forbidden_starts, self.transitions + self.forbidden_transitions
+
     def _best_paths(self, rows: Rows, constrained: bool, allowed: Optional[Tensor]) -> Tensor:
         # See `viterbi` for the result, and `best_paths` for the arguments.
-        start, transitions, end = self.start_transitions, self.transitions, self.end_transitions
-        if constrained:
-            start, transitions = start + self.forbidden_starts, transitions + self.forbidden_transitions
+        (start, transitions), end = self._penalized(constrained), self.end_transitions
         if allowed is None:
             return viterbi(rows, start, transitions, end, bio=constrained)
         # shape: (n_tokens, n_tags, n_docs)
@@ -83,8 +98,11 @@ class BioCRF(torchcrf.CRF):
         The arguments are those of `lattice`.
 
         RETURNS (Tuple[Tensor, Tensor]): the paths, see `best_paths`, and the probabilities, float64, at the first token
-            of each entity, 0 at all other tokens, see `path_span_probabilities`; both of shape (n_docs, n_tokens).
+            of each entity, 0 at all other tokens, see `path_span_probabilities`; both of shape (n_docs, n_tokens). On a
+            device other than the CPU, see `scan_spans`.
         """
+        if emissions.device.type != "cpu":
+            return self.scan_spans(emissions, mask, constrained=constrained, temperature=temperature, allowed=allowed)
         rows = sort_rows(emissions, mask)
         paths = self._best_paths(rows, constrained, allowed)
         by_token = rows.by_token if temperature == 1.0 else rows.by_token / temperature
@@ -96,6 +114,25 @@ class BioCRF(torchcrf.CRF):
         # What stands after the longest row is padding, which no entity begins at.
         probabilities = rows.restore(probabilities, n_tokens).masked_fill_(~mask, 0.0)
         return rows.restore(paths, n_tokens), probabilities
+
+    def scan_spans(
+        self,
+        emissions: Tensor,
+        mask: Tensor,
+        *,
+        constrained: bool = True,
+        temperature: float = 1.0,
+        allowed: Optional[Tensor] = None,
+    ) -> Tuple[Tensor, Tensor]:
+        """Return what `best_spans` returns, by scans, which never wait for the device; see `scan_span_probabilities`.
+
+        A probability is nan in a row with an underflow. `lattice` gives it.
+        """
+        paths = self.scan_paths(emissions, mask, constrained, allowed)
+        emissions = emissions.double() / temperature
+        if allowed is not None:
+            emissions = emissions.masked_fill(~allowed, -torch.inf)
+        return paths, scan_span_probabilities(emissions, mask, *self._tempered(constrained, temperature), paths)
 
     @torch.no_grad()
     def lattice(

@@ -138,18 +138,15 @@ def build_lattice(rows: Rows, start: Tensor, transitions: Tensor, end: Tensor, n
     after_begin, after_inside = (
         torch.where(tokens, after.clamp(max=1.0), 0.0) for after in (after_begin, after_inside)
     )
-    n_docs = len(rows.order)
-    of_docs = torch.empty_like(rows.order)
-    of_docs[rows.order] = torch.arange(n_docs)
-    return Lattice(
-        (log_partition + scores.shift)[of_docs],
-        *(_pad(rows.restore(values, len(values)), n_tokens) for values in (states, after_begin, after_inside)),
-        rows.lengths[of_docs],
+    of_docs = rows.order.argsort()
+    log_partition, lengths = (log_partition + scores.shift)[of_docs], rows.lengths[of_docs]
+    # shape: (n_docs, n_tokens, n_tags or n_labels)
+    padding = (0, 0, 0, n_tokens - len(states))
+    states, after_begin, after_inside = (
+        torch.nn.functional.pad(rows.restore(values, len(values)), padding)
+        for values in (states, after_begin, after_inside)
     )
-
-
-def _pad(values: Tensor, n_tokens: int) -> Tensor:
-    return torch.nn.functional.pad(values, (0, 0, 0, n_tokens - values.shape[1]))
+    return Lattice(log_partition, states, after_begin, after_inside, lengths)
 
 
 def _sum_in_log_space(scores: Scores, lost: Tensor, inside: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -75,7 +75,9 @@ def path_span_probabilities(rows: Rows, start: Tensor, transitions: Tensor, end:
     after_begin = weights.diagonal(1)[begin] * following / sums.ahead.gather(1, begin)
     after_inside = weights.diagonal()[begin + 1] * following / sums.ahead.gather(1, begin + 1)
     begins = sums.states.gather(1, begin) / sums.states.sum(dim=1, keepdim=True).clamp_(min=SMALLEST_SINGLE_MESSAGE)
-    parts = [part.squeeze(1).double() for part in (begins, after_begin, after_inside)]
+    parts = begins, after_begin, after_inside = [
+        part.squeeze(1).double() for part in (begins, after_begin, after_inside)
+    ]
     if not certain:
         lost = lost_rows(rows, scores, sums)
         if lost.any():
@@ -84,7 +86,7 @@ def path_span_probabilities(rows: Rows, start: Tensor, transitions: Tensor, end:
             again = (lattice.tag_marginals[:, :, 1::2], lattice.after_begin, lattice.after_inside)
             for part, values in zip(parts, again, strict=True):
                 part[:, lost] = values.gather(2, label).squeeze(2).T
-    return multiply_steps(*parts, paths, rows.inside)
+    return multiply_steps(begins, after_begin, after_inside, paths, rows.inside)
 
 
 def multiply_steps(begins: Tensor, after_begin: Tensor, after_inside: Tensor, paths: Tensor, inside: Tensor) -> Tensor:

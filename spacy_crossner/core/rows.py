@@ -33,7 +33,9 @@ class Rows(NamedTuple):
         lengths = self.lengths[which]
         n_tokens = int(lengths[0])
         active = self.inside[:n_tokens, which].sum(dim=1).tolist()
-        return Rows(self.by_token[:n_tokens, :, which], lengths, active, torch.arange(len(lengths)))
+        return Rows(
+            self.by_token[:n_tokens, :, which], lengths, active, torch.arange(len(lengths), device=lengths.device)
+        )
 
     def restore(self, values: Tensor, n_tokens: int) -> Tensor:
         """Return values in the order of the batch.
@@ -58,5 +60,5 @@ def sort_rows(emissions: Tensor, mask: Tensor) -> Rows:
     lengths, order = mask.sum(dim=1).sort(descending=True, stable=True)
     n_tokens = int(lengths[0])
     active = mask[:, :n_tokens].sum(dim=0).tolist()
-    by_token = emissions[order, :n_tokens].permute(1, 2, 0).contiguous()
+    by_token = emissions.index_select(0, order)[:, :n_tokens].permute(1, 2, 0).contiguous()
     return Rows(by_token, lengths, active, order)

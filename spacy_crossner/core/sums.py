@@ -1,7 +1,7 @@
 """Sums over the paths of a linear-chain CRF in probability space: one matrix product for each token position."""
 
 import math
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor

@@ -100,6 +100,22 @@ def test_unconstrained_paths_are_those_of_pytorch_crf(drawn):
     assert torch.equal(rows.restore(viterbi(rows, *scores), mask.shape[1]), found)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_paths_over_many_tags_and_lengths_are_those_of_pytorch_crf_with_penalties(dtype):
+    generator = torch.Generator().manual_seed(0)
+    crf = make_crf(14, generator, scale=2.0).to(dtype)
+    lengths = torch.randint(1, 60, (50,), generator=generator)
+    mask = torch.arange(62) < lengths.unsqueeze(1)
+    emissions = 3.0 * torch.randn(50, 62, 29, generator=generator).to(dtype)
+    penalized = torchcrf.CRF(29, batch_first=True).to(dtype)
+    penalized.load_state_dict(crf.state_dict())
+    with torch.no_grad():
+        penalized.start_transitions += crf.forbidden_starts
+        penalized.transitions += crf.forbidden_transitions
+    found = crf.best_paths(emissions, mask)
+    assert [path.tolist() for (path,) in unpadded(mask, found)] == penalized.decode(emissions, mask)
+
+
 @given(batches(), st.booleans(), st.sampled_from([0.3, 0.6, 0.9]), st.integers(0, 2**31))
 def test_best_paths_take_allowed_tags_or_break_the_fewest_rules(drawn, constrained, share, seed):
     crf, emissions, _, mask = drawn

@@ -195,7 +195,7 @@ class LabelAwareTagger(LinearTagger):
         return super().decode(output, decoding) if self.use_crf else self.tagging(output, decoding).tags
 
     def decode_spans(self, output: HeadOutput, decoding: Decoding) -> Tuple[Tensor, Tensor]:
-        """Return the tags and the probabilities of their entities; see `SequenceHead`."""
+        """Return the best tags and the probabilities of their entities; see `SequenceHead`."""
         if self.use_crf:
             return super().decode_spans(output, decoding)
         return SequenceHead.decode_spans(self, output, decoding)
