@@ -324,6 +324,11 @@ class Errors:
         "[C088] transformers {version} has a known security hole in reading config.json, so no encoder is opened with "
         "it. Install transformers {first} or later, or a version from 4.50 to before {hole}."
     )
+    C089 = (
+        "[C089] The layers spacy_crossner.TransformerModel.v1 and spacy_crossner.Tok2VecTransformer.v1 need "
+        "spacy-transformers, which cannot be imported ({problem}). It does not work with transformers 5. Use this "
+        "pipeline in an environment with transformers 4 and spacy-transformers, or train it again without these layers."
+    )
 
 
 class Warnings:
