@@ -43,7 +43,7 @@ CRF_THREADED_ELEMENTS = 32_768
 #   guess. 16 is near the best for batches of 1 to 128 docs; the setting `block` overrides it.
 # - rounds of guessing before the rounds of `tag_greedily`. A second round costs more than it saves.
 # - prefixes of spans that are scored together. Larger: fewer calls, more memory.
-LANER_GROUP_DOCS = 64
+LANER_GROUP_DOCS = 128
 LANER_BLOCK_TOKENS = 16
 LANER_GUESS_ROUNDS = 1
 LANER_SCORED_PREFIXES = 256

@@ -34,7 +34,7 @@ def tag_greedily(
     lengths, last_position = mask.sum(dim=1), mask.shape[1] - 1
     scorer = PrefixScorer(head, output, reader or LabelReader(head.prefixes))
     tags = guess(head.crf, scorer, mask, decoding)
-    labels, scores = head.prefixes.labels(tags), scorer.token_scores.clone()
+    labels, scores = head.prefixes.labels(tags), torch.zeros_like(scorer.token_scores)
     n_final, rounds = torch.zeros_like(lengths), torch.zeros_like(lengths)
     # The forward states of all positions, and the LSTM's state at the position of the first token that is not final.
     forward = scores.new_zeros(*labels.shape, head.prefixes.width)

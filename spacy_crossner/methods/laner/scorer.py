@@ -45,7 +45,7 @@ class LabelReader:
         rows = encoder.rows()
         self.forward_cell = LabelCell(rows, encoder.forward_lstm)
         backward_cell = LabelCell(rows, encoder.backward_lstm)
-        self.backward_trie = PrefixTrie(backward_cell)
+        self.backward_trie = PrefixTrie(backward_cell, 2 * encoder.max_cells)
         # The backward state at the last position, for each label.
         labels = torch.arange(len(rows), device=rows.device)
         self.first_backward, _ = backward_cell.step(labels, backward_cell.start(len(rows)))
@@ -67,21 +67,34 @@ class PrefixScorer:
         of_tokens, of_background, self.of_context = head.output.weight.split(
             [width, width * head.use_background, 2 * self.prefixes.width * head.use_context], dim=1
         )
-        # Scores of the token vectors only, shape (n_docs, n_tokens, n_tags).
-        self.token_scores = nn.functional.linear(tokens, of_tokens, head.output.bias)
-        values = [of_background]
+        # What a vector adds to the scores, and to the query of the label context.
+        from_token, from_background, biases = [of_tokens], [of_background], [head.output.bias]
         if head.use_context:
-            weights, bias = head.context_query.weight, head.context_query.bias
-            self.queries = nn.functional.linear(tokens, weights[:, :width], bias)
-            values.append(weights[:, width:])
-        if head.use_background:
-            from_forward, from_backward = head.background_query.weight.chunk(2, dim=1)
-            queries = nn.functional.linear(reader.first_backward, from_backward, head.background_query.bias)
-            self.keys = (tokens @ from_forward).transpose(1, 2)
-            # shape: (n_docs, n_labels, n_tokens)
-            label_logits = (tokens @ queries.T).transpose(1, 2)
-            self.label_logits = label_logits.masked_fill(~output.mask.unsqueeze(1), -torch.inf)
-            self.values = nn.functional.linear(tokens, torch.cat(values))
+            from_token.append(head.context_query.weight[:, :width])
+            from_background.append(head.context_query.weight[:, width:])
+            biases.append(head.context_query.bias)
+        weights, bias = torch.cat(from_token), torch.cat(biases)
+        self.n_tags, n_added = len(of_tokens), len(weights)
+        if not head.use_background:
+            self.of_token = nn.functional.linear(tokens, weights, bias)
+            return
+        query = head.background_query
+        from_forward, from_backward = query.weight.chunk(2, dim=1)
+        of_labels = nn.functional.linear(reader.first_backward, from_backward, query.bias)
+        weights = torch.cat([weights, *from_background, from_forward.T, of_labels])
+        # One product gives everything that depends on single tokens.
+        products = nn.functional.linear(tokens, weights, nn.functional.pad(bias, (0, len(weights) - n_added)))
+        self.of_token, self.values, keys, label_logits = products.split(
+            [n_added, n_added, self.prefixes.width, len(of_labels)], dim=2
+        )
+        self.keys = keys.transpose(1, 2)
+        # shape: (n_docs, n_labels, n_tokens)
+        self.label_logits = label_logits.transpose(1, 2).masked_fill(~output.mask.unsqueeze(1), -torch.inf)
+
+    @property
+    def token_scores(self) -> Tensor:
+        """The part of the scores that depends only on the token vectors, shape (n_docs, n_tokens, n_tags)."""
+        return self.of_token[..., : self.n_tags]
 
     def scores(
         self, docs: Tensor, position: Tensor, is_token: Optional[Tensor], labels: Tensor, forward: Tensor
@@ -134,14 +147,11 @@ class PrefixScorer:
         before, last (Tensor): label and forward state at the position of each token.
         """
         doc = docs.unsqueeze(1)
-        scores = self.token_scores[doc, position]
-        queries = self.queries[doc, position] if self.use_context else scores
-        if not self.use_background:
-            return scores, queries
-        logits = self.label_logits[doc, before].baddbmm_(last, self.keys[docs])
-        added = logits.softmax(dim=2) @ self.values[docs]
-        n_tags = scores.shape[2]
-        return scores + added[..., :n_tags], queries + added[..., n_tags:] if self.use_context else queries
+        sums = self.of_token[doc, position]
+        if self.use_background:
+            logits = self.label_logits[doc, before].baddbmm_(last, self.keys[docs])
+            sums = sums.baddbmm_(logits.softmax(dim=2), self.values[docs])
+        return sums[..., : self.n_tags], sums[..., self.n_tags :]
 
     def _attend(self, queries: Tensor, labels: Tensor, forward: Tensor, position: Tensor, is_token: Tensor) -> Tensor:
         """Attend from tokens to their prefixes on a CPU; see `PrefixEncoder.attend`."""
@@ -162,8 +172,6 @@ class PrefixScorer:
             inside = torch.from_numpy(place >= 0)
             place = np.maximum(place, 0)
             row = part[:, np.newaxis] // n_selected
-            if trie.n_nodes > self.prefixes.max_cells:
-                trie.forget()
             index = torch.from_numpy(part)
             nodes = trie.read(labels.numpy()[row, place], lengths[part])
             products = trie.multiply(nodes, lengths[part], back_query[index])

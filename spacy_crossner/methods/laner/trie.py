@@ -16,20 +16,32 @@ class PrefixTrie:
     Node 0 is the empty sequence, with the state 0. The child of a node by a label is its sequence and the label.
 
     cell (LabelCell): the step of the LSTM.
+    capacity (int): maximum number of nodes.
     """
 
-    def __init__(self, cell: LabelCell) -> None:
-        self.cell = cell
-        self.n_labels, self.n_nodes = len(cell.inputs), 1
-        # Hidden and cell state of each node.
-        self.hidden, self.memory = cell.start(1)
-        # The child of each node by each label; -1 where it is not known.
-        self.children = np.full(self.n_labels, -1, dtype=np.int32)
+    def __init__(self, cell: LabelCell, capacity: int) -> None:
+        self.cell, self.n_labels = cell, len(cell.inputs)
+        self._allocate(capacity)
 
-    def forget(self) -> None:
-        """Remove all sequences except the empty one. The memory is used again."""
+    def _allocate(self, capacity: int) -> None:
+        self.capacity, width = capacity, len(self.cell.recurrent)
+        # Hidden and cell state of each node. The operating system gives memory only for the part that is written.
+        self.hidden, self.memory = (self.cell.inputs.new_empty(capacity, width) for _ in range(2))
+        # The child of each node by each label; -1 where it is not known.
+        self.children = np.empty(capacity * self.n_labels, dtype=np.int32)
+        self.hidden[0], self.memory[0] = 0.0, 0.0
+        self._forget()
+
+    def _forget(self) -> None:
         self.n_nodes = 1
-        self.children.fill(-1)
+        self.children[: self.n_labels] = -1
+
+    def _reserve(self, n_nodes: int) -> None:
+        """Make room for more nodes. If there is none, forget all sequences."""
+        if 1 + n_nodes > self.capacity:
+            self._allocate(1 + n_nodes)
+        elif self.n_nodes + n_nodes > self.capacity:
+            self._forget()
 
     def read(self, labels: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the node after each label of some sequences, 0 after the end of a sequence, of the shape of `labels`.
@@ -37,6 +49,7 @@ class PrefixTrie:
         labels (NDArray): the labels of each sequence, shape (n_sequences, longest).
         lengths (NDArray): the number of labels of each sequence, the longest first, shape (n_sequences,).
         """
+        self._reserve(int(lengths.sum()))
         nodes = np.zeros(labels.shape, dtype=np.int64)
         at = nodes[:, 0]
         for step, n_rows in enumerate(_rows_of_steps(lengths)):
@@ -73,15 +86,8 @@ class PrefixTrie:
 
     def _add(self, edges: NDArray[np.int64]) -> None:
         start, end = self.n_nodes, self.n_nodes + len(edges)
-        if end > len(self.hidden):
-            more = max(end, 2 * len(self.hidden)) - start
-            self.hidden, self.memory = (
-                torch.cat([states[:start], states.new_empty(more, states.shape[1])])
-                for states in (self.hidden, self.memory)
-            )
-            unknown = np.full(len(self.hidden) * self.n_labels - len(self.children), -1, dtype=np.int32)
-            self.children = np.concatenate([self.children, unknown])
         self.children[edges] = np.arange(start, end, dtype=np.int32)
+        self.children[start * self.n_labels : end * self.n_labels] = -1
         before, labels = (torch.from_numpy(part) for part in np.divmod(edges, self.n_labels))
         state = self.hidden.index_select(0, before), self.memory.index_select(0, before)
         self.hidden[start:end], self.memory[start:end] = self.cell.step(labels, state)
