@@ -7,8 +7,9 @@ from spacy_crossner.encoders.precision import autocast
 from transformers import AutoModel, AutoTokenizer, BatchEncoding
 from turns import timed
 
-TEXTS_A_BATCH = (8, 16, 32, 64, 256)
-PIECES_A_BATCH = (256, 512, 1024, 8192, 32_768)
+# Batch sizes to try, in texts and in pieces.
+TEXTS_A_BATCH = {"cpu": (8, 16, 32, 64), "cuda": (64, 256)}
+PIECES_A_BATCH = {"cpu": (256, 512, 1024, 8192), "cuda": (8192, 32_768)}
 DTYPES: Dict[str, Optional[torch.dtype]] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -22,7 +23,7 @@ class BareEncoder:
 
     def __init__(self, folder: str, texts: List[str], device: str) -> None:
         self.model = AutoModel.from_pretrained(folder, trust_remote_code=False).to(device).eval()
-        self.batches = self._make_batches(folder, texts)
+        self.batches = self._make_batches(folder, texts, device)
         self.best: Dict[str, str] = {}
 
     def run(self, precision: str) -> Callable[[], None]:
@@ -40,14 +41,14 @@ class BareEncoder:
 
         return run
 
-    def _make_batches(self, folder: str, texts: List[str]) -> Dict[str, List[BatchEncoding]]:
+    def _make_batches(self, folder: str, texts: List[str], device: str) -> Dict[str, List[BatchEncoding]]:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         # RoBERTa's kind has places that no piece takes.
         longest = min(self.model.config.max_position_embeddings - 2, tokenizer.model_max_length)
         lengths = {text: min(longest, len(tokenizer(text)["input_ids"])) for text in texts}
         ordered = sorted(texts, key=lengths.__getitem__)
-        limits = {f"{n} texts": (n, longest * n) for n in TEXTS_A_BATCH}
-        limits.update({f"{n} pieces": (len(texts), n) for n in PIECES_A_BATCH})
+        limits = {f"{n} texts": (n, longest * n) for n in TEXTS_A_BATCH[device]}
+        limits.update({f"{n} pieces": (len(texts), n) for n in PIECES_A_BATCH[device]})
         found: Dict[str, List[BatchEncoding]] = {}
         for name, (n_texts, n_pieces) in limits.items():
             batches: List[List[str]] = [[]]

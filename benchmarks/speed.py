@@ -92,6 +92,7 @@ def main(
     other: Annotated[Optional[List[Path]], typer.Option(help="Another pipeline with its encoder inside")] = None,
     precisions: Annotated[str, typer.Option(help="Precisions of crf_ner, with commas")] = "fp32,bf16",
     rounds: Annotated[int, typer.Option(help="Number of rounds, after a warm-up round")] = 5,
+    repeat: Annotated[int, typer.Option(help="Times that each side reads the texts; more for a GPU")] = 1,
     threads: Annotated[int, typer.Option(help="Torch threads")] = 1,
     gpu_id: Annotated[int, typer.Option(help="GPU, -1 for the CPU")] = -1,
     stub: Annotated[bool, typer.Option("--stub", help="An encoder that takes no time")] = False,
@@ -107,7 +108,7 @@ def main(
         spacy.require_gpu(gpu_id)
     vocab = Vocab()
     docs = read_docbin(data, vocab)
-    texts = [" ".join(token.text for token in doc) for doc in docs]
+    texts = repeat * [" ".join(token.text for token in doc) for doc in docs]
     n_words = sum(len(doc) for doc in spacy.blank("en").tokenizer.pipe(texts))
     path = find_encoder(encoder)
     device = torch.cuda.get_device_name() if gpu_id >= 0 else "CPU"
