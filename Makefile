@@ -4,7 +4,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-.PHONY: run test data fuzz lint types docs wheel clean
+FIVE := .venv-transformers5/bin
+
+.PHONY: run test transformers5 data fuzz lint types docs wheel clean
 
 $(READY): constraints.txt setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -19,6 +21,28 @@ run: $(READY)
 # One process per core with one thread each, so that threads do not compete. Idle processes take tests from others.
 test: $(READY)
 	$(PYTEST) --durations 30 -m "not docs and not real_data"
+
+# Test encoders and components with transformers 5 and without spacy-transformers, which does not work with it.
+transformers5: .venv-transformers5/.ready
+	OMP_NUM_THREADS=1 $(FIVE)/python -m pytest --numprocesses auto --dist worksteal tests/test_without_spacy_transformers.py \
+		tests/encoders tests/core tests/methods tests/dapt
+
+# pip cannot meet the requirements of spacy-transformers and transformers 5 together, so the package is installed alone
+# after its other requirements.
+.venv-transformers5/.ready: constraints.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv --clear .venv-transformers5
+	grep -vE '^(transformers|tokenizers|huggingface_hub|spacy-transformers|spacy-alignments)==' constraints.txt \
+		> .venv-transformers5/constraints.txt
+	$(FIVE)/python -c 'from setuptools.config.setupcfg import read_configuration as read; \
+		options = read("setup.cfg")["options"]; \
+		lines = options["install_requires"] + options["extras_require"]["sample"] + options["extras_require"]["test"]; \
+		print(*(line for line in lines if "transformers" not in line), "transformers>=5.3,<6", sep="\n")' \
+		> .venv-transformers5/requirements.txt
+	$(FIVE)/python -m pip install --quiet --constraint .venv-transformers5/constraints.txt torch
+	$(FIVE)/python -m pip install --quiet --constraint .venv-transformers5/constraints.txt \
+		--requirement .venv-transformers5/requirements.txt
+	$(FIVE)/python -m pip install --quiet --no-deps --editable .
+	touch .venv-transformers5/.ready
 
 # Run the tests that need the folder of real data beside the repository; without the folder they are skipped.
 data: $(READY)
@@ -51,5 +75,5 @@ wheel: $(READY)
 	cd build/clean && bin/python -c 'import spacy; nlp = spacy.blank("en"); nlp.add_pipe("crf_ner"); print(nlp.pipe_names)'
 
 clean:
-	rm -rf .venv build dist corpus training metrics packages project.lock
+	rm -rf .venv .venv-transformers5 build dist corpus training metrics packages project.lock
 	rm -rf $(foreach name,corpus training metrics project.lock,projects/papers/*/$(name))

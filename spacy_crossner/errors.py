@@ -297,6 +297,16 @@ class Errors:
         "[C094] The dev set of {config} {problem}: every score will be 0, and no pipeline can be selected by it. Give "
         "a dev set that is annotated with the labels of the pipeline."
     )
+    C095 = (
+        "[C095] The tokenizer {name} splits a word differently beside other words, and it does not say which pieces "
+        'belong to which word. Use its fast version (tokenizer_config = {{"use_fast": true}}).'
+    )
+    C096 = "[C096] The encoder has the unknown precision '{precision}'. Known: {known}."
+    C097 = "[C097] The encoder has the unknown pooling '{pooling}'. Known: {known}."
+    C098 = (
+        "[C098] The encoder is not loaded, so there are no vectors. Call nlp.initialize(), or load a trained pipeline "
+        "with spacy.load."
+    )
     C025 = (
         "[C025] The windows have invalid settings: pieces {pieces}, overlap {overlap}. Set pieces to 1 or more, and "
         "overlap to 0 or more and less than pieces."
@@ -310,6 +320,10 @@ class Errors:
     )
     C021 = "[C021] The checkpoint {path} is damaged and is skipped: {problem}."
     C022 = "[C022] This stage writes no checkpoints, so it starts from the beginning if it is killed: {problem}."
+    C088 = (
+        "[C088] transformers {version} has a known security hole in reading config.json, so no encoder is opened with "
+        "it. Install transformers {first} or later, or a version from 4.50 to before {hole}."
+    )
 
 
 class Warnings:

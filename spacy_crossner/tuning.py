@@ -15,6 +15,11 @@ ENCODER_GPU_PIECES = 16_384
 # tokenizer. Measured by benchmarks/speed.py as a part of the whole pipeline.
 CACHED_PIECE_COUNTS = 2**16
 
+# Words, and word pieces of them, that an encoder's cache of pieces holds; beyond either, it starts anew. Larger: more
+# memory (about 100 bytes a word and 8 a piece), fewer calls of the tokenizer. Measured by benchmarks/speed.py.
+CACHED_WORDS = 2**18
+CACHED_PIECES = 2**21
+
 # Tokens, padding included, in one forward pass of a BiLSTM at prediction. Larger: more memory, fewer passes. Measured
 # by benchmarks/bilstm_speed.py.
 BILSTM_CHUNK_TOKENS = 4096

@@ -18,8 +18,8 @@ from spacy.training import Example
 from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
-from spacy_crossner.encoders.piece_windows import PieceWindows
-from spacy_crossner.encoders.transformer import build_transformer_model
+from spacy_crossner.encoders.opening import open_encoder
+from spacy_crossner.encoders.saved_tokenizer import tokenizer_to_files, without_code
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.storage.packaging import _check_members
 
@@ -71,7 +71,7 @@ def test_an_encoder_with_code_is_refused(tiny_encoder, tmp_path, marker, part, w
     expected = r"C085.*Code from files or from the network is never run|C082.*Tokenizer class Evil does not exist"
     if way == "train":
         with pytest.raises(CrossnerError, match=expected):
-            build_transformer_model(str(folder), PieceWindows()).initialize()
+            open_encoder(str(folder), {}, {})
         return
     command = ["dapt", str(folder), str(tmp_path / "raw.txt"), "-o", str(tmp_path / "out"), "--gpu-id", "-1"]
     result = CliRunner().invoke(app, command, input="y\n" * 9)
@@ -80,22 +80,22 @@ def test_an_encoder_with_code_is_refused(tiny_encoder, tmp_path, marker, part, w
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("setting", ["tokenizer_config", "transformer_config"])
-def test_a_config_cannot_let_code_run(tiny_encoder, tmp_path, marker, setting):
-    part = "tokenizer" if setting == "tokenizer_config" else "model"
+@pytest.mark.parametrize("part", ["tokenizer", "model"])
+def test_a_config_cannot_let_code_run(tiny_encoder, tmp_path, marker, part):
     folder = hostile(tiny_encoder, tmp_path / "encoder", marker, part)
-    model = build_transformer_model(str(folder), PieceWindows(), **{setting: {"trust_remote_code": True}})
+    trust = {"trust_remote_code": True}
+    settings = (trust, {}) if part == "tokenizer" else ({}, trust)
     with pytest.raises(CrossnerError, match=r"C085.*trust_remote_code in the config"):
-        model.initialize()
+        open_encoder(str(folder), *settings)
 
 
 def test_code_that_is_not_needed_is_left_alone_and_not_named_again(tiny_encoder, tmp_path, marker):
     folder = hostile(tiny_encoder, tmp_path / "encoder", marker, "tokenizer")
     edit_json(folder / "tokenizer_config.json", tokenizer_class="BertTokenizer")
     edit_json(folder / "config.json", auto_map=MASKED["auto_map"])
-    model = build_transformer_model(str(folder), PieceWindows())
-    model.initialize()
-    saved = model.to_bytes()
+    opened = open_encoder(str(folder), {}, {})
+    files = tokenizer_to_files(opened.tokenizer)
+    saved = b"".join(files.values()) + json.dumps(without_code(opened.model.config.to_dict())).encode("utf8")
     assert b"auto_map" not in saved
     assert b"evil" not in saved
     lines = [f"{name} met {other} in paris" for name in "abcdefgh" for other in "ijklmnop"]

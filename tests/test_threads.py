@@ -85,6 +85,7 @@ def test_a_lock_that_another_thread_holds_is_free_in_a_child():
     assert os.waitstatus_to_exitcode(status) == 0
 
 
+@pytest.mark.spacy_trf
 @pytest.mark.parametrize("listener", [True, False])
 def test_an_encoder_gives_threads_the_answer_of_one(tiny_encoder, annotated_docs, listener):
     fix_random_seed(0)
@@ -125,6 +126,7 @@ def test_an_encoder_gives_threads_the_answer_of_one(tiny_encoder, annotated_docs
     assert sum(a != b for a, b in zip(found, expected * 4, strict=True)) == 0
 
 
+@pytest.mark.spacy_trf
 def test_a_pipeline_is_saved_while_threads_predict(tiny_encoder, annotated_docs):
     fix_random_seed(0)
     nlp = spacy.blank("xx")
@@ -164,6 +166,7 @@ class OtherOps(NumpyOps):
     name = "other"
 
 
+@pytest.mark.spacy_trf
 @pytest.mark.parametrize("inline", [True, False])
 def test_a_model_runs_with_its_own_ops_in_a_thread_that_has_others(tiny_encoder, annotated_docs, inline):
     # thinc's allocator for GPUs asks the thread's current ops on which device to allocate.

@@ -39,6 +39,16 @@ def set_score(span: Span, score: float) -> None:
         set_runner_up(span, score)
 
 
+def set_score_at(user_data: Dict[Any, Any], start: int, end: int, label: str, score: float) -> None:
+    """Set the score of an entity in the `user_data` of its doc, as `set_score` does, from character offsets.
+
+    start (int): first character of the entity.
+    end (int): its end, exclusive.
+    """
+    user_data["._.", NAME, start, end] = score
+    user_data["._.", BY_LABEL, start, end] = {label: score}
+
+
 def set_runner_up(span: Span, score: float) -> None:
     """Set the score of a span and keep the scores of other labels with the same offsets."""
     _values(span).setdefault(_key(span, BY_LABEL), {})[span.label_] = float(score)

@@ -80,3 +80,26 @@ def allowed_transitions(tags: Sequence[str]) -> NDArray[np.bool_]:
         if prefix == "I":
             allowed[:, column] = [before != OUTSIDE and split_tag(before)[1] == label for before in tags]
     return allowed
+
+
+def tags_to_spans(tags: NDArray[np.int64], lengths: NDArray[np.int64], *, strict: bool = False) -> NDArray[np.int64]:
+    """Convert rows of tag indices to entity spans.
+
+    tags (NDArray): shape (n_rows, n_tokens); values at padding are ignored.
+    lengths (NDArray): the number of tokens of each row, shape (n_rows,).
+    strict (bool): drop a span whose first tag is `I-X`. Otherwise an `I-X` that continues no entity begins one.
+    RETURNS (NDArray): row, start, end (exclusive) and label index, in order, shape (n_spans, 4).
+    """
+    # A column of O on both sides, so that no span crosses from one row to the next.
+    grid = np.zeros((tags.shape[0], tags.shape[1] + 2), dtype=np.int64)
+    grid[:, 1:-1] = np.where(np.arange(tags.shape[1]) < lengths[:, None], tags, 0)
+    flat = grid.ravel()
+    label = (flat - 1) // 2
+    entity = flat > 0
+    continues = np.zeros(len(flat), dtype=bool)
+    continues[1:] = entity[1:] & (flat[1:] % 2 == 0) & entity[:-1] & (label[:-1] == label[1:])
+    starts = np.flatnonzero(entity & ~continues)
+    ends = np.flatnonzero(entity[:-1] & ~continues[1:]) + 1
+    rows, columns = np.divmod(starts, grid.shape[1])
+    spans = np.stack([rows, columns - 1, columns - 1 + ends - starts, label[starts]], axis=1)
+    return spans[flat[starts] % 2 == 1] if strict else spans

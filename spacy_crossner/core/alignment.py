@@ -1,6 +1,6 @@
 """Tag indices from annotation, and spans from tag indices. `tags.label_tags` defines the order of the tags."""
 
-from typing import Dict, Optional, Sequence
+from typing import Dict, Hashable, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,29 +60,6 @@ def doc_tags(doc: Doc, labels: Sequence[str]) -> NDArray[np.int64]:
         if index is not None:
             tags[of_label & (iob == IOB_INSIDE)] += 1
     return tags
-
-
-def tags_to_spans(tags: NDArray[np.int64], lengths: NDArray[np.int64], *, strict: bool = False) -> NDArray[np.int64]:
-    """Convert rows of tag indices to entity spans.
-
-    tags (NDArray): shape (n_rows, n_tokens); values at padding are ignored.
-    lengths (NDArray): the number of tokens of each row, shape (n_rows,).
-    strict (bool): drop a span whose first tag is `I-X`. Otherwise an `I-X` that continues no entity begins one.
-    RETURNS (NDArray): row, start, end (exclusive) and label index, in order, shape (n_spans, 4).
-    """
-    # A column of O on both sides, so that no span crosses from one row to the next.
-    grid = np.zeros((tags.shape[0], tags.shape[1] + 2), dtype=np.int64)
-    grid[:, 1:-1] = np.where(np.arange(tags.shape[1]) < lengths[:, None], tags, 0)
-    flat = grid.ravel()
-    label = (flat - 1) // 2
-    entity = flat > 0
-    continues = np.zeros(len(flat), dtype=bool)
-    continues[1:] = entity[1:] & (flat[1:] % 2 == 0) & entity[:-1] & (label[:-1] == label[1:])
-    starts = np.flatnonzero(entity & ~continues)
-    ends = np.flatnonzero(entity[:-1] & ~continues[1:]) + 1
-    rows, columns = np.divmod(starts, grid.shape[1])
-    spans = np.stack([rows, columns - 1, columns - 1 + ends - starts, label[starts]], axis=1)
-    return spans[flat[starts] % 2 == 1] if strict else spans
 
 
 def blocked_tokens(doc: Doc) -> NDArray[np.bool_]:
@@ -158,13 +135,13 @@ def _bilu_to_bi(tag: str) -> str:
     return f"{UNIT_AND_LAST.get(prefix, prefix)}-{label}" if label else tag
 
 
-def find_partners(pairs: Sequence[Optional[int]]) -> NDArray[np.int64]:
-    """Return for each doc the index of the other doc of its pair, -1 for a doc without a pair.
+def find_partners(pairs: Sequence[Optional[Hashable]]) -> NDArray[np.int64]:
+    """Return for each row the index of the other row of its pair, -1 for a row without a pair.
 
-    pairs (Sequence[Optional[int]]): the number of each doc's pair, None for a doc without a pair.
+    pairs (Sequence[Optional[Hashable]]): the name of each row's pair, None for a row without a pair.
     """
     partners = np.full(len(pairs), -1, dtype=np.int64)
-    first: Dict[int, int] = {}
+    first: Dict[Hashable, int] = {}
     for place, pair in enumerate(pairs):
         if pair is None:
             continue

@@ -1,41 +1,32 @@
 """The bridge between thinc and torch: docs in, a `HeadOutput` of torch tensors with their graph out, one backward."""
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from spacy.errors import Errors as SpacyErrors
 from spacy.tokens import Doc
-from thinc.api import (
-    ArgsKwargs,
-    Model,
-    PyTorchShim,
-    get_torch_default_device,
-    set_dropout_rate,
-    torch2xp,
-    xp2torch,
-)
+from thinc.api import ArgsKwargs, Model, PyTorchShim, get_torch_default_device, set_dropout_rate
 from thinc.types import Floats2d
-from thinc.util import get_array_module
 from torch import Tensor, nn
 
 from ..annotations.tags import allowed_starts, allowed_transitions, label_tags
-from ..annotations.words import Words, see_words
-from ..encoders.listening import find_listeners
+from ..annotations.words import see_words
 from ..encoders.module_shim import HeadShim
 from ..encoders.pooling import guard_pooling
-from ..encoders.sentence_vectors import begin_with_sentences
 from ..encoders.serialization import module_from_bytes, module_to_bytes
+from ..encoders.word_encoder import to_device
+from .doc_windows import Rows, Window
+from .encoding import begin_words, predict_words
 from .head import HeadOutput, SequenceHead
 
-# Docs, and in training the tag indices of their words (rows of docs with words, -1 where unknown).
-HeadInput = Union[List[Doc], Tuple[List[Doc], Tensor]]
+# Docs, or rows: windows of docs, and in training their gold tags.
+HeadInput = Union[List[Doc], Rows]
 # Its output is a HeadOutput. Its backprop takes the loss, a torch scalar, instead of the gradient of the output.
 HeadModel = Model[HeadInput, Any]
-# Index of a doc, first word, end (exclusive).
-Row = Tuple[int, int, int]
-# Computes further inputs of a head, beside the word vectors: docs without blank tokens, whether in training, the device
-# of the module -> tensors with one row for each doc.
+# Computes further inputs of a head, beside the word vectors: the rows as docs without blank tokens, whether in
+# training, the device of the module -> tensors with one row for each doc.
 DocFeatures = Callable[[List[Doc], bool, torch.device], Dict[str, Tensor]]
 # Width of the token vectors, allowed starts, allowed transitions -> torch module.
 MakeHead = Callable[[int, Tensor, Tensor], SequenceHead]
@@ -143,12 +134,11 @@ def set_dropout(model: HeadModel, rate: float) -> None:
 
 
 def begin_update(
-    model: HeadModel, docs: List[Doc], tags: Tensor, drop: float, *, with_sentences: bool = False
+    model: HeadModel, rows: Rows, drop: float, *, with_sentences: bool = False
 ) -> Tuple[HeadOutput, Callable[[Tensor], Any]]:
     """Run the model in training.
 
-    docs (List[Doc]): the docs.
-    tags (Tensor): their gold tags, shape (docs with words, longest doc).
+    rows (Rows): the rows with their gold tags.
     drop (float): dropout rate of the head and of the thinc layers below it.
     with_sentences (bool): whether a loss term needs sentence vectors.
     RETURNS (Tuple[HeadOutput, Callable]): the output, and the backprop function, which takes the loss, a torch scalar.
@@ -156,7 +146,7 @@ def begin_update(
     set_dropout_rate(model, drop)
     set_dropout(model, drop)
     model.attrs["with_sentences"] = with_sentences
-    output, backprop = model.begin_update((docs, tags))
+    output, backprop = model.begin_update(rows)
     # Reset, because the attributes are saved with the pipeline, and its loss terms are not.
     model.attrs["with_sentences"] = False
     return cast(HeadOutput, output), backprop
@@ -172,117 +162,79 @@ def init(model: HeadModel, X: Optional[List[Doc]] = None, Y: Optional[List[str]]
 
 
 def forward(model: HeadModel, X: HeadInput, is_train: bool) -> Tuple[HeadOutput, Callable[[Tensor], List[Doc]]]:
-    """Run the encoder and the head. Docs without words have no row in the output; at least one doc must have words.
+    """Run the encoder on docs, and the head on rows, which are the docs or windows of them. There is at least one row.
 
     The backprop callback takes the loss, a torch scalar, and runs one backward pass through head and encoder. In
-    training, the output includes sentence vectors if a loss term needs them.
+    training, the output includes the sentence vector of each row's doc if a loss term needs it.
     """
-    docs, tags = X if isinstance(X, tuple) else (X, None)
-    with_sentences = is_train and model.attrs["with_sentences"]
-    words = see_words(docs)
-    inputs = encoder_inputs(model, docs, words)
-    if with_sentences:
-        (rows, sentences), backprop_both = begin_with_sentences(model.get_ref("tok2vec"), inputs)
-    else:
-        rows, backprop_rows = model.get_ref("tok2vec")(inputs, is_train)
-    vectors = [drop_blanks(*pair) for pair in zip(rows, words, strict=True)]
-    full = [doc for doc, _ in words if len(doc)]
-    features = model.attrs["features"](full, is_train, get_device(model))
-    output, backprop_head = model.get_ref("head")((vectors, tags, features), is_train)
-    if with_sentences:
-        has_words = [len(doc) > 0 for doc, _ in words]
-        found = model.ops.xp.concatenate([row for row, kept in zip(sentences, has_words, strict=True) if kept])
-        output.sentences = xp2torch(found, requires_grad=True, device=output.tokens.device)
+    rows = X if isinstance(X, Rows) else whole_docs(X)
+    if not is_train:
+        vectors = predict_words(model.get_ref("tok2vec"), rows.words, get_device(model))
+        return predict_rows(model, vectors, rows), lambda loss: []
+    device = get_device(model)
+    with_sentences = model.attrs["with_sentences"]
+    encoding = begin_words(model.get_ref("tok2vec"), rows.words, device, with_sentences=with_sentences)
+    leaf = encoding.words.requires_grad_()
+    output, backprop_head = model.get_ref("head")((_of_rows(leaf, rows), rows, _features(model, rows, True)), True)
+    sentences = encoding.sentences
+    if sentences is not None:
+        number = {doc: i for i, doc in enumerate(rows.words.lengths.nonzero()[0].tolist())}
+        doc_of_row = torch.tensor([number[window.doc] for window in rows.windows], device=device)
+        output.sentences = sentences.requires_grad_()[doc_of_row]
 
     def backprop(loss: Tensor) -> List[Doc]:
-        # One backward pass computes the gradients of token vectors and sentence vectors.
-        d_vectors = backprop_head(loss)
-        d_rows = [put_blanks(*each) for each in zip(d_vectors, rows, words, strict=True)]
-        if not with_sentences:
-            return cast(List[Doc], backprop_rows(d_rows))
-        gradient = output.sentences.grad
-        d_found = iter((torch.zeros_like(output.sentences) if gradient is None else gradient).split(1))
-        d_sentences = [
-            cast(Floats2d, torch2xp(next(d_found))) if kept else 0 * of_doc
-            for of_doc, kept in zip(sentences, has_words, strict=True)
-        ]
-        return cast(List[Doc], backprop_both(d_rows, d_sentences))
+        # One backward pass computes the gradients of word vectors and sentence vectors.
+        backprop_head(loss)
+        # A loss that uses only sentence vectors gives word vectors no gradient.
+        d_words = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+        encoding.backprop(d_words, None if sentences is None else sentences.grad)
+        return [words.source for words in rows.words]
 
     return output, backprop
 
 
-def predict_rows(
-    model: HeadModel, docs: List[Doc], words: List[Words], chunks: Iterable[Sequence[Row]]
-) -> Iterator[HeadOutput]:
-    """Run the encoder once on all docs, then the head on each chunk of rows.
+def whole_docs(docs: Sequence[Doc]) -> Rows:
+    """Return docs as rows, each doc in one window."""
+    words = see_words(docs)
+    return Rows(words, [Window(i, 0, len(each), 0, len(each)) for i, each in enumerate(words) if len(each)])
 
-    docs (List[Doc]): the docs.
-    words (List[Words]): their words.
-    chunks (Iterable[Sequence[Row]]): the rows of each chunk: index of the doc, first word, end (exclusive).
-    YIELDS (HeadOutput): the output for a chunk.
+
+def predict_rows(model: HeadModel, vectors: Tensor, rows: Rows) -> HeadOutput:
+    """Run the head on rows, without gradients.
+
+    vectors (Tensor): the vectors of the words of all docs, shape (n_words, width); see `predict_words`.
+    rows (Rows): the rows.
     """
-    rows = model.get_ref("tok2vec").predict(encoder_inputs(model, docs, words))
-    vectors = [drop_blanks(*pair) for pair in zip(rows, words, strict=True)]
-    device = get_device(model)
-    for chunk in chunks:
-        features = model.attrs["features"]([words[doc].doc for doc, _, _ in chunk], False, device)
-        yield model.get_ref("head").predict(([vectors[doc][start:end] for doc, start, end in chunk], None, features))
+    inputs = _of_rows(vectors, rows), rows, _features(model, rows, False)
+    return cast(HeadOutput, model.get_ref("head").predict(inputs))
 
 
-def encoder_inputs(model: HeadModel, docs: List[Doc], words: List[Words]) -> List[Doc]:
-    """Return the docs for the tok2vec layer: without blank tokens, or unchanged for a listener.
-
-    The component that a listener listens to has already encoded the docs with their blank tokens.
-
-    docs (List[Doc]): the docs.
-    words (List[Words]): their words.
-    """
-    if all(places is None for _, places in words):
-        return docs
-    listens = bool(find_listeners(model.get_ref("tok2vec")))
-    return docs if listens else [doc for doc, _ in words]
+def _of_rows(vectors: Tensor, rows: Rows) -> Tensor:
+    """Return the vectors of the words of each row, in order."""
+    places = rows.places()
+    return vectors if places is None else vectors.index_select(0, to_device(places, vectors.device))
 
 
-def drop_blanks(rows: Floats2d, words: Words) -> Floats2d:
-    """Return the rows of the words, given the rows of all tokens or of the words only."""
-    if words.places is None or len(rows) == len(words.doc):
-        return rows
-    return cast(Floats2d, rows[get_array_module(rows).asarray(words.places)])
-
-
-def put_blanks(d_words: Floats2d, rows: Floats2d, words: Words) -> Floats2d:
-    """Return the gradient of the input of `drop_blanks`: 0 at blank tokens."""
-    if len(d_words) == len(rows):
-        return d_words
-    d_rows = get_array_module(rows).zeros_like(rows)
-    d_rows[get_array_module(rows).asarray(words.places)] = d_words
-    return cast(Floats2d, d_rows)
+def _features(model: HeadModel, rows: Rows, is_train: bool) -> Dict[str, Tensor]:
+    features: DocFeatures = model.attrs["features"]
+    return {} if features is no_features else features(rows.docs(), is_train, get_device(model))
 
 
 def head_forward(
-    layer: Model[Any, Any], X: Tuple[List[Floats2d], Optional[Tensor], Dict[str, Tensor]], is_train: bool
-) -> Tuple[HeadOutput, Callable[[Tensor], List[Floats2d]]]:
-    """Run the torch module on the token vectors of each doc."""
-    vectors, tags, features = X
-    shim = cast(PyTorchShim, layer.shims[0])
-    lengths = [len(rows) for rows in vectors]
-    # The rows of docs without tokens may have width 0.
-    flat = layer.ops.xp.concatenate([rows for rows in vectors if len(rows)])
-    tokens = xp2torch(flat, requires_grad=is_train, device=shim.device)
-    mask = length_mask([n for n in lengths if n]).to(shim.device)
-    kwargs: Dict[str, Any] = features if tags is None else {"tags": tags, **features}
-    output, backprop_torch = shim(ArgsKwargs(args=(tokens, mask), kwargs=kwargs), is_train)
-
-    def backprop(loss: Tensor) -> List[Floats2d]:
-        inputs = backprop_torch(ArgsKwargs(args=((loss,),), kwargs={"grad_tensors": [torch.ones_like(loss)]}))
-        # A loss that uses only sentence vectors gives token vectors no gradient.
-        gradient = torch.zeros_like(tokens) if inputs.args[0] is None else inputs.args[0]
-        d_flat = cast(Floats2d, torch2xp(gradient))
-        return layer.ops.unflatten(d_flat, layer.ops.asarray1i(lengths))
-
-    return output, backprop
+    layer: Model[Any, Any], X: Tuple[Tensor, Rows, Dict[str, Tensor]], is_train: bool
+) -> Tuple[HeadOutput, Callable[[Tensor], None]]:
+    """Run the torch module on the vectors of the words of each row."""
+    tokens, rows, features = X
+    shim = cast(HeadShim, layer.shims[0])
+    mask = length_mask(rows.lengths(), shim.device)
+    kwargs: Dict[str, Any] = features if rows.tags is None else {"tags": rows.tags, **features}
+    if not is_train:
+        return shim.predict(ArgsKwargs(args=(tokens, mask), kwargs=kwargs)), lambda loss: None
+    shim.set_train()
+    output: HeadOutput = shim._model(tokens, mask, **kwargs)
+    return output, lambda loss: loss.backward()
 
 
-def length_mask(lengths: List[int]) -> Tensor:
+def length_mask(lengths: NDArray[np.int64], device: torch.device) -> Tensor:
     """Return True at tokens and False at padding, shape (len(lengths), max(lengths))."""
-    return torch.from_numpy(np.arange(max(lengths)) < np.array(lengths)[:, None])
+    return to_device(np.arange(lengths.max()) < lengths[:, None], device)

@@ -4,6 +4,7 @@ Its other parts are in `labels`, `settings` (shared settings), `decoding` (predi
 loading). Each method adds a factory and a model, and overrides methods of this class where it differs.
 """
 
+from collections import Counter
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
@@ -19,12 +20,14 @@ from torch import Tensor
 
 from ..annotations.domains import example_domain, get_domain, get_pair, set_domain
 from ..annotations.words import docs_of_words, see_words
+from ..encoders.word_encoder import to_device
 from ..errors import CrossnerError, Errors
 from ..storage.formats import with_format
 from ..threads import use_ops_of
 from .alignment import UNKNOWN_LABEL, find_partners, gold_tags
 from .bridge import HeadModel, begin_update, get_device, get_module, require_module
 from .decoding import PredictingComponent
+from .doc_windows import Rows, plan_windows
 from .head import HeadOutput
 from .io import SavedComponent
 from .losses import LossInputs, LossTerm, Teacher, weighted_sum
@@ -103,14 +106,15 @@ class SequenceNER(PredictingComponent, RehearsingComponent, SavedComponent, Trai
         for example in examples:
             set_domain(example.predicted, example_domain(example))
         docs = [example.predicted for example in examples]
-        if not docs_of_words(docs):
+        rows = self.make_rows(docs)
+        if not rows.windows:
             return losses
         require_module(self.model, self.name)
-        tags = self.gold_tags(examples)
+        rows = rows.with_tags(self.gold_tags(examples, rows))
         needs_sentences = any(term.weight and term.needs_sentences for term in self.losses.values())
         with use_ops_of(self.model):
-            output, backprop = begin_update(self.model, docs, tags, drop, with_sentences=needs_sentences)
-            loss, terms = self.get_loss(examples, output, tags)
+            output, backprop = begin_update(self.model, rows, drop, with_sentences=needs_sentences)
+            loss, terms = self.get_loss(examples, output, rows)
             backprop(loss)
             if sgd not in (None, False):
                 self.finish_update(sgd)
@@ -120,30 +124,33 @@ class SequenceNER(PredictingComponent, RehearsingComponent, SavedComponent, Trai
         return losses
 
     def get_loss(
-        self, examples: Iterable[Example], scores: HeadOutput, tags: Optional[Tensor] = None
+        self, examples: Iterable[Example], scores: HeadOutput, rows: Optional[Rows] = None
     ) -> Tuple[Tensor, Dict[str, Tensor]]:
         """Return the loss of a batch.
 
         examples (Iterable[Example]): the batch.
         scores (HeadOutput): the output of the model.
-        tags (Optional[Tensor]): the gold tags, see `gold_tags`; computed from the examples if not given.
+        rows (Optional[Rows]): the rows of the output with their gold tags; made from the examples if not given.
         RETURNS (Tuple[Tensor, Dict[str, Tensor]]): the weighted sum, with its graph, and each term by name.
         """
         examples = list(examples)
-        docs = docs_of_words([example.predicted for example in examples])
+        if rows is None:
+            rows = self.make_rows([example.predicted for example in examples])
+        tags = self.gold_tags(examples, rows) if rows.tags is None else rows.tags
+        docs = [rows.words[window.doc].source for window in rows.windows]
         inputs = LossInputs(
             head=get_module(self.model),
             output=scores,
-            tags=self.gold_tags(examples) if tags is None else tags,
+            tags=tags,
             domains=[get_domain(doc) for doc in docs],
-            partners=torch.from_numpy(find_partners([get_pair(doc) for doc in docs])).to(scores.mask.device),
+            partners=torch.from_numpy(find_partners(rows_of_pairs(rows))).to(scores.mask.device),
         )
         learners = [name for name, term in self.losses.items() if term.weight and term.needs_teacher]
         if learners:
             if self.teacher is None:
                 raise CrossnerError(Errors.C044.format(name=self.name, terms=", ".join(learners)))
-            rows = torch.stack([self.losses[name].teacher_rows(inputs) for name in learners]).any(dim=0)
-            inputs.teacher = self.teacher.log_probabilities(docs, inputs.tags, rows)
+            selected = torch.stack([self.losses[name].teacher_rows(inputs) for name in learners]).any(dim=0)
+            inputs.teacher = self.teacher.log_probabilities(rows, tags, selected)
         nothing = 0.0 * scores.emissions.sum()
         terms = {name: term(inputs) if term.weight else nothing for name, term in self.losses.items()}
         return weighted_sum(self.losses, terms), terms
@@ -187,18 +194,37 @@ class SequenceNER(PredictingComponent, RehearsingComponent, SavedComponent, Trai
         self.model.initialize(X=docs or [Doc(self.vocab, words=["hello"])], Y=list(self.labels))
         self.cfg["width"] = self.model.get_dim("nI")
 
-    def gold_tags(self, examples: Sequence[Example]) -> Tensor:
-        """Return the gold tag indices, shape (docs with words, longest doc), -1 where unknown or padding.
+    def make_rows(self, docs: Sequence[Doc]) -> Rows:
+        """Return the rows of the head for docs: the same windows in training as in prediction."""
+        words = see_words(docs)
+        return Rows(words, plan_windows(words, self.window, self.overlap))
+
+    def gold_tags(self, examples: Sequence[Example], rows: Rows) -> Tensor:
+        """Return the gold tag indices, shape (n_rows, longest row), -1 where unknown or padding.
+
+        If a window begins within an entity, the entity begins there.
 
         RAISES (CrossnerError): the gold annotation holds a label that the component does not know.
         """
-        words = see_words([example.predicted for example in examples])
-        pairs = zip(examples, words, strict=True)
-        rows = [gold_tags(example, of_doc, self.labels) for example, of_doc in pairs if len(of_doc.doc)]
-        tags = np.full((len(rows), max(len(row) for row in rows)), -1, dtype=np.int64)
-        for i, row in enumerate(rows):
-            tags[i, : len(row)] = row
+        needed = sorted({window.doc for window in rows.windows})
+        of_doc = {doc: gold_tags(examples[doc], rows.words[doc], self.labels) for doc in needed}
+        tags = np.full((len(rows.windows), int(rows.lengths().max())), -1, dtype=np.int64)
+        for row, (doc, start, end, _, _) in enumerate(rows.windows):
+            tags[row, : end - start] = of_doc[doc][start:end]
         if (tags == UNKNOWN_LABEL).any():
             unknown = {ent.label_ for example in examples for ent in example.reference.ents} - set(self.labels)
             raise CrossnerError(Errors.C001.format(name=self.name, label=sorted(unknown)[0], labels=list(self.labels)))
-        return torch.from_numpy(tags).to(get_device(self.model))
+        begins_inside = (tags[:, 0] > 0) & (tags[:, 0] % 2 == 0) & [window.start > 0 for window in rows.windows]
+        tags[begins_inside, 0] -= 1
+        return to_device(tags, get_device(self.model))
+
+
+def rows_of_pairs(rows: Rows) -> List[Optional[Tuple[int, int]]]:
+    """Return for each row the number of its doc's pair, and of the window in the doc; None for a doc without a pair."""
+    pairs: List[Optional[Tuple[int, int]]] = []
+    counts: Counter[int] = Counter()
+    for window in rows.windows:
+        pair = get_pair(rows.words[window.doc].source)
+        pairs.append(None if pair is None else (pair, counts[window.doc]))
+        counts[window.doc] += 1
+    return pairs

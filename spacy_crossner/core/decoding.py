@@ -1,42 +1,93 @@
-"""How a component predicts: docs to windows, windows to tags, tags to spans with scores, spans to `doc.ents`."""
+"""How a component predicts: docs to windows, windows to tags, tags to spans with scores, spans to `doc.ents`.
 
-from typing import Iterable, List, Optional, Sequence
+`begin` gives the device its work, `finish` reads the results. Between the two, `pipe` begins the next batch, so that
+the host prepares a batch while a GPU computes the one before.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Sequence, Tuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
+from spacy.util import minibatch
+from torch import Tensor
 
 from ..annotations.extensions import require_extension
 from ..annotations.scores import NAME as SCORE
 from ..annotations.scores import get_score
-from ..annotations.tags import TAGS_KEY, label_tags
-from ..annotations.words import see_words
+from ..annotations.tags import TAGS_KEY, label_tags, tags_to_spans
+from ..annotations.words import WordBatch, see_words
 from ..encoders.listening import require_upstream
+from ..encoders.word_encoder import to_device
 from ..threads import use_ops_of
-from .alignment import tags_to_spans
-from .bridge import get_module, predict_rows, require_module
-from .doc_windows import Window, chunk_windows, plan_windows
+from .bridge import get_device, get_module, predict_rows, require_module
+from .doc_windows import Rows, chunk_windows, plan_windows
+from .encoding import predict_words
+from .entities import set_candidates, set_found_entities
 from .head import Decoding, HeadOutput
+from .host import Fetch, begin_fetch
 from .labels import LabelledComponent
-from .prediction import (
-    Prediction,
-    allowed_in_windows,
-    set_candidates,
-    set_entities,
-    spans_in_cores,
-    without_overlaps,
-)
+from .prediction import Prediction, allowed_in_windows, spans_in_cores, without_overlaps
 from .settings import DecodingSettings
+
+
+@dataclass
+class Begun:
+    """A batch that the device works on.
+
+    words (WordBatch): the words of the docs.
+    parts (List): the rows of each chunk, and the results for it, which are on their way to the host.
+    """
+
+    words: WordBatch
+    parts: List[Tuple[Rows, Fetch]]
 
 
 class PredictingComponent(LabelledComponent, DecodingSettings):
     """The part of a component that predicts."""
 
+    get_error_handler: Callable[[], Callable[..., None]]
+
     @property
     def temperature(self) -> float:
         """The divisor of all scores before they become probabilities; `spacy crossner calibrate` fits it."""
         return float(self.cfg["temperature"])
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Annotate a stream of docs. On a GPU, the next batch begins before the results of a batch are read.
+
+        stream (Iterable[Doc]): the docs.
+        batch_size (int): number of docs in a batch.
+        YIELDS (Doc): the docs in order.
+        """
+        handle_error = self.get_error_handler()
+        waiting: Deque[Tuple[List[Doc], Begun]] = deque()
+
+        def finish() -> Iterator[Doc]:
+            docs, begun = waiting.popleft()
+            try:
+                self.set_annotations(docs, self.finish(begun))
+                yield from docs
+            except Exception as error:
+                handle_error(self.name, self, docs, error)
+
+        for docs in minibatch(stream, size=batch_size):
+            docs = list(docs)
+            try:
+                waiting.append((docs, self.begin(docs)))
+            except Exception as error:
+                handle_error(self.name, self, docs, error)
+            # On a CPU the results are there, and nothing is gained by waiting.
+            while len(waiting) > (1 if self._is_asynchronous() else 0):
+                yield from finish()
+        while waiting:
+            yield from finish()
+
+    def _is_asynchronous(self) -> bool:
+        return bool(self.model.has_ref("head")) and get_device(self.model).type == "cuda"
 
     def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
         """Find the entities of docs without changing them.
@@ -44,77 +95,91 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
         docs (Iterable[Doc]): the docs.
         RETURNS (List[Prediction]): the prediction for each doc.
         """
-        docs = list(docs)
+        return self.finish(self.begin(list(docs)))
+
+    def begin(self, docs: List[Doc]) -> Begun:
+        """Run the model on docs. The results are not read yet; see `finish`."""
         words = see_words(docs)
-        predictions = [Prediction() for _ in docs]
-        if not any(len(doc) for doc, _ in words):
-            return predictions
+        begun = Begun(words, [])
+        if not len(words.columns):
+            return begun
         require_module(self.model, self.name)
         require_upstream(self.model, docs, self.name)
-        word_docs = [doc for doc, _ in words]
-        if self.decoding != "constrained":
-            for doc, prediction in zip(word_docs, predictions, strict=True):
-                prediction.tags = np.zeros(len(doc), dtype=np.int64)
-        windows = plan_windows(word_docs, self.window, self.overlap)
-        chunks = list(chunk_windows(windows))
-        rows = ([(window.doc, window.start, window.end) for window in chunk] for chunk in chunks)
+        windows = plan_windows(words, self.window, self.overlap)
         with use_ops_of(self.model), torch.inference_mode():
-            for chunk, output in zip(chunks, predict_rows(self.model, docs, words, rows), strict=True):
+            vectors = predict_words(self.model.get_ref("tok2vec"), words, get_device(self.model))
+            for chunk in chunk_windows(windows):
+                rows = Rows(words, chunk)
+                output = predict_rows(self.model, vectors, rows)
                 allowed = allowed_in_windows(
-                    docs,
-                    words,
-                    chunk,
-                    output.emissions.shape[1],
-                    self.labels,
-                    beside_preset=self.preset_ents == "constrain",
+                    rows, output.mask.shape[1], self.labels, beside_preset=self.preset_ents == "constrain"
                 )
-                self.read_windows(word_docs, chunk, output, allowed, predictions)
-        if len(windows) > sum(len(doc) > 0 for doc in word_docs):
+                decoding = Decoding(
+                    constrained=self.decoding == "constrained",
+                    strict=self.decoding == "strict",
+                    allowed=None if allowed is None else to_device(allowed, output.mask.device),
+                    temperature=self.temperature,
+                )
+                begun.parts.append((rows, begin_fetch(self.decode_windows(output, decoding))))
+        return begun
+
+    def decode_windows(self, output: HeadOutput, decoding: Decoding) -> Dict[str, Tensor]:
+        """Decode the head's output for windows, on the device.
+
+        output (HeadOutput): the output of the head for the windows.
+        decoding (Decoding): the rules.
+        RETURNS (Dict[str, Tensor]): what `read_windows` needs.
+        """
+        head = get_module(self.model)
+        paths, scores = head.decode_spans(output, decoding)
+        results = {"paths": paths, "scores": scores}
+        if self.candidates_key:
+            results["candidates"], results["candidate_scores"] = head.candidates(
+                output, self.candidates_floor, decoding
+            )
+        return results
+
+    def finish(self, begun: Begun) -> List[Prediction]:
+        """Read the results of a batch.
+
+        begun (Begun): the batch.
+        RETURNS (List[Prediction]): the prediction for each doc.
+        """
+        predictions = [Prediction(words=of_doc) for of_doc in begun.words]
+        if self.decoding != "constrained":
+            for prediction, n_words in zip(predictions, begun.words.lengths.tolist(), strict=True):
+                prediction.tags = np.zeros(n_words, dtype=np.int64)
+        for rows, fetch in begun.parts:
+            self.read_windows(rows, fetch(), predictions)
+        if sum(len(rows.windows) for rows, _ in begun.parts) > int((begun.words.lengths > 0).sum()):
             for prediction in predictions:
                 prediction.spans = without_overlaps(sorted(prediction.spans))
-        for doc, words_of_doc, prediction in zip(docs, words, predictions, strict=True):
-            prediction.candidates.sort(key=lambda span: (-span[3], span))
-            prediction.to_tokens(doc, words_of_doc)
+        for prediction in predictions:
+            prediction.to_tokens()
         return predictions
 
-    def read_windows(
-        self,
-        words: List[Doc],
-        windows: List[Window],
-        output: HeadOutput,
-        allowed: Optional[NDArray[np.bool_]],
-        predictions: List[Prediction],
-    ) -> None:
-        """Decode the head's output for windows, and add the spans and tags to the predictions of their docs.
+    def read_windows(self, rows: Rows, results: Dict[str, NDArray[Any]], predictions: List[Prediction]) -> None:
+        """Add the spans and tags of windows to the predictions of their docs.
 
-        words (List[Doc]): the words of all docs.
-        windows (List[Window]): the windows.
-        output (HeadOutput): the output of the head for the windows.
-        allowed (Optional[NDArray]): which tags the words may take, see `allowed_in_windows`; None for all tags.
+        rows (Rows): the windows.
+        results (Dict[str, NDArray]): what `decode_windows` has returned.
         predictions (List[Prediction]): the predictions of all docs, changed in place.
         """
-        head, device = get_module(self.model), output.mask.device
-        decoding = Decoding(
-            constrained=self.decoding == "constrained",
-            allowed=None if allowed is None else torch.from_numpy(allowed).to(device),
-            temperature=self.temperature,
-        )
-        paths = head.decode(output, decoding).cpu().numpy()
-        lengths = np.array([window.end - window.start for window in windows])
-        spans = tags_to_spans(paths, lengths, strict=self.decoding == "strict")
-        if len(spans):
-            threshold = self.cfg["threshold"] if self.threshold is None else self.threshold
-            scores = head.span_probabilities(output, torch.from_numpy(spans).to(device), decoding)
-            for i, span in spans_in_cores(windows, spans, scores.cpu().numpy(), self.labels):
-                if span[3] >= threshold:
-                    predictions[i].spans.append(span)
+        paths, windows = results["paths"], rows.windows
+        spans = tags_to_spans(paths, rows.lengths(), strict=self.decoding == "strict")
+        threshold = self.cfg["threshold"] if self.threshold is None else self.threshold
+        scores = results["scores"][spans[:, 0], spans[:, 1]]
+        for i, span in spans_in_cores(windows, spans, scores, self.labels):
+            if span[3] >= threshold:
+                predictions[i].spans.append(span)
         if self.candidates_key:
-            candidates, scores = head.candidates(output, self.candidates_floor, decoding)
-            for i, span in spans_in_cores(windows, candidates.cpu().numpy(), scores.cpu().numpy(), self.labels):
+            found = results["candidates"], results["candidate_scores"]
+            for i, span in spans_in_cores(windows, *found, self.labels):
                 predictions[i].candidates.append(span)
-        for window, path in zip(windows, paths, strict=True):
-            tags = predictions[window.doc].tags
-            if tags is not None:
+        if self.decoding != "constrained":
+            for window, path in zip(windows, paths, strict=True):
+                tags = predictions[window.doc].tags
+                assert tags is not None
                 core = path[window.core_start - window.start : window.core_end - window.start]
                 tags[window.core_start : window.core_end] = core
 
@@ -126,11 +191,12 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
         docs (Iterable[Doc]): the docs.
         scores (Sequence[Prediction]): the output of `predict`.
         """
+        docs = list(docs)
         require_extension(Span, SCORE, get_score)
+        set_found_entities(docs, scores, keep_preset=self.preset_ents != "overwrite")
         names = label_tags(self.labels)
         for doc, prediction in zip(docs, scores, strict=True):
             if prediction.tags is not None:
                 doc.user_data[TAGS_KEY] = [names[tag] for tag in prediction.tags]
-            set_entities(doc, prediction.spans, keep_preset=self.preset_ents != "overwrite")
             if self.candidates_key:
                 set_candidates(doc, prediction.candidates, self.candidates_key)

@@ -6,6 +6,8 @@ from typing import Any, Dict, Optional, Tuple
 import torch
 from torch import Tensor, nn
 
+from ..annotations.tags import tags_to_spans
+
 
 @dataclass
 class HeadOutput:
@@ -34,11 +36,13 @@ class Decoding:
     constrained (bool): legal BIO sequences only.
     allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags); None for all.
     temperature (float): divides all scores before they become probabilities.
+    strict (bool): without constraints, an entity must begin with `B-X`; see `tags_to_spans`.
     """
 
     constrained: bool = True
     allowed: Optional[Tensor] = None
     temperature: float = 1.0
+    strict: bool = False
 
 
 def pad_tokens(flat: Tensor, mask: Tensor) -> Tensor:
@@ -48,9 +52,9 @@ def pad_tokens(flat: Tensor, mask: Tensor) -> Tensor:
     mask (Tensor): True at tokens, shape (n_docs, n_tokens).
     RETURNS (Tensor): shape (n_docs, n_tokens, width), 0 at padding.
     """
-    padded = flat.new_zeros((*mask.shape, flat.shape[1]))
-    padded[mask] = flat
-    return padded
+    # Not `padded[mask] = flat`, for which the host waits until a GPU has counted the tokens.
+    place = mask.flatten().cumsum(0).sub_(1).clamp_(min=0)
+    return flat[place].view(*mask.shape, -1).masked_fill(~mask.unsqueeze(2), 0.0)
 
 
 class SequenceHead(nn.Module):
@@ -98,6 +102,20 @@ class SequenceHead(nn.Module):
         spans (Tensor): row, start, end (exclusive) and label index, shape (n_spans, 4).
         """
         raise NotImplementedError
+
+    def decode_spans(self, output: HeadOutput, decoding: Decoding) -> Tuple[Tensor, Tensor]:
+        """Return the best tags, and the score of the entity that begins at each token.
+
+        RETURNS (Tuple[Tensor, Tensor]): the tag indices, as from `decode`; and at the first token of each entity its
+            probability, as from `span_probabilities`, shape (n_docs, n_tokens). All other values have no meaning.
+        """
+        paths = self.decode(output, decoding)
+        scores = output.emissions.new_zeros(output.mask.shape, dtype=torch.float64)
+        lengths = output.mask.sum(dim=1).cpu().numpy()
+        spans = torch.from_numpy(tags_to_spans(paths.cpu().numpy(), lengths, strict=decoding.strict)).to(scores.device)
+        if len(spans):
+            scores[spans[:, 0], spans[:, 1]] = self.span_probabilities(output, spans, decoding).to(scores.dtype)
+        return paths, scores
 
     def candidates(self, output: HeadOutput, floor: float, decoding: Decoding) -> Tuple[Tensor, Tensor]:
         """Return the spans with a probability of at least `floor`, shape (n_spans, 4), and their probabilities."""

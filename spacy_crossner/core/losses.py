@@ -12,7 +12,7 @@ from .head import HeadOutput, SequenceHead
 
 @dataclass
 class LossInputs:
-    """The inputs of a loss term. Each row is a doc of the batch; docs without tokens have no row.
+    """The inputs of a loss term. Each row is a doc of the batch, or a window of a long one; see `plan_windows`.
 
     head (SequenceHead): the torch module. Terms may use its parameters, or run it again.
     output (HeadOutput): the output of the head, with its graph.
@@ -39,8 +39,8 @@ class LossInputs:
 class Teacher(Protocol):
     """A model whose predictions loss terms may use as soft targets. It follows the component; see `methods.pdaln`."""
 
-    def log_probabilities(self, docs: List[Any], tags: Tensor, rows: Tensor) -> Tensor:
-        """Return the log-probability of each tag, shape (n_docs, n_tokens, n_tags); 0 where `rows` is False."""
+    def log_probabilities(self, rows: Any, tags: Tensor, selected: Tensor) -> Tensor:
+        """Return the log-probability of each tag, shape (n_rows, n_tokens, n_tags); 0 where `selected` is False."""
 
     def finish_update(self) -> None:
         """Update the teacher's weights, after an update of the component's weights."""

@@ -1,6 +1,6 @@
 """Rehearsal against forgetting, as in spaCy's `rehearse`: training on the predictions of the model before training."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
 import torch
@@ -10,11 +10,11 @@ from thinc.api import Optimizer
 from torch import Tensor
 
 from ..annotations.tags import OUTSIDE, label_tags, split_tag
-from ..annotations.words import docs_of_words
 from ..encoders.listening import find_listeners
 from ..errors import CrossnerError, Errors
 from ..threads import use_ops_of
 from .bridge import HeadModel, begin_update, get_module, require_module
+from .doc_windows import Rows
 from .head import Decoding
 from .labels import LabelledComponent
 
@@ -25,6 +25,7 @@ class RehearsingComponent(LabelledComponent):
     # The model before training, and the labels whose weights were not trained yet.
     _earlier: Optional[Tuple[HeadModel, List[str]]]
     finish_update: Callable[[Optimizer], None]
+    make_rows: Callable[[Sequence[Doc]], Rows]
 
     @property
     def _rehearsal_model(self) -> Optional[HeadModel]:
@@ -58,15 +59,15 @@ class RehearsingComponent(LabelledComponent):
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
-        docs = docs_of_words([example.predicted for example in examples])
-        if self._earlier is None or not docs:
+        rows = self.make_rows([example.predicted for example in examples])
+        if self._earlier is None or not rows.windows:
             return losses
         require_module(self.model, self.name)
         if find_listeners(self.model):
             raise CrossnerError(Errors.C028.format(name=self.name))
         with use_ops_of(self.model):
-            tags = self.earlier_tags(docs)
-            output, backprop = begin_update(self.model, docs, tags, drop)
+            tags = self.earlier_tags(rows)
+            output, backprop = begin_update(self.model, rows.with_tags(tags), drop)
             loss = get_module(self.model).nll(output, tags)
             backprop(loss)
             if sgd not in (None, False):
@@ -75,14 +76,14 @@ class RehearsingComponent(LabelledComponent):
         losses[self.name] += loss.item()
         return losses
 
-    def earlier_tags(self, docs: List[Doc]) -> Tensor:
-        """Return the tags that the model before training predicts, shape (n_docs, n_words), -1 at padding."""
+    def earlier_tags(self, rows: Rows) -> Tensor:
+        """Return the tags that the model before training predicts, shape (n_rows, longest row), -1 at padding."""
         assert self._earlier is not None
         model, unknown_labels = self._earlier
         tags = label_tags(self.labels)
         is_known = np.array([tag == OUTSIDE or split_tag(tag)[1] not in unknown_labels for tag in tags])
         with torch.inference_mode():
-            output = model.predict(docs)
+            output = model.predict(rows)
             n_tags = output.emissions.shape[2]
             allowed = torch.from_numpy(is_known[:n_tags]).to(output.mask.device).expand(output.emissions.shape)
             paths = get_module(model).decode(output, Decoding(allowed=allowed))

@@ -11,7 +11,6 @@ from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from spacy.vectors import Mode, Vectors
 from spacy.vocab import Vocab
-from spacy_transformers.util import batch_by_length
 from thinc.api import ArgsKwargs, Model, get_torch_default_device, torch2xp, xp2torch
 from thinc.types import Floats2d
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from ..errors import CrossnerError, Errors
 from ..tuning import BILSTM_CACHED_WORDS, BILSTM_CHUNK_TOKENS
 from .bilstm_module import WordEncoder, encode_characters
+from .chunks import chunk_by_length
 from .module_shim import HeadShim
 from .serialization import module_from_bytes, module_to_bytes
 
@@ -215,7 +215,7 @@ def forward(model: Tok2Vec, docs: List[Doc], is_train: bool) -> Tuple[List[Float
 def predict_flat(model: Tok2Vec, shim: HeadShim, docs: List[Doc]) -> Tensor:
     """Encode docs in chunks of similar lengths; return the vectors of all tokens in order."""
     by_doc: List[Optional[Tensor]] = [None] * len(docs)
-    for chunk in batch_by_length(docs, BILSTM_CHUNK_TOKENS):
+    for chunk in chunk_by_length([len(doc) for doc in docs], BILSTM_CHUNK_TOKENS):
         chunk_docs = [docs[i] for i in chunk]
         flat, _ = shim(encode_docs(model, chunk_docs), is_train=False)
         for i, rows in zip(chunk, flat.split([len(doc) for doc in chunk_docs]), strict=True):

@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import Any, Dict, Optional
 
 import transformers
+from packaging.version import Version
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..errors import CrossnerError, Errors
 from ..storage.installed import folder_in_package
 
+# The versions of transformers, from the first up to but not including the second, with a known security hole in reading
+# config.json.
+HOLE = (Version("4.56.dev0"), Version("5.3"))
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 # Weight files in formats that are not read, with the name of the format for messages.
 OTHER_WEIGHTS = {
@@ -24,6 +28,9 @@ OTHER_WEIGHTS = {
 # Files that hold a tokenizer's vocabulary.
 WORD_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
 WORD_SUFFIXES = (".model", ".codes", ".spm", ".tiktoken")
+# How errors name an encoder that is loaded with a pipeline.
+SAVED = "saved in this pipeline"
+NO_TOKENIZER = "there is no tokenizer in it (tokenizer.json, vocab.txt or a SentencePiece model)"
 # Settings of a tokenizer that name files to read.
 FILE_KEYS = (
     "merges_file",
@@ -35,6 +42,15 @@ FILE_KEYS = (
     "vocab",
     "vocab_file",
 )
+
+
+def check_transformers() -> None:
+    """Check that the installed transformers reads a config.json safely. setup.cfg excludes the same versions.
+
+    RAISES (CrossnerError): it is a version with a known security hole.
+    """
+    if HOLE[0] <= Version(transformers.__version__) < HOLE[1]:
+        raise CrossnerError(Errors.C088.format(version=transformers.__version__, first=HOLE[1], hole="4.56"))
 
 
 def find_encoder(name: str) -> str:
@@ -50,11 +66,12 @@ def find_encoder(name: str) -> str:
 
 
 def check_folder(name: str) -> None:
-    """Check the folder of an encoder. A name on the hub is not checked.
+    """Check the folder of an encoder, and that transformers reads it safely. A name on the hub has no folder.
 
     name (str): see `find_encoder`.
     RAISES (CrossnerError): a file is missing, damaged or outside the folder, or the folder is not an encoder's.
     """
+    check_transformers()
     folder = Path(find_encoder(name))
     if not folder.exists():
         return
@@ -145,7 +162,7 @@ def _weights_problem(folder: Path) -> Optional[str]:
 
 
 def find_tokenizer_problem(name: str) -> Optional[str]:
-    """Find the problem in the files of a tokenizer that could not be opened.
+    """Find the problem in the files of a tokenizer.
 
     name (str): see `find_encoder`.
     RETURNS (Optional[str]): description of the problem; None if the files show no problem.
@@ -153,17 +170,19 @@ def find_tokenizer_problem(name: str) -> Optional[str]:
     folder = Path(find_encoder(name))
     if not folder.is_dir():
         return None
-    vocabulary_files = [
-        path.name for path in folder.iterdir() if path.suffix in WORD_SUFFIXES or path.name in WORD_FILES
-    ]
-    if not vocabulary_files:
-        return "there is no tokenizer in it (tokenizer.json, vocab.txt or a SentencePiece model)"
+    if not any(map(holds_vocabulary, folder.iterdir())):
+        return NO_TOKENIZER
     for path in sorted(folder.glob("*.json")):
         try:
             json.loads(path.read_text(encoding="utf8"))
         except ValueError as error:
             return f"its {path.name} is damaged ({error})"
     return None
+
+
+def holds_vocabulary(path: Path) -> bool:
+    """Return whether a file holds the vocabulary of a tokenizer, by its name."""
+    return path.suffix in WORD_SUFFIXES or path.name in WORD_FILES
 
 
 def names_file(key: Any, value: Any) -> bool:

@@ -4,13 +4,14 @@ from typing import Any, Iterable, List
 
 from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
-from spacy_transformers.layers import TransformerListener
 from thinc.api import Model
 
 from ..errors import CrossnerError, Errors
 
+# Name of spacy-transformers' listener. The class is not imported, because a pipeline may do without the package.
+TRANSFORMER_LISTENER = "transformer-listener"
 # Names of the layers that listen.
-LISTENERS = (Tok2VecListener.name, TransformerListener.name)
+LISTENERS = (Tok2VecListener.name, TRANSFORMER_LISTENER)
 # Number of characters of a doc that an error shows.
 CHARACTERS_SHOWN = 40
 
@@ -31,11 +32,11 @@ def require_upstream(model: Model[Any, Any], docs: Iterable[Doc], component_name
     RAISES (CrossnerError): a doc has no vectors, or their number or width does not match.
     """
     for listener in find_listeners(model):
-        has_vectors = _has_pieces if listener.name == TransformerListener.name else _has_tensor
+        has_vectors = _has_pieces if listener.name == TRANSFORMER_LISTENER else _has_tensor
         for doc in docs:
             if len(doc) and not has_vectors(listener, doc):
                 upstream = listener.upstream_name  # type: ignore[attr-defined]
-                kind = "transformer" if listener.name == TransformerListener.name else "tok2vec"
+                kind = "transformer" if listener.name == TRANSFORMER_LISTENER else "tok2vec"
                 text = doc.text if len(doc.text) <= CHARACTERS_SHOWN else f"{doc.text[:CHARACTERS_SHOWN].rstrip()}..."
                 raise CrossnerError(
                     Errors.C083.format(

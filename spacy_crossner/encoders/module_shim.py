@@ -27,16 +27,25 @@ class ModuleShim:
     # The module whose submodules are all in evaluation mode; None while it is trained.
     _eval_module: Optional[nn.Module] = None
 
-    def predict(self, inputs: ArgsKwargs) -> Any:
-        """Return the module's output, without gradients. The module stays in evaluation mode.
-
-        inputs (ArgsKwargs): the arguments of the module.
-        """
+    def set_eval(self) -> None:
+        """Switch the module to evaluation, if it is not in it."""
         # `training` alone is not enough: it may be False while another thread is still switching the submodules.
         if self._eval_module is not self._model or self._model.training:
             with MODE_LOCK:
                 self._model.eval()
                 self._eval_module = self._model
+
+    def set_train(self) -> None:
+        """Switch the module to training."""
+        self._eval_module = None
+        self._model.train()
+
+    def predict(self, inputs: ArgsKwargs) -> Any:
+        """Return the module's output, without gradients. The module stays in evaluation mode.
+
+        inputs (ArgsKwargs): the arguments of the module.
+        """
+        self.set_eval()
         with torch.no_grad(), torch.autocast(device_type="cuda", enabled=self._mixed_precision):
             return self._model(*inputs.args, **inputs.kwargs)
 

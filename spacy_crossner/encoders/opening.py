@@ -5,12 +5,11 @@ No code that comes with an encoder is ever run, and weights are read only from s
 
 import inspect
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Optional, Tuple, Type
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Tuple, Type
 
 import torch
 from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 from safetensors import SafetensorError
-from spacy_transformers.data_classes import HFObjects
 from thinc.api import get_torch_default_device
 from transformers import (
     MODEL_FOR_MASKED_LM_MAPPING,
@@ -32,20 +31,27 @@ ATTENTIONS = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_a
 POOLER = "pooler"
 
 
-def open_encoder(name: str, tokenizer_settings: Dict[str, Any], settings: Dict[str, Any]) -> HFObjects:
+class OpenedEncoder(NamedTuple):
+    """A pre-trained encoder with its tokenizer."""
+
+    tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel
+
+
+def open_encoder(name: str, tokenizer_settings: Dict[str, Any], settings: Dict[str, Any]) -> OpenedEncoder:
     """Open an encoder with its tokenizer, for a pipeline.
 
     name (str): see `find_encoder`.
     tokenizer_settings (Dict[str, Any]): settings of the tokenizer.
     settings (Dict[str, Any]): settings of the encoder; they may include `attn_implementation` and `torch_dtype`.
-    RETURNS (HFObjects): both, the encoder on the device in use.
+    RETURNS (OpenedEncoder): both, the encoder on the device in use.
     RAISES (CrossnerError): there is no encoder of this name, or it cannot be used; the message gives the reason.
     """
     config = open_config(name, settings)
     tokenizer = open_tokenizer(name, tokenizer_settings)
     model, _ = open_model(name, config, dtype=settings.get("torch_dtype"))
     check_vocabulary(name, tokenizer, model)
-    return HFObjects(tokenizer, model.to(get_torch_default_device()), None)  # type: ignore[arg-type]
+    return OpenedEncoder(tokenizer, model.to(get_torch_default_device()))  # type: ignore[arg-type]
 
 
 def open_config(name: str, settings: Optional[Dict[str, Any]] = None) -> PretrainedConfig:
@@ -103,6 +109,9 @@ def open_tokenizer(name: str, settings: Optional[Dict[str, Any]] = None) -> PreT
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             find_encoder(name), **settings, trust_remote_code=False
         )
+    # transformers 5 opens a tokenizer without a vocabulary as one of special tokens alone.
+    if tokenizer.vocab_files_names and (problem := find_tokenizer_problem(name)):
+        raise CrossnerError(Errors.C082.format(name=name, problem=problem))
     tokenizer.init_kwargs.pop("auto_map", None)
     return tokenizer
 
@@ -119,21 +128,16 @@ def open_model(
     RETURNS (Tuple[PreTrainedModel, Dict[str, Any]]): the model, and transformers' loading information.
     RAISES (CrossnerError): weights are damaged, missing or of another shape, or the model cannot be used.
     """
-    verbosity = transformers_logging.get_verbosity()
     # transformers would warn that a new output layer is untrained.
-    transformers_logging.set_verbosity_error()
-    try:
-        with named_faults(name):
-            model, info = auto_class.from_pretrained(
-                find_encoder(name),
-                config=config,
-                torch_dtype=torch.float32 if dtype is None else dtype,
-                use_safetensors=True,
-                output_loading_info=True,
-                trust_remote_code=False,
-            )
-    finally:
-        transformers_logging.set_verbosity(verbosity)
+    with quiet_transformers(), named_faults(name):
+        model, info = auto_class.from_pretrained(
+            find_encoder(name),
+            config=config,
+            torch_dtype=torch.float32 if dtype is None else dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            trust_remote_code=False,
+        )
     prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
     missing = [key for key in info["missing_keys"] if key.startswith(prefix)]
     missing = [key for key in missing if key[len(prefix) :].split(".")[0] != POOLER]
@@ -165,6 +169,20 @@ def check_vocabulary(name: str, tokenizer: PreTrainedTokenizerBase, model: PreTr
         problem = f"its tokenizer has {n_tokens} tokens, but its model has {n_embeddings} word embeddings. "
         problem += "Give a tokenizer and a model that belong together"
         raise CrossnerError(Errors.C082.format(name=name, problem=problem))
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers from writing warnings and progress bars."""
+    verbosity, has_bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if has_bars:
+            transformers_logging.enable_progress_bar()
 
 
 @contextmanager
@@ -203,7 +221,7 @@ def _describe(name: str, part: str, error: Exception) -> CrossnerError:
         return CrossnerError(Errors.C005.format(name=name, problem="the Hugging Face hub does not allow such a name"))
     if "named model.safetensors" in text:
         problem = "it has no safetensors weights, and weights in other formats are not read"
-    elif "size mismatch" in text:
+    elif "size mismatch" in text or "ignore_mismatched_sizes" in text:
         problem = "the shapes of its weights do not match its config.json"
     elif part == "tokenizer" and (tokenizer_problem := find_tokenizer_problem(name)):
         problem = tokenizer_problem

@@ -3,9 +3,7 @@
 from typing import Iterable, List, Optional, Sequence, Tuple
 from warnings import warn
 
-import numpy as np
 from spacy.tokens import Doc, Span
-from thinc.types import Ragged
 from transformers import BatchEncoding
 
 from ..errors import CrossnerError, Errors, Warnings
@@ -129,38 +127,6 @@ def tokenize_windows(
         unseen = sum(excess.values())
         warn(Warnings.W001.format(tokens=len(excess), pieces=unseen, maximum=tokenizer.maximum), stacklevel=2)
     return windows, pieces
-
-
-def keep_best_windows(align: Ragged, windows: List[List[Span]], width: int) -> Ragged:
-    """Align each token with one window only: the window in which its distance from the nearer end is largest.
-
-    spacy-transformers aligns a token in two windows with its pieces in both, and the pooling averages them. Near the
-    end of a window, a vector lacks context. So only the better window is kept, or the first of two equal windows.
-
-    align (Ragged): the rows of the pieces of each token, by spacy-transformers.
-    windows (List[List[Span]]): the windows of each doc.
-    width (int): rows of a window, padding included.
-    RETURNS (Ragged): the alignment with the rows of one window for each token.
-    """
-    if all(len(spans) <= 1 for spans in windows):
-        return align
-    rows, n_rows = np.asarray(align.dataXd), np.asarray(align.lengths)
-    n_tokens = len(n_rows)
-    best = np.full(n_tokens, -1)
-    context = np.full(n_tokens, -1)
-    window, offset = 0, 0
-    for spans in windows:
-        for span in spans:
-            span_tokens = slice(offset + span.start, offset + span.end)
-            to_end = np.minimum(np.arange(len(span)), np.arange(len(span))[::-1])
-            best[span_tokens] = np.where(to_end > context[span_tokens], window, best[span_tokens])
-            context[span_tokens] = np.maximum(to_end, context[span_tokens])
-            window += 1
-        offset += len(spans[0].doc) if spans else 0
-    tokens = np.repeat(np.arange(n_tokens), n_rows)
-    kept = rows // width == best[tokens]
-    lengths = np.bincount(tokens[kept], minlength=n_tokens).astype(n_rows.dtype)
-    return Ragged(rows[kept], lengths)  # type: ignore[arg-type]
 
 
 def _surely_fits(doc: Doc, limit: int) -> bool:

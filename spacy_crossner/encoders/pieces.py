@@ -3,9 +3,10 @@
 from typing import Any, Dict, List, Sequence, Union
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
-from transformers import BatchEncoding, PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..tuning import CACHED_PIECE_COUNTS
 from .saved_tokenizer import stop_cutting
@@ -84,6 +85,22 @@ class PieceTokenizer:
         n_before = next((i for i in range(len(ids)) if ids[i : i + len(plain)] == plain), 0)
         n_special = len(ids) - len(plain)
         return [*range(n_before + self.maximum - n_special), *range(n_before + len(plain), len(ids))]
+
+
+def find_maximum(tokenizer: PreTrainedTokenizerBase, transformer: PreTrainedModel) -> int:
+    """Return the maximum number of word pieces, special tokens included, that an encoder takes at once."""
+    # The `model_max_length` of a tokenizer without a limit is 1e30.
+    limits = [int(tokenizer.model_max_length), 2**31 - 1]
+    positions = getattr(transformer.config, "max_position_embeddings", None) or 0
+    if positions > 0:
+        # In models like RoBERTa the first position follows the index of the padding.
+        padding = [
+            module.padding_idx
+            for name, module in transformer.named_modules()
+            if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding)
+        ]
+        limits.append(positions - sum(index + 1 for index in padding[:1] if index is not None))
+    return min(limits)
 
 
 def _pad(rows: List[List[Any]], width: int, value: int) -> NDArray[np.int64]:

@@ -8,12 +8,16 @@ from spacy.util import make_tempdir
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from ..errors import CrossnerError, Errors
-from .folders import is_plain_name, names_file
+from .folders import NO_TOKENIZER, SAVED, check_transformers, holds_vocabulary, is_plain_name, names_file
 
 # Allowed suffixes of a tokenizer's files: settings, lists of words and merges, SentencePiece models. All other files
 # are refused: Python, programs, pickles (.bin, .pt, .pkl). Before you add a suffix, add a check of the file's content.
 SUFFIXES = (".json", ".txt", ".model", ".spm", ".codes", ".tiktoken", ".tokenizer", ".jinja")
 SETTINGS = "tokenizer_config.json"
+# The whole of a fast tokenizer.
+FAST = "tokenizer.json"
+# What transformers 5 calls a fast tokenizer without a class of its own; 4 and 5 know it by its old name.
+NEW_CLASS, OLD_CLASS = "TokenizersBackend", "PreTrainedTokenizerFast"
 # The encoder's config, which the pipeline saves separately.
 CONFIG = "config.json"
 # Settings that name code to run, or files that `names_file` does not check.
@@ -56,6 +60,8 @@ def tokenizer_to_files(tokenizer: PreTrainedTokenizerBase) -> Dict[str, bytes]:
         files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES}
     if SETTINGS in files:
         settings = without_code(json.loads(files[SETTINGS]))
+        if settings.get("tokenizer_class") == NEW_CLASS:
+            settings["tokenizer_class"] = OLD_CLASS
         files[SETTINGS] = json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False).encode("utf8")
     return files
 
@@ -66,8 +72,10 @@ def tokenizer_from_files(files: Dict[str, bytes], config: Dict[str, Any], use_fa
     files (Dict[str, bytes]): the files by name.
     config (Dict[str, Any]): the encoder's config, which names the class of the tokenizer if its files do not.
     use_fast (bool): whether it is a fast tokenizer.
-    RAISES (CrossnerError): a file has a name that is not allowed for a tokenizer's file.
+    RAISES (CrossnerError): a file has a name that is not allowed for a tokenizer's file, the vocabulary is missing, or
+        transformers does not read a config safely.
     """
+    check_transformers()
     for name, content in files.items():
         if not is_plain_name(name):
             raise CrossnerError(Errors.C011.format(name=name))
@@ -82,4 +90,10 @@ def tokenizer_from_files(files: Dict[str, bytes], config: Dict[str, Any], use_fa
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             str(folder), use_fast=use_fast, trust_remote_code=False
         )
+    if tokenizer.vocab_files_names and not any(holds_vocabulary(Path(name)) for name in files):
+        raise CrossnerError(Errors.C082.format(name=SAVED, problem=NO_TOKENIZER))
+    if tokenizer.is_fast and FAST in files:
+        # Some classes of transformers 5 take only the vocabulary from the file, and normalize and split by their own
+        # rules, which may differ from those that the encoder was trained with.
+        tokenizer._tokenizer = type(tokenizer.backend_tokenizer).from_str(files[FAST].decode("utf8"))
     return tokenizer

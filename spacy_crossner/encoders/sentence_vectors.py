@@ -1,10 +1,10 @@
 """Sentence vectors beside token vectors: h_CLS of a pre-trained encoder, or the mean of another encoder's tokens."""
 
+import dataclasses
 from typing import Any, Callable, List, Tuple, cast
 
 import numpy as np
 from spacy.tokens import Doc
-from spacy_transformers.data_classes import TransformerData
 from thinc.api import Model
 from thinc.layers.chain import forward as chain_forward
 from thinc.types import Floats2d, Ragged
@@ -72,8 +72,12 @@ def flatten_chain(layer: Model[Any, Any]) -> List[Model[Any, Any]]:
     return [inner for child in layer.layers for inner in flatten_chain(child)]
 
 
-def with_first_piece(data: TransformerData) -> TransformerData:
-    """Return an encoder's output with one more token, aligned with the first piece of each window."""
+def with_first_piece(data: Any) -> Any:
+    """Return an encoder's output with one more token, aligned with the first piece of each window.
+
+    data (TransformerData): the output for a doc, in the class of spacy-transformers, which is not imported here.
+    RETURNS (TransformerData): a copy with another alignment.
+    """
     hidden = data.model_output.get("last_hidden_state")
     if hidden is None or not hidden.size or not len(data.align.lengths):
         return data
@@ -85,7 +89,7 @@ def with_first_piece(data: TransformerData) -> TransformerData:
         cast(Any, np.concatenate([pieces, firsts.astype(pieces.dtype)])),
         cast(Any, np.concatenate([np.asarray(data.align.lengths), [n_windows]]).astype("i")),
     )
-    return TransformerData(wordpieces=data.wordpieces, model_output=data.model_output, align=align)
+    return dataclasses.replace(data, align=align)
 
 
 def _begin_with_means(tok2vec: Model[List[Doc], List[Floats2d]], docs: List[Doc]) -> Tuple[Vectors, Backprop]:

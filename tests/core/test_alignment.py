@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_crossner.annotations.tags import bio_to_spans, label_tags
-from spacy_crossner.core.alignment import MISSING, UNKNOWN_LABEL, aligned_tags, doc_tags, tags_to_spans
+from spacy_crossner.annotations.tags import bio_to_spans, label_tags, tags_to_spans
+from spacy_crossner.core.alignment import MISSING, UNKNOWN_LABEL, aligned_tags, doc_tags
 
 LABELS = ["a", "geo-loc"]
 TAGS = label_tags(LABELS)

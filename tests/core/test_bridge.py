@@ -7,7 +7,7 @@ import torch
 from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, fix_random_seed, with_array
 
-from spacy_crossner.core.bridge import get_module, grow_module, has_module, length_mask, set_dropout
+from spacy_crossner.core.bridge import get_module, grow_module, has_module, length_mask, set_dropout, whole_docs
 from spacy_crossner.core.component import SequenceNER
 from spacy_crossner.methods.crf.model import build_crf_model
 
@@ -58,7 +58,7 @@ def make_model(tok2vec, docs, use_crf=True):
 
 def train_step(model, docs, tags):
     """Return the loss and the head's gradients after one pass forward and backward."""
-    output, backprop = model.begin_update((docs, tags))
+    output, backprop = model.begin_update(whole_docs(docs).with_tags(tags))
     loss = get_module(model).nll(output, tags)
     backprop(loss)
     return loss.detach(), {name: value.grad for name, value in get_module(model).named_parameters()}
@@ -74,7 +74,7 @@ def test_one_pass_through_thinc_equals_plain_autograd(lengths, use_crf):
     head = copy.deepcopy(get_module(model))
     weight, bias = (torch.tensor(linear.get_param(name), requires_grad=True) for name in "Wb")
     features = torch.tensor(np.concatenate([doc.tensor for doc in docs]), requires_grad=True)
-    mask = length_mask([length for length in lengths if length])
+    mask = length_mask(np.array([length for length in lengths if length]), torch.device("cpu"))
     expected = head.nll(head(features @ weight.T + bias, mask), tags)
     expected.backward()
 
@@ -124,7 +124,7 @@ def test_an_inline_cnn_learns_through_the_head(annotated_docs):
     vectors, backprop = tok2vec.begin_update(docs)
     head = copy.deepcopy(get_module(ner.model))
     features = torch.tensor(np.concatenate(vectors), requires_grad=True)
-    head.nll(head(features, length_mask([len(doc) for doc in docs])), tags).backward()
+    head.nll(head(features, length_mask(np.array([len(doc) for doc in docs]), torch.device("cpu"))), tags).backward()
     backprop([rows.numpy() for rows in features.grad.split([len(doc) for doc in docs])])
     nodes = [(node, name) for node in tok2vec.walk() for name in node.grad_names]
     expected = [node.get_grad(name).copy() for node, name in nodes]
@@ -143,7 +143,7 @@ def test_an_inline_cnn_learns_through_the_head(annotated_docs):
 @pytest.mark.parametrize("lengths", [[1], [2, 2], [3, 1, 4]])
 def test_length_mask(lengths):
     expected = [[i < length for i in range(max(lengths))] for length in lengths]
-    assert length_mask(lengths).tolist() == expected
+    assert length_mask(np.array(lengths), torch.device("cpu")).tolist() == expected
 
 
 def test_dropout_acts_in_training_only():
@@ -151,11 +151,11 @@ def test_dropout_acts_in_training_only():
     model = make_model(read_tensor(), docs)
     plain = model.predict(docs).emissions
     set_dropout(model, 0.5)
-    first, second = (model.begin_update((docs, tags))[0].emissions.detach() for _ in range(2))
+    first, second = (model.begin_update(whole_docs(docs).with_tags(tags))[0].emissions.detach() for _ in range(2))
     assert not torch.equal(first, second)
     assert torch.equal(model.predict(docs).emissions, plain)
     set_dropout(model, 0.0)
-    assert torch.equal(model.begin_update((docs, tags))[0].emissions.detach(), plain)
+    assert torch.equal(model.begin_update(whole_docs(docs).with_tags(tags))[0].emissions.detach(), plain)
 
 
 def test_the_module_is_made_when_width_and_labels_are_known():

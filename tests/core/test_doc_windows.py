@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
+from spacy_crossner.annotations.words import see_words
 from spacy_crossner.core.doc_windows import chunk_windows, plan_windows
 
 VOCAB = spacy.blank("en").vocab
@@ -27,7 +28,7 @@ def docs_and_sizes(draw):
 @given(docs_and_sizes())
 def test_cores_cover_each_doc_once(case):
     docs, size, overlap = case
-    windows = plan_windows(docs, size, overlap)
+    windows = plan_windows(see_words(docs), size, overlap)
     for i, doc in enumerate(docs):
         mine = [window for window in windows if window.doc == i]
         cores = [token for window in mine for token in range(window.core_start, window.core_end)]
@@ -46,14 +47,14 @@ def test_cores_cover_each_doc_once(case):
 
 def test_sentences_are_packed():
     doc = Doc(VOCAB, words=["a"] * 10, sent_starts=[i in (0, 3, 5, 9) for i in range(10)])
-    windows = plan_windows([doc], 5, 2)
+    windows = plan_windows(see_words([doc]), 5, 2)
     assert [(window.start, window.end) for window in windows] == [(0, 5), (5, 10)]
 
 
 @given(docs_and_sizes(), st.integers(1, 60))
 def test_chunks_hold_all_windows_and_little_padding(case, max_tokens):
     docs, size, overlap = case
-    windows = plan_windows(docs, size, overlap)
+    windows = plan_windows(see_words(docs), size, overlap)
     chunks = list(chunk_windows(windows, max_tokens))
     assert sorted(window for chunk in chunks for window in chunk) == sorted(windows)
     for chunk in chunks:

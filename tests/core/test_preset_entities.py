@@ -6,8 +6,7 @@ import torch
 from spacy.tokens import Doc, Span
 
 from spacy_crossner.annotations.domains import without_annotation
-from spacy_crossner.annotations.tags import label_tags
-from spacy_crossner.core.alignment import tags_to_spans
+from spacy_crossner.annotations.tags import label_tags, tags_to_spans
 from spacy_crossner.core.bridge import get_module
 from spacy_crossner.core.head import Decoding
 from spacy_crossner.errors import CrossnerError

@@ -16,6 +16,10 @@ SAVED = Path(__file__).with_name("saved_before")
 WANTED = json.loads((SAVED / "predictions.json").read_text(encoding="utf8"))
 
 
+# The pipeline's encoder is a layer on spacy-transformers.
+pytestmark = pytest.mark.spacy_trf
+
+
 @pytest.fixture(scope="module")
 def saved():
     return spacy.load(SAVED / "pipeline")

@@ -90,7 +90,7 @@ def test_ends_are_those_of_the_tokenizer(tokenizer):
 def test_large_vocabularies_take_more_bytes(tmp_path):
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", *(f"word{i}" for i in range(1 << 16))]
     (tmp_path / "vocab.txt").write_text("\n".join(pieces))
-    tokenizer = BertTokenizerFast(vocab_file=str(tmp_path / "vocab.txt"))
+    tokenizer = BertTokenizerFast.from_pretrained(tmp_path)
     (tmp_path / "large.txt").write_text("word65535 a word7")
     stream = write_stream([tmp_path / "large.txt"], tokenizer, tmp_path / "stream")
     found, _ = Blocks(stream, tokenizer, stream.tokens + 2).take(np.array([0]))

@@ -14,8 +14,7 @@ from spacy_crossner.cli import app
 from spacy_crossner.dapt.checkpoint import DaptCheckpoints
 from spacy_crossner.dapt.masking import Masking
 from spacy_crossner.dapt.settings import DaptSettings
-from spacy_crossner.encoders.piece_windows import PieceWindows
-from spacy_crossner.encoders.transformer import build_transformer_model
+from spacy_crossner.encoders.opening import open_encoder
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings"
 
@@ -45,9 +44,7 @@ def test_the_loss_on_held_out_text_falls(adapt, still_encoder, tmp_path):
 
 def test_the_adapted_encoder_is_loaded_by_a_pipeline(whole_run, dapt_settings, tiny_encoder):
     output, report = whole_run
-    model = build_transformer_model(str(output), PieceWindows())
-    model.initialize()
-    loaded = model.transformer.state_dict()
+    loaded = open_encoder(str(output), {}, {}).model.state_dict()
     before = AutoModel.from_pretrained(tiny_encoder).state_dict()
     saved = load_file(output / "model.safetensors")
     assert all(torch.equal(loaded[name], saved[name]) for name in saved)

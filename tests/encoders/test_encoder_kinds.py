@@ -53,8 +53,8 @@ BERTS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 def word_pieces(tokenizer_class, folder, special):
     pieces = [*special, *CHARACTERS.lower()[:26], *(f"##{c}" for c in CHARACTERS[:26]), *CHARACTERS[52:], "ada", "met"]
-    (folder / "words.txt").write_text("\n".join(dict.fromkeys(pieces)) + "\n", encoding="utf8")
-    return tokenizer_class(vocab_file=str(folder / "words.txt"), model_max_length=64)
+    (folder / "vocab.txt").write_text("\n".join(dict.fromkeys(pieces)) + "\n", encoding="utf8")
+    return tokenizer_class.from_pretrained(folder, model_max_length=64)
 
 
 def unigrams(tokenizer_class, folder, special):
@@ -148,6 +148,7 @@ def vectors(nlp):
     return [rows for rows in nlp.get_pipe("ner").model.get_ref("tok2vec").predict(docs) if len(rows)]
 
 
+@pytest.mark.spacy_trf
 def test_a_pipeline_is_trained_saved_and_loaded(encoder, tmp_path):
     nlp = spacy.blank("xx")
     spans = {"@span_getters": "spacy_crossner.PieceWindows.v1"}

@@ -7,7 +7,7 @@ from spacy.tokens.underscore import Underscore
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
-from spacy_crossner.encoders.listening import find_listeners, require_upstream
+from spacy_crossner.encoders.listening import TRANSFORMER_LISTENER, find_listeners, require_upstream
 from spacy_crossner.errors import CrossnerError
 
 TEXT = "Ada met Grace in Paris, and nobody else came to see them there."
@@ -33,7 +33,7 @@ def make_pipeline(tiny_encoder, upstream):
     return nlp
 
 
-@pytest.fixture(scope="module", params=["transformer", "tok2vec"])
+@pytest.fixture(scope="module", params=[pytest.param("transformer", marks=pytest.mark.spacy_trf), "tok2vec"])
 def upstream(request):
     return request.param
 
@@ -95,6 +95,7 @@ def test_a_component_whose_encoder_does_not_run_is_an_error(nlp, upstream, tmp_p
     assert not nlp("").ents
 
 
+@pytest.mark.spacy_trf
 def test_a_component_is_named_where_a_listener_names_it(tiny_encoder):
     nlp = make_pipeline(tiny_encoder, "transformer")
     (listener,) = find_listeners(nlp.get_pipe("ner").model)
@@ -102,6 +103,13 @@ def test_a_component_is_named_where_a_listener_names_it(tiny_encoder):
     nlp.disable_pipe("transformer")
     with pytest.raises(CrossnerError, match=r"C083.*the component 'transformer'"):
         nlp("Ada")
+
+
+@pytest.mark.spacy_trf
+def test_the_listener_of_spacy_transformers_has_the_name_that_is_looked_for():
+    from spacy_transformers.layers import TransformerListener
+
+    assert TransformerListener.name == TRANSFORMER_LISTENER
 
 
 def test_a_component_predicts_again_once_its_encoder_runs(nlp, upstream):

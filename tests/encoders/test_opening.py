@@ -3,18 +3,18 @@
 import ast
 import json
 import shutil
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 import spacy
 import torch
+import transformers
+from packaging.requirements import Requirement
+from packaging.version import Version
 from safetensors.torch import load_file, save_file
-from spacy_transformers.span_getters import configure_get_doc_spans
 from transformers import (
-    BertConfig,
     BertTokenizerFast,
-    DistilBertConfig,
-    DistilBertModel,
     FNetConfig,
     FNetModel,
     GPT2Config,
@@ -27,14 +27,17 @@ from spacy_crossner.dapt.masking import Masking
 from spacy_crossner.dapt.mlm_head import load_masked_model, load_tokenizer
 from spacy_crossner.dapt.settings import DaptSettings
 from spacy_crossner.dapt.train import adapt_encoder
-from spacy_crossner.encoders.transformer import build_transformer_model
+from spacy_crossner.encoders.folders import HOLE
+from spacy_crossner.encoders.opening import open_config, open_encoder, open_tokenizer
+from spacy_crossner.encoders.saved_encoder import make_encoder
+from spacy_crossner.encoders.saved_tokenizer import tokenizer_from_files, tokenizer_to_files
 from spacy_crossner.errors import CrossnerError
 
 ROOT = Path(__file__).parents[2]
 
 
 def open_for_training(name):
-    build_transformer_model(str(name), configure_get_doc_spans()).initialize()
+    open_encoder(str(name), {}, {})
 
 
 def open_for_adaptation(name):
@@ -77,7 +80,8 @@ def in_parts(folder, part="model-00001-of-00001.safetensors"):
 
 def without_tokenizer(folder):
     for name in ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"):
-        (folder / name).unlink()
+        # transformers 5 writes tokenizer.json and tokenizer_config.json alone.
+        (folder / name).unlink(missing_ok=True)
 
 
 def as_sentence_transformers(folder):
@@ -213,6 +217,52 @@ def test_a_name_of_nothing_is_said_to_be_that(name, problem, way):
         way(name)
 
 
+@pytest.mark.parametrize(
+    ("version", "has_hole"),
+    [
+        ("4.50.0", False),
+        ("4.55.4", False),
+        ("4.56.0.dev0", True),
+        ("4.56.0", True),
+        ("4.57.6", True),
+        ("5.0.0", True),
+        ("5.2.0", True),
+        ("5.3.0rc1", True),
+        ("5.3.0", False),
+        ("5.24.0", False),
+    ],
+)
+def test_a_version_of_transformers_with_the_hole_opens_nothing(tiny_encoder, monkeypatch, version, has_hole):
+    opened = open_encoder(str(tiny_encoder), {}, {})
+    config, files = opened.model.config.to_dict(), tokenizer_to_files(opened.tokenizer)
+    monkeypatch.setattr(transformers, "__version__", version)
+    ways = [
+        lambda: open_config(str(tiny_encoder)),
+        lambda: open_config("no-such-encoder"),
+        lambda: open_tokenizer(str(tiny_encoder)),
+        lambda: make_encoder(config, None, torch.float32),
+        lambda: tokenizer_from_files(files, config, True),
+    ]
+    messages = []
+    for way in ways:
+        try:
+            way()
+        except CrossnerError as error:
+            messages.append(str(error)[:6])
+    assert messages == (["[C088]"] * 5 if has_hole else ["[C005]"])
+
+
+def test_the_package_requires_a_version_of_transformers_without_the_hole():
+    requirements = [Requirement(line) for line in distribution("spacy-crossner").requires]
+    (required,) = [item.specifier for item in requirements if item.name == "transformers"]
+    versions = [f"4.{i}.{j}" for i in range(48, 58) for j in range(8)]
+    versions += [f"5.{i}.{j}" for i in range(30) for j in range(5)]
+    excluded = [version for version in versions if version >= "4.50" and not required.contains(version)]
+    assert excluded == [version for version in versions if HOLE[0] <= Version(version) < HOLE[1]]
+    assert required.contains("4.50.0")
+    assert required.contains("5.3.0")
+
+
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "weights").write_text("x")
     with pytest.raises(CrossnerError, match=r"C082.*it is a file"):
@@ -237,21 +287,6 @@ def test_a_pooler_may_be_missing(tiny_encoder, tmp_path):
     assert len(kept) < len(weights)
     save_file(kept, tmp_path / "encoder" / "model.safetensors", metadata={"format": "pt"})
     open_for_training(tmp_path / "encoder")
-
-
-def test_a_tokenizer_may_give_what_the_encoder_does_not_take(tiny_encoder, tmp_path):
-    # BERT's tokenizer gives token_type_ids.
-    folder = tmp_path / "encoder"
-    shutil.copytree(tiny_encoder, folder)
-    vocab_size = BertConfig.from_pretrained(folder).vocab_size
-    config = DistilBertConfig(vocab_size=vocab_size, dim=16, n_layers=1, n_heads=2, hidden_dim=32)
-    write_model(folder, DistilBertModel(config))
-    model = build_transformer_model(str(folder), configure_get_doc_spans())
-    model.initialize()
-    assert model.get_dim("nO") == 16
-    batch = model.predict([spacy.blank("en").make_doc("ada met paris")])
-    assert batch.wordpieces.token_type_ids.tolist() == [[0, 0, 0, 0, 0]]
-    assert batch.model_output.last_hidden_state.shape == (1, 5, 16)
 
 
 def calls(tree):

@@ -3,28 +3,30 @@
 from itertools import pairwise
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from spacy.tokens import Doc
-from spacy_transformers.span_getters import configure_strided_spans
 from transformers import AutoTokenizer
 
-from spacy_crossner.encoders.piece_windows import PieceWindows, cut_tokens
+from spacy_crossner.encoders.piece_windows import PieceWindows, cut_tokens, tokenize_windows
+from spacy_crossner.encoders.pieces import PieceTokenizer
 from spacy_crossner.errors import CrossnerError
 
-from .window_checks import VOCAB, bounds, make_doc, make_encoder, make_words
+from .window_checks import bounds, make_doc, make_words
+
+
+def windows_of(encoder, getter, docs):
+    tokenizer = PieceTokenizer(AutoTokenizer.from_pretrained(encoder), 64)
+    cut = getter.cut(docs, tokenizer)
+    windows, _ = tokenize_windows(cut, tokenizer)
+    # The windows fit as they were cut.
+    assert windows == cut
+    return windows
 
 
 @pytest.mark.parametrize(("pieces", "overlap"), [(0, 0), (-1, 0), (8, 8), (8, 9), (8, -1)])
 def test_settings_out_of_range_are_refused(pieces, overlap):
     with pytest.raises(CrossnerError, match="C025"):
         PieceWindows(pieces, overlap)
-
-
-def test_max_pieces_out_of_range_is_refused(tiny_encoder):
-    with pytest.raises(CrossnerError, match="C026"):
-        make_encoder(tiny_encoder, max_pieces=0)
 
 
 @given(
@@ -60,57 +62,34 @@ def test_cut_tokens_by_hand():
 
 def test_a_doc_that_fits_is_one_window(tiny_encoder):
     docs = [make_doc(["ada"] * 60, {0, 20, 40}), make_doc([]), make_doc(["the", "lab"]), make_doc(["ada"] * 62)]
-    spans = make_encoder(tiny_encoder).predict(docs).spans
+    spans = windows_of(tiny_encoder, PieceWindows(), docs)
     assert [bounds(part) for part in spans] == [[(0, 60)], [], [(0, 2)], [(0, 62)]]
-
-
-def test_short_docs_give_what_the_strided_windows_gave(tiny_encoder):
-    docs = [make_doc(make_words(n, n)) for n in (1, 5, 9)]
-    ours = make_encoder(tiny_encoder).predict(docs)
-    theirs = make_encoder(tiny_encoder, configure_strided_spans(128, 96)).predict(docs)
-    assert ours.wordpieces.strings == theirs.wordpieces.strings
-    assert ours.align.dataXd.tolist() == theirs.align.dataXd.tolist()
-    assert torch.equal(ours.model_output.last_hidden_state, theirs.model_output.last_hidden_state)
 
 
 def test_windows_are_made_of_whole_sentences(tiny_encoder):
     # 20 sentences of 10 words of one piece: 4 to a window of 44 pieces.
     doc = make_doc(["ada"] * 200, set(range(0, 200, 10)))
-    (spans,) = make_encoder(tiny_encoder, PieceWindows(44, 12)).predict([doc]).spans
+    (spans,) = windows_of(tiny_encoder, PieceWindows(44, 12), [doc])
     assert bounds(spans) == [(start, start + 40) for start in range(0, 200, 40)]
 
 
 def test_only_a_sentence_that_does_not_fit_is_cut(tiny_encoder):
     doc = make_doc(["ada"] * 60, {0, 5, 10, 30, 40, 45})
-    (spans,) = make_encoder(tiny_encoder, PieceWindows(12, 4)).predict([doc]).spans
+    (spans,) = windows_of(tiny_encoder, PieceWindows(12, 4), [doc])
     inside = [(10, 22), (18, 30)]
     assert bounds(spans) == [(0, 10), *inside, (30, 40), (40, 45), (45, 57), (53, 60)]
-
-
-def test_a_first_sentence_without_pieces(tiny_encoder):
-    doc = Doc(VOCAB, words=["\n", *["ada"] * 80], sent_starts=[True, True, *[False] * 39, True, *[False] * 39])
-    (spans,) = make_encoder(tiny_encoder).predict([doc]).spans
-    assert bounds(spans) == [(0, 40), (40, 80)]
 
 
 def test_windows_without_sentences_overlap_and_keep_the_limit(tiny_encoder):
     doc = make_doc(make_words(300))
     tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
-    (spans,) = make_encoder(tiny_encoder, PieceWindows(40, 10)).predict([doc]).spans
+    (spans,) = windows_of(tiny_encoder, PieceWindows(40, 10), [doc])
     lengths = [len(tokenizer.tokenize(span.text)) for span in spans]
     assert max(lengths) <= 40
     assert min(lengths[:-1]) > 30
     shared = [len(tokenizer.tokenize(doc[b.start : a.end].text)) for a, b in pairwise(spans)]
     assert max(shared) <= 10
     assert min(shared) > 0
-
-
-def test_the_encoders_maximum_bounds_the_window(tiny_encoder):
-    doc = make_doc(["ada"] * 400)
-    output = make_encoder(tiny_encoder, PieceWindows(100, 50)).predict([doc])
-    # 62 beside the two special tokens; the overlap in proportion.
-    assert bounds(output.spans[0])[:2] == [(0, 62), (31, 93)]
-    assert output.wordpieces.input_ids.shape[1] == 64
 
 
 def test_without_a_tokenizer_a_character_counts_as_a_piece():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import nn
 
-from spacy_crossner.encoders.serialization import module_from_bytes, module_to_bytes
+from spacy_crossner.encoders.serialization import module_from_bytes, module_to_bytes, weights_dtype
 from spacy_crossner.errors import CrossnerError
 
 CPU = torch.device("cpu")
@@ -108,3 +108,20 @@ def test_tensors_that_do_not_fit_are_named(change, named):
         module_from_bytes(module, save({name: value for name, value in state.items() if value is not None}), CPU)
     assert all(part in str(caught.value) for part in named)
     assert_same_state(module, before)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "dtype"),
+    [
+        ({"a": torch.zeros(1, dtype=torch.int64), "b": torch.zeros(1, dtype=torch.bfloat16)}, torch.bfloat16),
+        ({"a": torch.zeros(1, dtype=torch.float64)}, torch.float64),
+        ({"a": torch.zeros(1, dtype=torch.int64)}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_the_type_of_saved_weights_is_read_from_them(tensors, dtype):
+    module = torch.nn.Module()
+    for name, tensor in tensors.items():
+        module.register_buffer(name, tensor)
+    assert weights_dtype(module_to_bytes(module)) == dtype
+    assert weights_dtype(b"cut off") == torch.float32

@@ -7,14 +7,15 @@ from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
+from torch import Tensor
 
 from ...annotations.experts import set_experts
 from ...annotations.tags import OUTSIDE
 from ...core.bridge import HeadModel
 from ...core.component import SequenceNER
-from ...core.doc_windows import Window
+from ...core.doc_windows import Rows
 from ...core.factory import ASSIGNS, SCORE_WEIGHTS, default_config
-from ...core.head import HeadOutput
+from ...core.head import Decoding, HeadOutput
 from ...core.prediction import Prediction
 from .head import GATE
 
@@ -32,24 +33,24 @@ class MixtureEntityRecognizer(SequenceNER):
         super().__init__(vocab, model, name, **settings)
         self.keep_experts = keep_experts
 
-    def read_windows(
-        self,
-        words: List[Doc],
-        windows: List[Window],
-        output: HeadOutput,
-        allowed: Optional[NDArray[np.bool_]],
-        predictions: List[Prediction],
-    ) -> None:
-        """Decode the head's output for windows; see `SequenceNER`. Add the experts' weights to the predictions."""
-        super().read_windows(words, windows, output, allowed, predictions)
-        if not self.keep_experts or GATE not in output.extras:
+    def decode_windows(self, output: HeadOutput, decoding: Decoding) -> Dict[str, Tensor]:
+        """Decode the head's output for windows; see `SequenceNER`. With `keep_experts`, return their weights, too."""
+        results = super().decode_windows(output, decoding)
+        if self.keep_experts and GATE in output.extras:
+            results["experts"] = output.extras[GATE].softmax(dim=-1)
+        return results
+
+    def read_windows(self, rows: Rows, results: Dict[str, NDArray[Any]], predictions: List[Prediction]) -> None:
+        """Add the spans of windows to the predictions; see `SequenceNER`. Add the weights of the experts, too."""
+        super().read_windows(rows, results, predictions)
+        if "experts" not in results:
             return
-        weights = output.extras[GATE].softmax(dim=-1).cpu().numpy()
-        for window, rows in zip(windows, weights, strict=True):
+        for window, weights in zip(rows.windows, results["experts"], strict=True):
             prediction = predictions[window.doc]
             if prediction.experts is None:
-                prediction.experts = np.zeros((len(words[window.doc]), rows.shape[1]), dtype=np.float32)
-            core = rows[window.core_start - window.start : window.core_end - window.start]
+                n_words = len(rows.words[window.doc])
+                prediction.experts = np.zeros((n_words, weights.shape[1]), dtype=np.float32)
+            core = weights[window.core_start - window.start : window.core_end - window.start]
             prediction.experts[window.core_start : window.core_end] = core
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Prediction]) -> None:

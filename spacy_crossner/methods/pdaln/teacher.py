@@ -3,16 +3,17 @@
 import copy
 from typing import Any, Dict, Iterator, List, Optional, Tuple, cast
 
+import numpy as np
 import srsly
 import torch
 from safetensors.torch import load, save
 from spacy.language import Language
-from spacy.tokens import Doc
 from spacy.util import replace_model_node
 from thinc.api import Model
 from torch import Tensor
 
 from ...core.bridge import HeadModel, get_module
+from ...core.doc_windows import Rows
 from ...core.weights import node_weights
 from ...encoders.listening import find_listeners
 from ...errors import CrossnerError, Errors
@@ -48,40 +49,42 @@ class Teacher:
         self.updates = 0
         self._cache: Dict[bytes, Tensor] = {}
 
-    def log_probabilities(self, docs: List[Doc], tags: Tensor, rows: Tensor) -> Tensor:
+    def log_probabilities(self, rows: Rows, tags: Tensor, selected: Tensor) -> Tensor:
         """Return the log-probability of each tag at each token, without a gradient.
 
-        docs (List[Doc]): docs with tokens.
-        tags (Tensor): gold tag indices, -1 where unknown, shape (n_docs, n_tokens); the prefixes of an autoregressive
+        rows (Rows): the rows of the batch.
+        tags (Tensor): gold tag indices, -1 where unknown, shape (n_rows, n_tokens); the prefixes of an autoregressive
             head.
-        rows (Tensor): which docs to predict, bool, shape (n_docs,).
-        RETURNS (Tensor): shape (n_docs, n_tokens, n_tags); 0 in all other rows.
+        selected (Tensor): which rows to predict, bool, shape (n_rows,).
+        RETURNS (Tensor): shape (n_rows, n_tokens, n_tags); 0 in all other rows.
         """
-        selected = rows.nonzero().squeeze(1).tolist()
+        numbers = selected.nonzero().squeeze(1).tolist()
         answers = tags.new_zeros((*tags.shape, self.model.get_dim("nO")), dtype=torch.float32)
-        for i, of_doc in zip(selected, self._answers([docs[i] for i in selected], tags[selected]), strict=True):
-            answers[i, : len(docs[i])] = of_doc[: len(docs[i])]
+        for i, of_row in zip(numbers, self._answers(rows, numbers, tags), strict=True):
+            answers[i, : len(of_row)] = of_row
         return answers
 
-    def _answers(self, docs: List[Doc], tags: Tensor) -> List[Tensor]:
-        """Return the log-probabilities of each doc, from the cache if possible."""
-        if not docs:
+    def _answers(self, rows: Rows, numbers: List[int], tags: Tensor) -> List[Tensor]:
+        """Return the log-probabilities of some rows, from the cache if possible."""
+        if not numbers:
             return []
         if self.decay is not None:
-            return list(self._predict(docs, tags))
-        keys = [_key(doc, row) for doc, row in zip(docs, tags, strict=True)]
+            return self._predict(rows, numbers, tags)
+        keys = [_key(rows, i, tags[i]) for i in numbers]
         if len(self._cache) > MOST_DOCS:
             self._cache.clear()
-        new = [i for i, key in enumerate(keys) if key not in self._cache]
+        new = {key: i for key, i in zip(keys, numbers, strict=True) if key not in self._cache}
         if new:
-            predicted = self._predict([docs[i] for i in new], tags[new])
-            self._cache.update((keys[i], rows[: len(docs[i])]) for i, rows in zip(new, predicted, strict=True))
+            self._cache.update(zip(new, self._predict(rows, list(new.values()), tags), strict=True))
         return [self._cache[key] for key in keys]
 
-    def _predict(self, docs: List[Doc], tags: Tensor) -> Tensor:
-        longest = max(len(doc) for doc in docs)
+    def _predict(self, rows: Rows, numbers: List[int], tags: Tensor) -> List[Tensor]:
+        some = rows.select(numbers)
+        lengths = some.lengths().tolist()
         with torch.no_grad():
-            return get_module(self.model).log_probabilities(self.model.predict((docs, tags[:, :longest])))
+            output = self.model.predict(some.with_tags(tags[numbers, : max(lengths)]))
+            found = get_module(self.model).log_probabilities(output)
+        return [of_row[:length] for of_row, length in zip(found, lengths, strict=True)]
 
     def finish_update(self) -> None:
         """Update the teacher's weights after an update of the student's weights."""
@@ -155,7 +158,9 @@ def _upstream(nlp: Language, listener: Model[Any, Any]) -> Model[Any, Any]:
     raise CrossnerError(Errors.C040.format(name=listener.name))
 
 
-def _key(doc: Doc, tags: Tensor) -> bytes:
-    """Return the cache key of a doc: its tokens and its tags."""
-    words = "\0".join(token.text for token in doc)
-    return words.encode("utf8") + b"\0\0" + tags[: len(doc)].cpu().numpy().astype("<i8").tobytes()
+def _key(rows: Rows, row: int, tags: Tensor) -> bytes:
+    """Return the cache key of a row: the words of its doc, the place of the window, and its tags."""
+    doc, start, end, _, _ = rows.windows[row]
+    words = "\0".join(token.text for token in rows.words[doc].doc)
+    place = np.array([start, end], dtype="<i8").tobytes()
+    return words.encode("utf8") + b"\0\0" + place + tags[: end - start].cpu().numpy().astype("<i8").tobytes()

@@ -4,9 +4,10 @@ import pytest
 from spacy.tokens import Doc
 
 from spacy_crossner.annotations.domains import without_annotation
+from spacy_crossner.annotations.tags import tags_to_spans
 from spacy_crossner.annotations.words import see_words
-from spacy_crossner.core.alignment import tags_to_spans
-from spacy_crossner.core.bridge import get_module, predict_rows
+from spacy_crossner.core.bridge import get_module
+from spacy_crossner.core.doc_windows import Rows, Window
 from spacy_crossner.core.head import Decoding
 
 
@@ -23,13 +24,13 @@ def test_every_sentence_of_a_long_doc_begins_anew(trained):
     long_docs = [doc for doc in docs if 2 * len(doc) > ner.window]
     words = [token.text for doc in long_docs for token in doc]
     doc = Doc(nlp.vocab, words=words, sent_starts=[i == 0 for doc in long_docs for i in range(len(doc))])
-    sentences = [(0, sent.start, sent.end) for sent in doc.sents]
+    windows = [Window(0, sent.start, sent.end, sent.start, sent.end) for sent in doc.sents]
     expected = []
-    outputs = predict_rows(ner.model, [doc], see_words([doc]), [[row] for row in sentences])
-    for row, output in zip(sentences, outputs, strict=True):
+    for window in windows:
+        output = ner.model.predict(Rows(see_words([doc]), [window]))
         tags = get_module(ner.model).decode(output, Decoding()).numpy()
         for _, start, end, label in tags_to_spans(tags, output.mask.sum(dim=1).numpy()).tolist():
-            expected.append((row[1] + start, row[1] + end, ner.labels[label]))
+            expected.append((window.start + start, window.start + end, ner.labels[label]))
     assert [(ent.start, ent.end, ent.label_) for ent in nlp(doc).ents] == expected
     gold = Doc.from_docs(long_docs)
     assert expected == [(ent.start, ent.end, ent.label_) for ent in gold.ents]

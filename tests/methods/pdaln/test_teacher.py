@@ -14,7 +14,7 @@ from spacy_crossner.methods.pdaln.distillation import Distillation
 from spacy_crossner.methods.pdaln.teacher import Teacher, make_teacher
 
 FACTORIES = ["crf_ner", "label_aware_ner", "moee_ner"]
-LAYOUTS = ["own", "tok2vec", "transformer"]
+LAYOUTS = ["own", "tok2vec", pytest.param("transformer", marks=pytest.mark.spacy_trf)]
 
 
 def make_pipeline(layout, tiny_encoder, annotated_docs, factory="crf_ner"):
@@ -48,8 +48,9 @@ def step(nlp, examples, optimizer):
         pipe.finish_update(optimizer)
 
 
-def gold(ner, examples):
-    return ner.gold_tags(examples)
+def gold_rows(ner, examples, docs):
+    rows = ner.make_rows(docs)
+    return rows.with_tags(ner.gold_tags(examples, rows))
 
 
 def own_log_probabilities(nlp, ner, examples):
@@ -59,13 +60,14 @@ def own_log_probabilities(nlp, ner, examples):
         if pipe is not ner:
             pipe.set_annotations(docs, pipe.predict(docs))
     with torch.no_grad():
-        output = ner.model.predict((docs, gold(ner, examples)))
+        output = ner.model.predict(gold_rows(ner, examples, docs))
         return get_module(ner.model).log_probabilities(output), output.mask
 
 
 def asked(teacher, nlp, ner, examples):
     docs = [without_annotation(example.reference, nlp.vocab) for example in examples]
-    return teacher.log_probabilities(docs, gold(ner, examples), torch.ones(len(docs), dtype=torch.bool)), docs
+    rows = gold_rows(ner, examples, docs)
+    return teacher.log_probabilities(rows, rows.tags, torch.ones(len(docs), dtype=torch.bool)), docs
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -134,22 +136,24 @@ def test_it_is_asked_once_of_each_doc(annotated_docs, tiny_encoder, monkeypatch)
     teacher = make_teacher(nlp, "ner", every=5)
     calls = []
     predict = teacher._predict
-    monkeypatch.setattr(teacher, "_predict", lambda docs, tags: calls.append(len(docs)) or predict(docs, tags))
+    monkeypatch.setattr(teacher, "_predict", lambda rows, new, tags: calls.append(len(new)) or predict(rows, new, tags))
     whole, _ = asked(teacher, nlp, ner, examples)
     part, _ = asked(teacher, nlp, ner, examples[3:6])
     longest = max(len(example.reference) for example in examples[3:6])
     assert torch.equal(part, whole[3:6, :longest])
     # A doc with other tags is another one, as an autoregressive head reads them.
     docs = [without_annotation(examples[0].reference, nlp.vocab)]
-    teacher.log_probabilities(docs, torch.zeros(1, len(docs[0]), dtype=torch.int64), torch.tensor([True]))
+    zeros = torch.zeros(1, len(docs[0]), dtype=torch.int64)
+    teacher.log_probabilities(ner.make_rows(docs), zeros, torch.tensor([True]))
     assert calls == [len(examples), 1]
     # Of what no one wants to know it says nothing.
     docs = [without_annotation(example.reference, nlp.vocab) for example in examples]
-    rows = torch.arange(len(docs)) < 2
-    some = teacher.log_probabilities(docs, gold(ner, examples), rows)
+    selected = torch.arange(len(docs)) < 2
+    rows = gold_rows(ner, examples, docs)
+    some = teacher.log_probabilities(rows, rows.tags, selected)
     assert torch.equal(some[:2], whole[:2])
     assert not some[2:].any()
-    assert not teacher.log_probabilities(docs, gold(ner, examples), rows & False).any()
+    assert not teacher.log_probabilities(rows, rows.tags, selected & False).any()
     assert calls == [len(examples), 1]
 
 

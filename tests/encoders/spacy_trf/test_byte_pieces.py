@@ -11,7 +11,8 @@ from transformers import AutoTokenizer, RobertaConfig, RobertaModel, RobertaToke
 from spacy_crossner.encoders.piece_windows import PieceWindows
 from spacy_crossner.encoders.pieces import PieceTokenizer
 
-from .window_checks import assert_by_hand, bounds, make_doc, make_encoder, make_words
+from ..window_checks import bounds, make_doc, make_words
+from .window_encoders import assert_by_hand, make_encoder
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import BatchEncoding
 from transformers.file_utils import ModelOutput
 
-from .opening import forward_names
+from ..opening import forward_names
 
 
 def to_wordpieces(pieces: BatchEncoding) -> WordpieceBatch:

@@ -7,9 +7,10 @@ from thinc.api import reduce_mean
 from transformers import AutoModel
 
 from spacy_crossner.encoders.piece_windows import PieceWindows
-from spacy_crossner.encoders.transformer import build_tok2vec_transformer
+from spacy_crossner.encoders.spacy_trf.transformer import build_tok2vec_transformer
 
-from .window_checks import bounds, make_doc, make_encoder, make_words, pool, vectors_by_hand
+from ..window_checks import bounds, make_doc, make_words
+from .window_encoders import make_encoder, pool, vectors_by_hand
 
 
 @pytest.mark.parametrize("settings", [{}, {"output_hidden_states": True, "output_attentions": True}])

@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoTokenizer
 from spacy_crossner.core.bridge import get_module
 from spacy_crossner.encoders.folders import find_encoder
 from spacy_crossner.encoders.piece_windows import PieceWindows
-from spacy_crossner.encoders.transformer import build_transformer_model
+from spacy_crossner.encoders.spacy_trf.transformer import build_transformer_model
 from spacy_crossner.errors import CrossnerError
 
 SPANS = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128, "stride": 96}

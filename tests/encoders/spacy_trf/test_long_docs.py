@@ -10,7 +10,8 @@ from spacy_transformers.span_getters import configure_get_doc_spans, configure_s
 from spacy_crossner.encoders.piece_windows import PieceWindows
 from spacy_crossner.encoders.pieces import PieceTokenizer
 
-from .window_checks import LONG_TOKEN, assert_by_hand, bounds, make_doc, make_encoder, make_words, pool
+from ..window_checks import LONG_TOKEN, bounds, make_doc, make_words
+from .window_encoders import assert_by_hand, make_encoder, pool
 
 ODD_TEXTS = [
     "",

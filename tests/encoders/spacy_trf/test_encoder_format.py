@@ -15,8 +15,8 @@ from spacy_transformers.span_getters import configure_get_doc_spans
 from thinc.api import fix_random_seed
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from spacy_crossner.encoders.serialization import module_to_bytes, weights_dtype
-from spacy_crossner.encoders.transformer import build_transformer_model
+from spacy_crossner.encoders.serialization import module_to_bytes
+from spacy_crossner.encoders.spacy_trf.transformer import build_transformer_model
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.training.optimizers import HeadAdamW
 
@@ -198,23 +198,6 @@ def test_bytes_of_a_newer_format_are_refused(tiny_encoder, part):
         "[C080] The encoder was saved by a newer spacy-crossner: its format is 3, and this version reads "
         "formats up to 1. Update with `pip install -U spacy-crossner`."
     )
-
-
-@pytest.mark.parametrize(
-    ("tensors", "dtype"),
-    [
-        ({"a": torch.zeros(1, dtype=torch.int64), "b": torch.zeros(1, dtype=torch.bfloat16)}, torch.bfloat16),
-        ({"a": torch.zeros(1, dtype=torch.float64)}, torch.float64),
-        ({"a": torch.zeros(1, dtype=torch.int64)}, torch.float32),
-        ({}, torch.float32),
-    ],
-)
-def test_the_type_of_saved_weights_is_read_from_them(tensors, dtype):
-    module = torch.nn.Module()
-    for name, tensor in tensors.items():
-        module.register_buffer(name, tensor)
-    assert weights_dtype(module_to_bytes(module)) == dtype
-    assert weights_dtype(b"cut off") == torch.float32
 
 
 def test_an_attention_of_someone_elses_is_refused(tiny_encoder, tmp_path):

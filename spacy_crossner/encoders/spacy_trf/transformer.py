@@ -3,25 +3,22 @@
 import copy
 from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
-import numpy as np
-from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 from spacy.util import SimpleFrozenDict
 from spacy_transformers.align import get_alignment, get_alignment_via_offset_mapping
-from spacy_transformers.data_classes import FullTransformerBatch, TransformerData, WordpieceBatch
+from spacy_transformers.data_classes import FullTransformerBatch, HFObjects
 from spacy_transformers.layers import TransformerModel, split_trf_batch, trfs2arrays
 from spacy_transformers.layers.hf_shim import HFShim
 from spacy_transformers.util import maybe_flush_pytorch_cache
-from thinc.api import Model, Shim, chain, torch2xp
+from thinc.api import Model, Shim, chain
 from thinc.types import Floats2d, Ragged
-from torch import Tensor
-from transformers.file_utils import ModelOutput
 
-from ..annotations.words import Words, see_words
-from ..threads import use_ops_of
-from .opening import named_faults, open_encoder
-from .piece_windows import PieceWindows, keep_best_windows, tokenize_windows
-from .pooling import guard_pooling
+from ...annotations.words import see_words
+from ...threads import use_ops_of
+from ..opening import named_faults, open_encoder
+from ..piece_windows import PieceWindows, tokenize_windows
+from ..pooling import guard_pooling
+from .alignment import align_tokens, keep_best_windows, split_whole_docs
 from .tensors import convert_inputs, convert_outputs, to_wordpieces
 from .transformer_shim import SafetensorsShim
 
@@ -81,8 +78,10 @@ def encode(
     """
     tokenizer = cast(SafetensorsShim, model.layers[0].shims[0]).tokenizer
     get_spans = model.attrs["get_spans"]
-    words = [seen if len(seen.doc) else Words(doc, None) for doc, seen in zip(docs, see_words(docs), strict=True)]
-    seen_docs = [doc for doc, _ in words]
+    # A doc of blank tokens only is encoded with them.
+    seen = see_words(docs)
+    places = [words.places if len(words) else None for words in seen]
+    seen_docs = [words.doc if len(words) else words.source for words in seen]
     windows = get_spans.cut(seen_docs, tokenizer) if isinstance(get_spans, PieceWindows) else get_spans(seen_docs)
     windows, pieces = tokenize_windows(windows, tokenizer)
     if pieces is None:
@@ -104,57 +103,11 @@ def encode(
 
     doc_data = split_whole_docs(seen_docs, windows, wordpieces, output, align)
     batch = FullTransformerBatch(windows, wordpieces, output, align, cached_doc_data=doc_data)
-    if any(places is not None for _, places in words):
+    if any(of_doc is not None for of_doc in places):
         batch.cached_doc_data = [
-            align_tokens(data, len(doc), seen.places)
-            for data, doc, seen in zip(batch.doc_data, docs, words, strict=True)
+            align_tokens(data, len(doc), of_doc) for data, doc, of_doc in zip(batch.doc_data, docs, places, strict=True)
         ]
     return batch, backprop
-
-
-def align_tokens(data: TransformerData, n_tokens: int, places: Optional[NDArray[np.int64]]) -> TransformerData:
-    """Align the output for the words of a doc with all its tokens: blank tokens have no pieces.
-
-    data (TransformerData): the output for the words.
-    n_tokens (int): number of the doc's tokens.
-    places (Optional[NDArray]): the token index of each word; see `Words`.
-    """
-    if places is None:
-        return data
-    lengths = np.zeros(n_tokens, dtype="i")
-    lengths[places] = np.asarray(data.align.lengths)
-    align = Ragged(data.align.dataXd, cast(Any, lengths))
-    return TransformerData(wordpieces=data.wordpieces, model_output=data.model_output, align=align)
-
-
-def split_whole_docs(
-    docs: List[Doc], windows: List[List[Span]], wordpieces: WordpieceBatch, output: ModelOutput, align: Ragged
-) -> Optional[List[TransformerData]]:
-    """Split a batch by doc, if each doc is one window, as usual for docs of a few sentences.
-
-    The general method of spacy-transformers visits every token, which takes 3% of the time of a small encoder.
-
-    RETURNS (Optional[List[TransformerData]]): the output for each doc. None if a doc has several windows, or if the
-        output contains values other than tensors: spacy-transformers must split such a batch.
-    """
-    pairs = zip(docs, windows, strict=True)
-    whole = all([len(span) for span in spans] == ([len(doc)] if len(doc) else []) for doc, spans in pairs)
-    if not whole or not all(isinstance(value, Tensor) for value in output.values()):
-        return None
-    arrays = {name: torch2xp(value) for name, value in output.items()}
-    width = wordpieces.input_ids.shape[1]
-    parts: List[TransformerData] = []
-    row, token = 0, 0
-    for doc in docs:
-        if not len(doc):
-            parts.append(TransformerData.empty())
-            continue
-        aligned = align[token : token + len(doc)]
-        aligned.data = aligned.data - row * width
-        tensors = ModelOutput({name: array[row : row + 1] for name, array in arrays.items()})
-        parts.append(TransformerData(wordpieces=wordpieces[row : row + 1], model_output=tensors, align=aligned))
-        row, token = row + 1, token + len(doc)
-    return parts
 
 
 def init_encoder(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
@@ -165,8 +118,8 @@ def init_encoder(model: TransformerModel, X: Optional[List[Doc]] = None, Y: Any 
     if model.attrs["has_transformer"]:
         return
     name = model.attrs["name"]
-    objects = open_encoder(name, model._init_tokenizer_config, model._init_transformer_config)
-    model.attrs["set_transformer"](model, objects)
+    opened = open_encoder(name, model._init_tokenizer_config, model._init_transformer_config)
+    model.attrs["set_transformer"](model, HFObjects(opened.tokenizer, opened.model, None))
     shim = cast(SafetensorsShim, model.layers[0].shims[0])
     with named_faults(name):
         # A sample output sets the width. The docs are not used, because a long doc would be encoded without windows.

@@ -8,9 +8,10 @@ from spacy.util import registry
 from thinc.api import reduce_mean
 
 from spacy_crossner.encoders.piece_windows import PieceWindows
-from spacy_crossner.encoders.transformer import build_tok2vec_transformer
+from spacy_crossner.encoders.spacy_trf.transformer import build_tok2vec_transformer
 
-from .window_checks import make_doc, make_encoder, make_words, pool
+from ..window_checks import make_doc, make_words
+from .window_encoders import make_encoder, pool
 
 
 def make_pipeline(folder, get_spans=None):

@@ -1,32 +1,23 @@
 """Bridge between thinc and a Hugging Face model: saved without pickle, and predicting in bounded memory."""
 
-import json
-from contextlib import suppress
 from typing import Any, Dict, List, Optional, Sequence
 
 import srsly
-import torch
-from spacy.util import SimpleFrozenDict, make_tempdir
+from spacy.util import SimpleFrozenDict
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
-from spacy_transformers.util import batch_by_length
 from thinc.api import get_torch_default_device
 from thinc.types import ArgsKwargs
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
-from ..errors import CrossnerError, Errors
-from ..storage.formats import check_format, with_format
-from ..threads import Lock
-from ..tuning import ENCODER_CPU_PIECES, ENCODER_GPU_PIECES
-from .module_shim import ModuleShim
-from .opening import ATTENTIONS, check_architecture, named_faults
-from .pieces import PieceTokenizer
-from .saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
-from .serialization import module_from_bytes, module_to_bytes, weights_dtype
-
-# How errors name an encoder that is loaded with a pipeline.
-SAVED = "saved in this pipeline"
+from ...errors import CrossnerError, Errors
+from ...storage.formats import check_format, with_format
+from ...threads import Lock
+from ...tuning import ENCODER_CPU_PIECES, ENCODER_GPU_PIECES
+from ..chunks import chunk_by_length
+from ..module_shim import ModuleShim
+from ..pieces import PieceTokenizer, find_maximum
+from ..saved_encoder import encoder_from_saved, encoder_to_saved
 
 
 class SafetensorsShim(ModuleShim, HFShim):
@@ -81,7 +72,7 @@ class SafetensorsShim(ModuleShim, HFShim):
         # `PieceTokenizer` pads on the right, so the first pieces of a row are its text.
         lengths = mask.sum(1).int().tolist()
         merged: Dict[str, Any] = {}
-        for rows in batch_by_length([range(length) for length in lengths], limit):
+        for rows in chunk_by_length(lengths, limit):
             width = max(lengths[row] for row in rows)
             chunk = super().predict(ArgsKwargs((), {name: x[rows, :width] for name, x in inputs.kwargs.items()}))
             for name, value in chunk.items():
@@ -101,15 +92,8 @@ class SafetensorsShim(ModuleShim, HFShim):
                 "transformer_config": dict(objects._init_transformer_config),
             }
             return srsly.msgpack_dumps(with_format(settings))
-        config = objects.transformer.config
-        saved = {
-            "config": without_code(config.to_dict()),
-            "attention": config._attn_implementation,
-            # Through the property and its lock, so that only one thread changes the tokenizer.
-            "tokenizer": tokenizer_to_files(self.tokenizer.tokenizer),
-            "use_fast": objects.tokenizer.is_fast,
-            "weights": module_to_bytes(objects.transformer),
-        }
+        # Through the property and its lock, so that only one thread changes the tokenizer.
+        saved = encoder_to_saved(self.tokenizer.tokenizer, objects.transformer)
         return srsly.msgpack_dumps(with_format(saved))
 
     def from_bytes(self, bytes_data: bytes) -> "SafetensorsShim":
@@ -123,36 +107,10 @@ class SafetensorsShim(ModuleShim, HFShim):
         if "weights" not in saved:
             self._hfmodel = HFObjects(None, None, None, saved["tokenizer_config"], saved["transformer_config"])
             return self
-        config = without_code(saved["config"])
-        with named_faults(SAVED):
-            tokenizer = tokenizer_from_files(saved["tokenizer"], config, saved["use_fast"])
-            transformer = make_encoder(config, saved.get("attention"), weights_dtype(saved["weights"]))
-        module_from_bytes(transformer, saved["weights"], get_torch_default_device())
-        self._hfmodel = HFObjects(tokenizer, transformer.eval(), None, SimpleFrozenDict(), SimpleFrozenDict())
+        tokenizer, transformer = encoder_from_saved(saved, get_torch_default_device())
+        self._hfmodel = HFObjects(tokenizer, transformer, None, SimpleFrozenDict(), SimpleFrozenDict())
         self._model = transformer
         return self
-
-
-def make_encoder(config: Dict[str, Any], attention: Optional[str], dtype: torch.dtype) -> PreTrainedModel:
-    """Create an encoder with random weights.
-
-    config (Dict[str, Any]): its config.
-    attention (Optional[str]): the implementation of attention. All implementations give the same result. For None, or
-        if this one is not available on this machine, transformers chooses.
-    dtype (torch.dtype): type of the weights.
-    RAISES (CrossnerError): the config does not describe an encoder.
-    """
-    with make_tempdir() as folder:
-        # Not written by srsly, which keeps nine decimals, so that a layer's epsilon of 1e-12 would become 0.
-        (folder / "config.json").write_text(json.dumps(config), encoding="utf8")
-        settings = AutoConfig.from_pretrained(str(folder / "config.json"), trust_remote_code=False)
-    check_architecture(SAVED, settings)
-    if attention in ATTENTIONS:
-        with suppress(ImportError, ValueError):
-            return AutoModel.from_config(
-                settings, torch_dtype=dtype, attn_implementation=attention, trust_remote_code=False
-            )
-    return AutoModel.from_config(settings, torch_dtype=dtype, trust_remote_code=False)
 
 
 def put_rows(merged: Optional[Tensor], chunk: Tensor, rows: List[int], shape: Sequence[int]) -> Tensor:
@@ -175,19 +133,3 @@ def put_rows(merged: Optional[Tensor], chunk: Tensor, rows: List[int], shape: Se
         target = target.narrow(axis, 0, chunk.shape[axis])
     target[rows] = chunk
     return merged
-
-
-def find_maximum(tokenizer: PreTrainedTokenizerBase, transformer: PreTrainedModel) -> int:
-    """Return the maximum number of word pieces, special tokens included, that an encoder takes at once."""
-    # The `model_max_length` of a tokenizer without a limit is 1e30.
-    limits = [int(tokenizer.model_max_length), 2**31 - 1]
-    positions = getattr(transformer.config, "max_position_embeddings", None) or 0
-    if positions > 0:
-        # In models like RoBERTa the first position follows the index of the padding.
-        padding = [
-            module.padding_idx
-            for name, module in transformer.named_modules()
-            if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding)
-        ]
-        limits.append(positions - sum(index + 1 for index in padding[:1] if index is not None))
-    return min(limits)

@@ -11,7 +11,7 @@ from thinc.api import Linear, Ragged, chain, concatenate, fix_random_seed, regis
 
 from spacy_crossner.encoders.pooling import guard_pooling
 from spacy_crossner.encoders.sentence_vectors import begin_with_sentences
-from spacy_crossner.encoders.transformer import build_tok2vec_transformer
+from spacy_crossner.encoders.spacy_trf.transformer import build_tok2vec_transformer
 from spacy_crossner.errors import CrossnerError
 
 STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
