@@ -10,8 +10,8 @@
 4. Eight threads against one (`threads.py`).
 
 A pipeline that is not given has random weights and a head with a few updates. `--int8` is a pipeline that
-`spacy crossner export` has written. With `--stub`, an encoder that returns zeros at once takes the place of the
-encoder: the words per second are those of the host alone.
+`spacy crossner export` has written. With `--stub`, only the host is measured: what the pipelines take beside their
+encoder, in place of which there is a table of vectors.
 """
 
 import json
@@ -25,8 +25,8 @@ import torch
 import typer
 from bare_encoder import BareEncoder
 from footprint import measure_footprint
-from overhead import as_table, decoding_shares, overhead_with_tiny_encoder
-from pipelines import load_with_precision, make_pipeline, make_spacy_ner, use_stub
+from overhead import as_table, count_words, decoding_shares, overhead_with_stub, overhead_with_tiny_encoder
+from pipelines import FACTORIES, load_with_precision, make_pipeline, make_spacy_ner
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -37,6 +37,7 @@ from spacy_crossner.data.docbin import read_docbin
 from spacy_crossner.encoders.folders import find_encoder
 
 ENCODER, SPACY = "bare encoder fp32", "spaCy's ner, its defaults"
+RATIOS = ("over_encoder", "over_spacy")
 
 
 def pipe_all(nlp: Language, texts: List[str]) -> Run:
@@ -62,25 +63,47 @@ def saved_pipelines(
     return found
 
 
-def measure_speed(sides: Dict[str, Run], words: int, rounds: int) -> Dict[str, Any]:
-    """Return words per second, and the ratios to the bare encoder and to spaCy's `ner` where they are sides."""
+def compare_speed(
+    bare: BareEncoder,
+    pipelines: Dict[str, Language],
+    of_spacy: Language,
+    texts: List[str],
+    precisions: str,
+    rounds: int,
+) -> Dict[str, Dict[str, Any]]:
+    """Print and return the words per second of all sides, and their ratios to the bare encoder and spaCy's `ner`."""
+    notes = {}
+    sides: Dict[str, Run] = {}
+    for precision in ["fp32", *(set(precisions.split(",")) - {"fp32"})]:
+        sides[f"bare encoder {precision}"] = bare.run(precision)
+        notes[f"bare encoder {precision}"] = f"{bare.best[precision]} a batch, sorted"
+    sides.update({name: pipe_all(nlp, texts) for name, nlp in {SPACY: of_spacy, **pipelines}.items()})
     seconds = take_turns(sides, rounds)
-    found: Dict[str, Any] = {"words_per_second": {name: words / statistics.median(t) for name, t in seconds.items()}}
-    for key, against in (("over_encoder", ENCODER), ("over_spacy", SPACY)):
-        if against in sides:
-            found[key] = {name: speed_ratio(seconds, name, against) for name in sides}
-    return found
-
-
-def print_speed(found: Dict[str, Any], notes: Dict[str, str]) -> None:
-    """Print the speeds as a table."""
-    keys = [key for key in ("over_encoder", "over_spacy") if key in found]
+    shares = decoding_shares(pipelines, texts)
+    notes.update({name: f"decoding {100 * share:.0f}% of its time" for name, share in shares.items()})
+    words = count_words(of_spacy, texts)
+    found = {
+        name: {
+            "words_per_second": words / statistics.median(seconds[name]),
+            "over_encoder": speed_ratio(seconds, name, ENCODER),
+            "over_spacy": speed_ratio(seconds, name, SPACY),
+            "note": notes.get(name, ""),
+        }
+        for name in sides
+    }
     rows = [
-        [name, f"{speed:,.0f}", *(f"{found[key][name]:.2f}" for key in keys), notes.get(name, "")]
-        for name, speed in found["words_per_second"].items()
+        [
+            name,
+            f"{each['words_per_second']:,.0f}",
+            f"{each['over_encoder']:.2f}",
+            f"{each['over_spacy']:.2f}",
+            each["note"],
+        ]
+        for name, each in found.items()
     ]
-    header = ("side", "words/s", *(key.replace("_", " ") for key in keys), "")
-    print(table(rows, header=header, divider=True, aligns=("l", *("r" * (1 + len(keys))), "l")))
+    header = ("side", "words/s", "over the bare encoder", "over spaCy's ner", "")
+    print(table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "l")))
+    return found
 
 
 def main(
@@ -95,8 +118,8 @@ def main(
     repeat: Annotated[int, typer.Option(help="Times that each side reads the texts; more for a GPU")] = 1,
     threads: Annotated[int, typer.Option(help="Torch threads")] = 1,
     gpu_id: Annotated[int, typer.Option(help="GPU, -1 for the CPU")] = -1,
-    stub: Annotated[bool, typer.Option("--stub", help="An encoder that takes no time")] = False,
-    updates: Annotated[int, typer.Option(help="Updates of a head that is not given, of 8 docs each")] = 40,
+    stub: Annotated[bool, typer.Option("--stub", help="The host alone, with a stub as the encoder")] = False,
+    updates: Annotated[int, typer.Option(help="Updates of a head that is not given, of 8 docs each")] = 20,
     words: Annotated[int, typer.Option(help="Words of the stream; 0 leaves it out")] = 1_000_000,
     request_docs: Annotated[int, typer.Option(help="Docs of each of 8 threads; 0 leaves them out")] = 1000,
     overhead: Annotated[bool, typer.Option(help="Measure the overhead by part")] = True,
@@ -106,46 +129,33 @@ def main(
     torch.set_num_threads(threads)
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
-    vocab = Vocab()
-    docs = read_docbin(data, vocab)
+    docs = read_docbin(data, Vocab())
     texts = repeat * [" ".join(token.text for token in doc) for doc in docs]
-    n_words = sum(len(doc) for doc in spacy.blank("en").tokenizer.pipe(texts))
     path = find_encoder(encoder)
     device = torch.cuda.get_device_name() if gpu_id >= 0 else "CPU"
-    result: Dict[str, Any] = {"encoder": encoder, "words": n_words, "threads": threads, "device": device, "stub": stub}
-    notes: Dict[str, str] = {}
+    result: Dict[str, Any] = {"encoder": encoder, "threads": threads, "device": device}
     with tempfile.TemporaryDirectory() as folder:
-        saved = saved_pipelines({"crf": crf, "laner": laner}, path, docs, updates, Path(folder))
-        sides: Dict[str, Run] = {}
-        if not stub:
+        if stub:
+            for method in FACTORIES:
+                result[f"host, {method}"] = overhead_with_stub(method, path, docs, texts, rounds, updates)
+                print(f"{method}, host alone\n{as_table(result[f'host, {method}'])}")
+        else:
+            saved = saved_pipelines({"crf": crf, "laner": laner}, path, docs, updates, Path(folder))
+            pipelines = {f"crf_ner {precision}": (saved["crf"], precision) for precision in precisions.split(",")}
+            pipelines["label_aware_ner fp32"] = saved["laner"], "fp32"
+            pipelines.update({str(pipeline): (pipeline, "fp32") for pipeline in other or []})
+            loaded = {name: load_with_precision(*each) for name, each in pipelines.items()}
+            exported = {"crf_ner int8": int8} if int8 else {}
+            loaded.update({name: spacy.load(each) for name, each in exported.items()})
             bare = BareEncoder(path, texts, "cpu" if gpu_id < 0 else "cuda")
-            for precision in ["fp32", *(set(precisions.split(",")) - {"fp32"})]:
-                name = f"bare encoder {precision}"
-                sides[name] = bare.run(precision)
-                notes[name] = f"{bare.best[precision]} a batch, sorted"
-            sides[SPACY] = pipe_all(make_spacy_ner(path, docs), texts)
-        loaded = {
-            f"crf_ner {precision}": load_with_precision(saved["crf"], precision) for precision in precisions.split(",")
-        }
-        loaded["label_aware_ner fp32"] = load_with_precision(saved["laner"], "fp32")
-        loaded.update({f"{pipeline}": load_with_precision(pipeline, "fp32") for pipeline in other or []})
-        if int8 and not stub:
-            loaded["crf_ner int8"] = spacy.load(int8)
-        for name, nlp in loaded.items():
-            sides[name] = pipe_all(use_stub(nlp) if stub else nlp, texts)
-        result["speed"] = measure_speed(sides, n_words, rounds)
-        decoding = decoding_shares(loaded, texts)
-        notes.update({name: f"decoding {100 * share:.0f}% of its time" for name, share in decoding.items()})
-        result["decoding_share"] = decoding
-        print_speed(result["speed"], notes)
+            result["speed"] = compare_speed(bare, loaded, make_spacy_ner(path, docs), texts, precisions, rounds)
+            for name, pipeline in {"crf_ner": saved["crf"], **exported}.items():
+                result[name] = measure_footprint(pipeline, data, words=words, request_docs=request_docs)
+                print("\n".join([name, *(f"  {key}: {value}" for key, value in result[name].items())]))
         if overhead:
             torch.set_num_threads(1)
             result["overhead"] = overhead_with_tiny_encoder("crf", path, docs, texts, rounds, updates)
-            print(as_table(result["overhead"]))
-        of_processes = {"crf_ner": saved["crf"], **({"crf_ner int8": int8} if int8 else {})}
-        for name, pipeline in of_processes.items():
-            result[name] = measure_footprint(pipeline, data, words=words, request_docs=request_docs)
-            print(f"{name}: {result[name]}")
+            print(f"crf, tiny encoder\n{as_table(result['overhead'])}")
     if output:
         output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf8")
 
