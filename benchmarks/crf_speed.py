@@ -5,6 +5,10 @@
 Scores are random. The functions take turns, so that other load on the machine affects all of them. Ratios are medians
 over turns. Viterbi is compared with `decode` of pytorch-crf. Forward-backward with span probabilities is compared with
 its `_compute_normalizer`, which is only a forward pass.
+
+`paths + spans` gives the best paths and the probabilities of their entities at once, as a component asks for them;
+`viterbi, lattice, spans` gives the same by separate calls. The scans are for a GPU. For each side the operations of
+PyTorch are counted that compute something, views left out: on a GPU each is at least one launch.
 """
 
 import json
@@ -15,17 +19,23 @@ from typing import Annotated, Callable, Dict, List, Optional
 
 import torch
 import typer
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from spacy_crossner.annotations.tags import allowed_starts, allowed_transitions, label_tags
 from spacy_crossner.core.crf import BioCRF
+from spacy_crossner.core.path_spans import spans_of_paths
 
 # The pytorch-crf function with which each of our functions is compared.
 AGAINST = {
     "viterbi": "pytorch-crf decode",
     "viterbi, unconstrained": "pytorch-crf decode",
+    "viterbi by scan": "pytorch-crf decode",
     "lattice": "pytorch-crf normalizer",
     "lattice + spans": "pytorch-crf normalizer",
     "lattice + candidates": "pytorch-crf normalizer",
+    "viterbi, lattice, spans": "pytorch-crf decode",
+    "paths + spans": "pytorch-crf decode",
+    "paths + spans by scan": "pytorch-crf decode",
 }
 FLOOR = 0.01
 
@@ -33,16 +43,37 @@ FLOOR = 0.01
 def make_sides(crf: BioCRF, emissions: torch.Tensor, mask: torch.Tensor) -> Dict[str, Callable[[], object]]:
     """Return the functions to time, by name. emissions: (n_docs, n_tokens, n_tags); mask: (n_docs, n_tokens)."""
     spans, _ = crf.lattice(emissions, mask).candidates(FLOOR)
+    path_spans = spans_of_paths(crf.best_paths(emissions, mask), mask)
     by_token, rows = emissions.transpose(0, 1), mask.T
     return {
         "pytorch-crf decode": lambda: crf.decode(emissions, mask),
         "viterbi": lambda: crf.best_paths(emissions, mask).tolist(),
         "viterbi, unconstrained": lambda: crf.best_paths(emissions, mask, constrained=False).tolist(),
+        "viterbi by scan": lambda: crf.scan_paths(emissions, mask).tolist(),
         "pytorch-crf normalizer": lambda: crf._compute_normalizer(by_token, rows),
         "lattice": lambda: crf.lattice(emissions, mask),
         "lattice + spans": lambda: crf.lattice(emissions, mask).span_probabilities(spans),
         "lattice + candidates": lambda: crf.lattice(emissions, mask).candidates(FLOOR),
+        "viterbi, lattice, spans": lambda: (
+            crf.best_paths(emissions, mask),
+            crf.lattice(emissions, mask).span_probabilities(path_spans),
+        ),
+        "paths + spans": lambda: crf.best_spans(emissions, mask),
+        "paths + spans by scan": lambda: crf.scan_spans(emissions, mask),
     }
+
+
+class CountOperations(TorchDispatchMode):
+    """Counts the operations that compute something: a view shares the memory of an argument."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        """Count an operation, and run it."""
+        self.count += not func.is_view and "empty" not in func.name()
+        return func(*args, **(kwargs or {}))
 
 
 @torch.inference_mode()
@@ -58,6 +89,10 @@ def measure(crf: BioCRF, emissions: torch.Tensor, mask: torch.Tensor, turns: int
             if turn >= 2:
                 seconds[name].append(time.perf_counter() - start)
     result = {name: {"seconds": statistics.median(times)} for name, times in seconds.items()}
+    for name, side in sides.items():
+        with CountOperations() as operations:
+            side()
+        result[name]["operations"] = operations.count
     for name, other in AGAINST.items():
         ratios = [theirs / ours for theirs, ours in zip(seconds[other], seconds[name], strict=True)]
         result[name]["times_as_fast"] = statistics.median(ratios)
@@ -86,11 +121,15 @@ def main(
     }
     found = {name: measure(crf, emissions, mask, turns) for name, mask in masks.items()}
     print(f"{docs} x {tokens} x {len(tags)} (docs x tokens x tags), {threads} threads, {turns} turns")
-    print(f"{'lengths':8} {'side':24} {'ms':>8} {'times as fast':>14}")
+    print(f"{'lengths':8} {'side':24} {'ms':>8} {'us/token':>9} {'operations':>11} {'times as fast':>14}")
     for lengths_name, sides in found.items():
         for name, side in sides.items():
             ratio = f"{side['times_as_fast']:.2f}" if "times_as_fast" in side else "-"
-            print(f"{lengths_name:8} {name:24} {1e3 * side['seconds']:8.2f} {ratio:>14}")
+            per_token = 1e6 * side["seconds"] / int(masks[lengths_name].sum())
+            print(
+                f"{lengths_name:8} {name:24} {1e3 * side['seconds']:8.2f} {per_token:9.3f} {side['operations']:11} "
+                f"{ratio:>14}"
+            )
     if output:
         shape = {"docs": docs, "tokens": tokens, "tags": len(tags), "threads": threads, "turns": turns, "floor": FLOOR}
         output.write_text(json.dumps({**shape, "lengths": found}, indent=2) + "\n", encoding="utf8")

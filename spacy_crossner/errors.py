@@ -342,6 +342,11 @@ class Errors:
         "Keep it on PyTorch."
     )
     C115 = "[C115] The exported encoder cannot be opened by {library}: {problem}. Export the pipeline again."
+    C089 = (
+        "[C089] The layers spacy_crossner.TransformerModel.v1 and spacy_crossner.Tok2VecTransformer.v1 need "
+        "spacy-transformers, which cannot be imported ({problem}). It does not work with transformers 5. Use this "
+        "pipeline in an environment with transformers 4 and spacy-transformers, or train it again without these layers."
+    )
 
 
 class Warnings:

@@ -47,16 +47,22 @@ CRF_THREADED_ELEMENTS = 32_768
 # - tokens of a doc that a round of greedy tagging scores. Larger: fewer rounds, more tokens scored again after a wrong
 #   guess. 16 is near the best for batches of 1 to 128 docs; the setting `block` overrides it.
 # - rounds of guessing before the rounds of `tag_greedily`. A second round costs more than it saves.
-LANER_GROUP_DOCS = 64
+# - prefixes of spans that are scored together. Larger: fewer calls, more memory.
+LANER_GROUP_DOCS = 128
 LANER_BLOCK_TOKENS = 16
 LANER_GUESS_ROUNDS = 1
-# - minimum number of prefixes for which equal sequences of tags are found and computed once. For fewer prefixes, this
-#   takes more time than it saves.
+LANER_SCORED_PREFIXES = 256
+# - minimum number of prefixes for which equal sequences of tags are found and computed once in training. For fewer
+#   prefixes, this takes more time than it saves.
 LANER_SHARED_PREFIXES = 64
 # - groups of prefixes of similar length, to bound padding. No prefix of a group is shorter than this fraction of the
 #   longest, except in groups below the minimum size, which also take shorter prefixes to bound the number of calls.
 LANER_SIMILAR_LENGTH = 0.8
 LANER_MIN_GROUP = 16
+
+# LANER on a GPU: rounds of greedy tagging between two looks at whether all tags are final. Larger: fewer waits for the
+# GPU, more rounds that change nothing. Not measured by a benchmark.
+LANER_ROUNDS_A_CHECK = 2
 
 # Bootstrap samples drawn at once. Larger: more memory for the counts of sentences. Not measured by a benchmark.
 BOOTSTRAP_CHUNK = 200
@@ -64,3 +70,7 @@ BOOTSTRAP_CHUNK = 200
 # Number of different user data cached while a DocBin is read. Larger: more memory. Slow if it is below the number of
 # domains. Not measured by a benchmark.
 CACHED_USER_DATA = 1000
+
+# Elements of the largest intermediate result of decoding by scans, on a device other than the CPU (see core/scan.py).
+# Larger: more memory, fewer launches. Not tuned on a GPU; benchmarks/crf_speed.py counts the operations.
+CRF_SCAN_ELEMENTS = 2**26

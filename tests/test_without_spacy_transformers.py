@@ -3,9 +3,12 @@
 import ast
 import subprocess
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+
+from spacy_crossner.errors import CrossnerError
 
 ROOT = Path(__file__).parents[1] / "spacy_crossner"
 
@@ -58,6 +61,16 @@ def test_components_on_other_layers_do_not_import_it(blocked):
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "done"
+
+
+def test_a_layer_that_needs_it_says_so(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("spacy_crossner.encoders.spacy_trf")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "spacy_transformers", None)
+    for point in distribution("spacy-crossner").entry_points:
+        if ".spacy_trf." in point.value:
+            with pytest.raises(CrossnerError, match=r"C089.*Tok2VecTransformer.v1 need spacy-transformers"):
+                point.load()
 
 
 def test_one_folder_imports_it():

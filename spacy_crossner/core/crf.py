@@ -1,78 +1,20 @@
 """Conditional random field with batched decoding under hard BIO constraints."""
 
-from typing import Optional
+from typing import Optional, Tuple
 
 import torch
 import torchcrf
 from torch import Tensor
 
-from ..tuning import CRF_THREADED_ELEMENTS
 from .lattice import Lattice, build_lattice
+from .path_spans import path_span_probabilities
+from .rows import Rows, sort_rows
+from .scan import scan_span_probabilities, scan_viterbi
+from .viterbi import viterbi
 
 # Score of a forbidden transition, instead of minus infinity: far below any real score, and small enough to keep sums in
 # float32 precise.
 FORBIDDEN = -1e6
-
-
-def first_of_best(scores: Tensor, threaded: bool) -> Tensor:
-    """Return the tag with the highest score; of several equal scores, the first tag. `scores` is overwritten.
-
-    scores (Tensor): shape (n_tags, n_docs).
-    threaded (bool): compute the maximum without its index. On a CPU, the maximum with its index wakes PyTorch's threads
-        and waits for them, even for a small tensor.
-    RETURNS (Tensor): shape (n_docs,).
-    """
-    if not threaded:
-        return scores.max(dim=0).indices
-    n_tags = len(scores)
-    ranks = torch.arange(n_tags, 0, -1, dtype=scores.dtype).unsqueeze(1)
-    tags = n_tags - scores.eq_(scores.amax(dim=0)).mul_(ranks).amax(dim=0).long()
-    # NaN is not equal to itself: a column with NaN would give n_tags, which is no tag.
-    return tags.clamp_(max=n_tags - 1)
-
-
-@torch.no_grad()
-def viterbi(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
-    """Find the best path of every row, all rows at once.
-
-    The forward pass stores scores and no back-pointers, because a maximum without its index is many times faster. The
-    backward pass computes one back-pointer for each token, for the tag on the path. Of several last tags or previous
-    tags with the same score, the first is taken.
-
-    emissions (Tensor): shape (n_docs, n_tokens, n_tags).
-    mask (Tensor): True at tokens, which come before the padding; every row has a token. Shape (n_docs, n_tokens).
-    start (Tensor): score of each tag as the first, shape (n_tags,).
-    transitions (Tensor): score of each transition, row = from, column = to, shape (n_tags, n_tags).
-    end (Tensor): score of each tag as the last, shape (n_tags,).
-    RETURNS (Tensor): tag indices, shape (n_docs, n_tokens); at padding the last tag is repeated.
-    """
-    n_docs, n_tokens, n_tags = emissions.shape
-    # Docs are the last dimension, so that every operation reads contiguous memory.
-    # shape: (n_tokens, n_tags, n_docs)
-    by_token = emissions.permute(1, 2, 0)
-    scores = start.new_empty(by_token.shape, dtype=torch.promote_types(emissions.dtype, transitions.dtype))
-    torch.add(by_token[0], start.unsqueeze(1), out=scores[0])
-    best = torch.empty_like(scores[0])
-    # The next tags are split into blocks, small enough that PyTorch does not wake its threads at each token.
-    threaded = scores.device.type == "cpu" and torch.get_num_threads() > 1
-    width = max(1, (CRF_THREADED_ELEMENTS - 1) // (n_tags * n_docs)) if threaded else n_tags
-    blocks = [
-        (into.contiguous(), scores.new_empty(n_tags, len(block_best), n_docs), block_best)
-        for into, block_best in zip(transitions.unsqueeze(2).split(width, dim=1), best.split(width), strict=True)
-    ]
-    rows = scores.unbind()
-    # Scores at padding are computed, too, but the backward pass never reads them.
-    for before, emission, row in zip(scores[:-1].unsqueeze(2).unbind(), by_token[1:].unbind(), rows[1:], strict=True):
-        for into, steps, block_best in blocks:
-            torch.amax(torch.add(before, into, out=steps), dim=0, out=block_best)
-        torch.add(emission, best, out=row)
-    last = mask.sum(dim=1) - 1
-    tag = first_of_best(scores[last, :, torch.arange(n_docs, device=last.device)].T + end.unsqueeze(1), threaded)
-    path = tag.repeat(n_tokens, 1)
-    for row, inside, here in reversed(list(zip(rows[:-1], mask.T[1:].unbind(), path[:-1].unbind(), strict=True))):
-        pointer = first_of_best(transitions.index_select(1, tag).add_(row), threaded)
-        tag = torch.where(inside, pointer, tag, out=here)
-    return path.T
 
 
 class BioCRF(torchcrf.CRF):
@@ -104,12 +46,93 @@ class BioCRF(torchcrf.CRF):
         allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). A row
             without an allowed path gets a path with as few violations as possible.
         """
-        start, transitions = self.start_transitions, self.transitions
-        if constrained:
-            start, transitions = start + self.forbidden_starts, transitions + self.forbidden_transitions
+        if emissions.device.type != "cpu":
+            return self.scan_paths(emissions, mask, constrained, allowed)
+        rows = sort_rows(emissions, mask)
+        return rows.restore(self._best_paths(rows, constrained, allowed), mask.shape[1])
+
+    def scan_paths(
+        self, emissions: Tensor, mask: Tensor, constrained: bool = True, allowed: Optional[Tensor] = None
+    ) -> Tensor:
+        """Return what `best_paths` returns, by scans: few operations, many computations. See `scan_viterbi`."""
+        start, transitions = self._penalized(constrained)
         if allowed is not None:
             emissions = emissions + torch.where(allowed, 0.0, FORBIDDEN)
-        return viterbi(emissions, mask, start, transitions, self.end_transitions)
+        return scan_viterbi(emissions, mask, start, transitions, self.end_transitions)
+
+    def _penalized(self, constrained: bool) -> Tuple[Tensor, Tensor]:
+        if not constrained:
+            return self.start_transitions, self.transitions
+        return self.start_transitions + self.forbidden_starts, self.transitions + self.forbidden_transitions
+
+    def _best_paths(self, rows: Rows, constrained: bool, allowed: Optional[Tensor]) -> Tensor:
+        # See `viterbi` for the result, and `best_paths` for the arguments.
+        (start, transitions), end = self._penalized(constrained), self.end_transitions
+        if allowed is None:
+            return viterbi(rows, start, transitions, end, bio=constrained)
+        # shape: (n_tokens, n_tags, n_docs)
+        allowed = allowed[rows.order, : len(rows.active)].permute(1, 2, 0)
+        rows = rows._replace(by_token=rows.by_token + torch.where(allowed, 0.0, FORBIDDEN))
+        paths = viterbi(rows, start, transitions, end, bio=constrained)
+        if constrained:
+            # A row without an allowed path is decoded again: then steps to I-X from other tags count as violations.
+            broken = (~allowed.gather(1, paths.unsqueeze(1)).squeeze(1) & rows.inside).any(dim=0)
+            broken |= self.forbidden_starts[paths[0]] < 0
+            if broken.any():
+                again = viterbi(rows.select(broken), start, transitions, end)
+                paths[: len(again), broken], paths[len(again) :, broken] = again, again[-1]
+        return paths
+
+    @torch.no_grad()
+    def best_spans(
+        self,
+        emissions: Tensor,
+        mask: Tensor,
+        *,
+        constrained: bool = True,
+        temperature: float = 1.0,
+        allowed: Optional[Tensor] = None,
+    ) -> Tuple[Tensor, Tensor]:
+        """Return the best path of every row, and the probabilities of its entities.
+
+        The arguments are those of `lattice`.
+
+        RETURNS (Tuple[Tensor, Tensor]): the paths, see `best_paths`, and the probabilities, float64, at the first token
+            of each entity, 0 at all other tokens, see `path_span_probabilities`; both of shape (n_docs, n_tokens). On a
+            device other than the CPU, see `scan_spans`.
+        """
+        if emissions.device.type != "cpu":
+            return self.scan_spans(emissions, mask, constrained=constrained, temperature=temperature, allowed=allowed)
+        rows = sort_rows(emissions, mask)
+        paths = self._best_paths(rows, constrained, allowed)
+        by_token = rows.by_token if temperature == 1.0 else rows.by_token / temperature
+        if allowed is not None:
+            by_token = by_token.masked_fill(~allowed[rows.order, : len(paths)].permute(1, 2, 0), -torch.inf)
+        scores = self._tempered(constrained, temperature)
+        probabilities = path_span_probabilities(rows._replace(by_token=by_token), *scores, paths)
+        n_tokens = mask.shape[1]
+        # What stands after the longest row is padding, which no entity begins at.
+        probabilities = rows.restore(probabilities, n_tokens).masked_fill_(~mask, 0.0)
+        return rows.restore(paths, n_tokens), probabilities
+
+    def scan_spans(
+        self,
+        emissions: Tensor,
+        mask: Tensor,
+        *,
+        constrained: bool = True,
+        temperature: float = 1.0,
+        allowed: Optional[Tensor] = None,
+    ) -> Tuple[Tensor, Tensor]:
+        """Return what `best_spans` returns, by scans, which never wait for the device; see `scan_span_probabilities`.
+
+        A probability is nan in a row with an underflow. `lattice` gives it.
+        """
+        paths = self.scan_paths(emissions, mask, constrained, allowed)
+        emissions = emissions.double() / temperature
+        if allowed is not None:
+            emissions = emissions.masked_fill(~allowed, -torch.inf)
+        return paths, scan_span_probabilities(emissions, mask, *self._tempered(constrained, temperature), paths)
 
     @torch.no_grad()
     def lattice(
@@ -130,14 +153,20 @@ class BioCRF(torchcrf.CRF):
         allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). In a row
             without an allowed path, every probability is 0.
         """
-        scores = (emissions, self.start_transitions, self.transitions, self.end_transitions)
-        emissions, start, transitions, end = (score.double() / temperature for score in scores)
+        emissions = emissions.double() / temperature
+        if allowed is not None:
+            emissions = emissions.masked_fill(~allowed, -torch.inf)
+        rows = sort_rows(emissions, mask)
+        return build_lattice(rows, *self._tempered(constrained, temperature), mask.shape[1])
+
+    def _tempered(self, constrained: bool, temperature: float) -> Tuple[Tensor, Tensor, Tensor]:
+        # The scores of starts, transitions and ends, float64, -inf where they are forbidden.
+        scores = (self.start_transitions, self.transitions, self.end_transitions)
+        start, transitions, end = (score.double() / temperature for score in scores)
         if constrained:
             start = start.masked_fill(self.forbidden_starts < 0, -torch.inf)
             transitions = transitions.masked_fill(self.forbidden_transitions < 0, -torch.inf)
-        if allowed is not None:
-            emissions = emissions.masked_fill(~allowed, -torch.inf)
-        return build_lattice(emissions, mask, start, transitions, end)
+        return start, transitions, end
 
     def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Return the log-likelihood of the known tags of each row.

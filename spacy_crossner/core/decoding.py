@@ -5,8 +5,7 @@ the host prepares a batch while a GPU computes the one before.
 """
 
 from collections import deque
-from dataclasses import dataclass
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -34,16 +33,26 @@ from .prediction import Prediction, allowed_in_windows, spans_in_cores, without_
 from .settings import DecodingSettings
 
 
-@dataclass
-class Begun:
-    """A batch that the device works on.
+class Part(NamedTuple):
+    """A chunk of windows that the device works on.
 
-    words (WordBatch): the words of the docs.
-    parts (List): the rows of each chunk, and the results for it, which are on their way to the host.
+    rows (Rows): the windows.
+    output (HeadOutput): the output of the head.
+    decoding (Decoding): the rules.
+    fetch (Fetch): the results of `decode_windows`, which are on their way to the host.
     """
 
+    rows: Rows
+    output: HeadOutput
+    decoding: Decoding
+    fetch: Fetch
+
+
+class Begun(NamedTuple):
+    """A batch that the device works on: the words of its docs, and its chunks."""
+
     words: WordBatch
-    parts: List[Tuple[Rows, Fetch]]
+    parts: List[Part]
 
 
 class PredictingComponent(LabelledComponent, DecodingSettings):
@@ -116,11 +125,11 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
                 )
                 decoding = Decoding(
                     constrained=self.decoding == "constrained",
-                    strict=self.decoding == "strict",
                     allowed=None if allowed is None else to_device(allowed, output.mask.device),
                     temperature=self.temperature,
                 )
-                begun.parts.append((rows, begin_fetch(self.decode_windows(output, decoding))))
+                results = begin_fetch(self.decode_windows(output, decoding))
+                begun.parts.append(Part(rows, output, decoding, results))
         return begun
 
     def decode_windows(self, output: HeadOutput, decoding: Decoding) -> Dict[str, Tensor]:
@@ -149,32 +158,38 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
         if self.decoding != "constrained":
             for prediction, n_words in zip(predictions, begun.words.lengths.tolist(), strict=True):
                 prediction.tags = np.zeros(n_words, dtype=np.int64)
-        for rows, fetch in begun.parts:
-            self.read_windows(rows, fetch(), predictions)
-        if sum(len(rows.windows) for rows, _ in begun.parts) > int((begun.words.lengths > 0).sum()):
+        for part in begun.parts:
+            self.read_windows(part, part.fetch(), predictions)
+        if sum(len(part.rows.windows) for part in begun.parts) > int((begun.words.lengths > 0).sum()):
             for prediction in predictions:
                 prediction.spans = without_overlaps(sorted(prediction.spans))
         for prediction in predictions:
             prediction.to_tokens()
         return predictions
 
-    def read_windows(self, rows: Rows, results: Dict[str, NDArray[Any]], predictions: List[Prediction]) -> None:
+    def read_windows(self, part: Part, results: Dict[str, NDArray[Any]], predictions: List[Prediction]) -> None:
         """Add the spans and tags of windows to the predictions of their docs.
 
-        rows (Rows): the windows.
+        part (Part): the windows.
         results (Dict[str, NDArray]): what `decode_windows` has returned.
         predictions (List[Prediction]): the predictions of all docs, changed in place.
         """
-        paths, windows = results["paths"], rows.windows
-        spans = tags_to_spans(paths, rows.lengths(), strict=self.decoding == "strict")
+        paths, windows = results["paths"], part.rows.windows
+        spans = tags_to_spans(paths, part.rows.lengths(), strict=self.decoding == "strict")
         threshold = self.cfg["threshold"] if self.threshold is None else self.threshold
         scores = results["scores"][spans[:, 0], spans[:, 1]]
+        if (missing := np.isnan(scores)).any():
+            # A sum that is out of the range of the fast method on a GPU.
+            exact = torch.from_numpy(spans[missing]).to(part.output.mask.device)
+            with torch.inference_mode():
+                again = get_module(self.model).span_probabilities(part.output, exact, part.decoding)
+            scores[missing] = again.double().cpu().numpy()
         for i, span in spans_in_cores(windows, spans, scores, self.labels):
             if span[3] >= threshold:
                 predictions[i].spans.append(span)
         if self.candidates_key:
-            found = results["candidates"], results["candidate_scores"]
-            for i, span in spans_in_cores(windows, *found, self.labels):
+            candidates, scores = results["candidates"], results["candidate_scores"]
+            for i, span in spans_in_cores(windows, candidates, scores, self.labels):
                 predictions[i].candidates.append(span)
         if self.decoding != "constrained":
             for window, path in zip(windows, paths, strict=True):

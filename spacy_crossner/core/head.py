@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional, Tuple
 import torch
 from torch import Tensor, nn
 
-from ..annotations.tags import tags_to_spans
+from .path_spans import spans_of_paths
 
 
 @dataclass
@@ -36,13 +36,11 @@ class Decoding:
     constrained (bool): legal BIO sequences only.
     allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags); None for all.
     temperature (float): divides all scores before they become probabilities.
-    strict (bool): without constraints, an entity must begin with `B-X`; see `tags_to_spans`.
     """
 
     constrained: bool = True
     allowed: Optional[Tensor] = None
     temperature: float = 1.0
-    strict: bool = False
 
 
 def pad_tokens(flat: Tensor, mask: Tensor) -> Tensor:
@@ -104,17 +102,19 @@ class SequenceHead(nn.Module):
         raise NotImplementedError
 
     def decode_spans(self, output: HeadOutput, decoding: Decoding) -> Tuple[Tensor, Tensor]:
-        """Return the best tags, and the score of the entity that begins at each token.
+        """Return the best tags, and the probabilities of their entities, as `span_probabilities` gives them.
 
-        RETURNS (Tuple[Tensor, Tensor]): the tag indices, as from `decode`; and at the first token of each entity its
-            probability, as from `span_probabilities`, shape (n_docs, n_tokens). All other values have no meaning.
+        An entity begins at B-X, or at an I-X that continues no entity of X.
+
+        RETURNS (Tuple[Tensor, Tensor]): tag indices as in `decode`, and float64: the probability of an entity at its
+            first token, 0 at all other tokens; both on the head's device, of shape (n_docs, n_tokens). A probability is
+            nan where only `span_probabilities` can give it; never on a CPU.
         """
         paths = self.decode(output, decoding)
-        scores = output.emissions.new_zeros(output.mask.shape, dtype=torch.float64)
-        lengths = output.mask.sum(dim=1).cpu().numpy()
-        spans = torch.from_numpy(tags_to_spans(paths.cpu().numpy(), lengths, strict=decoding.strict)).to(scores.device)
+        spans = spans_of_paths(paths, output.mask)
+        scores = torch.zeros(paths.shape, dtype=torch.float64, device=paths.device)
         if len(spans):
-            scores[spans[:, 0], spans[:, 1]] = self.span_probabilities(output, spans, decoding).to(scores.dtype)
+            scores[spans[:, 0], spans[:, 1]] = self.span_probabilities(output, spans, decoding).double()
         return paths, scores
 
     def candidates(self, output: HeadOutput, floor: float, decoding: Decoding) -> Tuple[Tensor, Tensor]:

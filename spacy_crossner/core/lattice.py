@@ -5,16 +5,15 @@ probability of each next tag given the tag before it. Every other result is a pr
 is a difference of large sums, so long rows lose no precision.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Tuple
 
 import torch
 from torch import Tensor
 
-# Rows with a smaller message are computed again in log space. Its square is still a normal number in float64.
-SMALLEST_MESSAGE = 1e-150
-# Lower bound of divisors, against divisions by zero in rows without a legal path.
-TINY = 1e-300
+from .rows import Rows
+from .sums import SMALLEST_MESSAGE, Scores, bound_messages, lost_rows, shift_scores, sum_scaled
 
 
 @dataclass
@@ -100,111 +99,89 @@ class Lattice:
 
 
 @torch.no_grad()
-def build_lattice(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Lattice:
+def build_lattice(rows: Rows, start: Tensor, transitions: Tensor, end: Tensor, n_tokens: int) -> Lattice:
     """Sum over all paths of every row, all rows at once, in float64.
 
-    The arguments are those of `viterbi`, with -inf for forbidden transitions. Each token takes one matrix product in
-    probability space, with messages scaled to sum to 1. This is exact unless the scores of one token differ by more
-    than the range of float64 (about 340). A row with a message on a legal path that is too small is summed again in log
-    space, which takes about ten times as long.
+    Each token takes one matrix product in probability space, with messages scaled to sum to 1. This is exact unless the
+    scores of one token differ by more than the range of float64 (about 340). A row with a message on a legal path that
+    is too small is summed again in log space, which takes about ten times as long.
 
-    The end of a row is an additional state. Each row enters it with the end score, and stays in it.
+    rows (Rows): the rows with their emissions, -inf for forbidden tags.
+    start (Tensor): score of each tag as the first, shape (n_tags,), -inf if it is forbidden.
+    transitions (Tensor): score of each transition, row = from, column = to, shape (n_tags, n_tags). The forbidden ones
+        have -inf: none, or all those to I-X from other tags than B-X and I-X.
+    end (Tensor): score of each tag as the last, shape (n_tags,).
+    n_tokens (int): tokens of a row of the lattice, padding included.
     """
-    n_docs, n_tokens, n_tags = emissions.shape
-    # shape: (n_tokens + 1, n_docs, n_tags + 1)
-    scores = torch.full((n_tokens + 1, n_docs, n_tags + 1), -torch.inf, dtype=torch.float64, device=emissions.device)
-    scores[:-1, :, :-1] = emissions.transpose(0, 1)
-    scores[0, :, :-1] += start
-    scores[:-1].masked_fill_(~mask.T.unsqueeze(2), -torch.inf)
-    scores[:-1, :, -1].masked_fill_(~mask.T, 0.0)
-    scores[-1, :, -1] = 0.0
-    # shape: (n_tags + 1, n_tags + 1), row = from, column = to
-    arcs = torch.full((n_tags + 1, n_tags + 1), -torch.inf, dtype=torch.float64, device=emissions.device)
-    arcs[:-1, :-1] = transitions
-    arcs[:-1, -1] = end
-    lengths = mask.sum(dim=1)
-    # Shift all scores to at most 0. Each path has one arc for each token of its row.
-    highest, steepest = scores.amax(dim=2, keepdim=True).clamp(min=torch.finfo(torch.float64).min), arcs.max()
-    scores -= highest
-    arcs -= steepest
-    arcs[-1, -1] = 0.0
-    shift = highest.sum(dim=(0, 2)) + lengths * steepest
-    log_partition, states, after_begin, after_inside, lost = _sum_scaled(scores, arcs)
-    if lost.any():
-        log_partition[lost], *again = _sum_in_log_space(scores[:, lost], arcs)
-        for whole, of_lost in zip((states, after_begin, after_inside), again, strict=True):
-            whole[:, lost] = of_lost
+    scores = shift_scores(rows, start, transitions, end, torch.float64)
+    sums = sum_scaled(rows, scores, scores.tokens.clone())
+    log_partition, states = sums.log_partition, sums.states
+    begin, inside = slice(1, None, 2), slice(2, None, 2)
+    weights = scores.transitions.exp()
+    following = torch.zeros_like(states[:, inside])
+    following[:-1] = sums.messages[1:, inside]
+    after_begin = weights.diagonal(1)[begin].unsqueeze(1) * following / sums.ahead[:, begin]
+    after_inside = weights.diagonal()[inside].unsqueeze(1) * following / sums.ahead[:, inside]
+    if not bound_messages(rows, start, transitions, end) < -math.log(SMALLEST_MESSAGE):
+        lost = lost_rows(rows, scores, sums)
+        if lost.any():
+            log_partition[lost], *again = _sum_in_log_space(scores, lost, rows.inside[:, lost])
+            for whole, of_lost in zip((states, after_begin, after_inside), again, strict=True):
+                whole[:, :, lost] = of_lost
+    tokens = rows.inside.unsqueeze(1)
     # Remove the rounding error that accumulates in a long row.
-    states /= states.sum(dim=2, keepdim=True).clamp(min=TINY)
-    return Lattice(
-        log_partition + shift,
-        states[:-1, :, :-1].transpose(0, 1),
-        after_begin.transpose(0, 1),
-        after_inside.transpose(0, 1),
-        lengths,
+    states = torch.where(
+        tokens, states / states.sum(dim=1, keepdim=True).clamp(min=torch.finfo(states.dtype).tiny), 0.0
     )
+    # Clamped, so that rounding cannot make the probability that the entity ends negative. It ends with its row.
+    tokens = torch.cat([tokens[1:], torch.zeros_like(tokens[:1])])
+    after_begin, after_inside = (
+        torch.where(tokens, after.clamp(max=1.0), 0.0) for after in (after_begin, after_inside)
+    )
+    of_docs = rows.order.argsort()
+    log_partition, lengths = (log_partition + scores.shift)[of_docs], rows.lengths[of_docs]
+    # shape: (n_docs, n_tokens, n_tags or n_labels)
+    padding = (0, 0, 0, n_tokens - len(states))
+    states, after_begin, after_inside = (
+        torch.nn.functional.pad(rows.restore(values, len(values)), padding)
+        for values in (states, after_begin, after_inside)
+    )
+    return Lattice(log_partition, states, after_begin, after_inside, lengths)
 
 
-def _sum_scaled(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Sum over all paths in probability space.
+def _sum_in_log_space(scores: Scores, lost: Tensor, inside: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Sum over all paths in log space, which has no underflow.
 
-    scores (Tensor): at most 0, shape (n_tokens + 1, n_docs, n_states); the last state is the end.
-    arcs (Tensor): at most 0, shape (n_states, n_states).
-    RETURNS (Tuple[Tensor, Tensor, Tensor, Tensor, Tensor]): the log-partition; the probability of each state, shape of
-        `scores`; the probability of I-X after B-X, shape (n_tokens, n_docs, n_labels), and after I-X, same shape; which
-        rows had an underflow.
+    scores (Scores): the scores of all rows.
+    lost (Tensor): which rows to sum, bool, shape (n_docs,).
+    inside (Tensor): True at tokens, shape (n_tokens, n_rows).
+    RETURNS (Tuple[Tensor, Tensor, Tensor, Tensor]): the log-partition, shape (n_rows,); the probability of each tag,
+        shape (n_tokens, n_tags, n_rows); the probability of I-X after B-X, shape (n_tokens, n_labels, n_rows), and
+        after I-X, same shape. Values at padding have no meaning.
     """
-    onward = arcs.exp()
-    back = onward.T.contiguous()
-    # Two kinds of backward messages: `messages` include the state's own score and are scaled to sum to 1; `ahead`
-    # exclude it and are not scaled.
-    messages = scores.exp()
-    ahead = torch.empty_like(messages[:-1])
-    scales = torch.empty_like(messages[:-1, :, :1])
-    rows = messages.unbind()
-    way_back = list(zip(rows[:-1], rows[1:], ahead.unbind(), scales.unbind(), strict=True))
-    for row, after, to_come, scale in reversed(way_back):
-        row.mul_(torch.matmul(after, back, out=to_come))
-        row.div_(torch.sum(row, dim=1, keepdim=True, out=scale).clamp(min=TINY))
-    # A small message is an underflow only if a legal path continues from the state. Otherwise 0 is correct.
-    lost = torch.zeros_like(messages[0, :, 0], dtype=torch.bool)
-    small = (messages[:-1] * scales < SMALLEST_MESSAGE) & (scores[:-1] > -torch.inf)
-    if small.any():
-        leads_on = (messages[1:] > 0).float() @ torch.isfinite(arcs.T).float() > 0
-        lost = (small & leads_on).any(dim=2).any(dim=0)
-    inverse = ahead.reciprocal_().masked_fill_(messages[:-1] == 0, 0.0)
-    begin, inside = slice(1, -1, 2), slice(2, -1, 2)
-    following = messages[1:, :, inside]
-    # Clamped, so that rounding cannot make the probability that the entity ends negative.
-    after_begin = (inverse[:, :, begin] * onward.diagonal(1)[begin]).mul_(following).clamp_(max=1.0)
-    after_inside = (inverse[:, :, inside] * onward.diagonal()[inside]).mul_(following).clamp_(max=1.0)
-    # The messages of the first token include the start scores, so they are the probabilities of the first states.
-    for before, scaled, state in zip(rows[:-1], inverse.unbind(), rows[1:], strict=True):
-        state.mul_(torch.matmul(scaled.mul_(before), onward))
-    return scales.log().sum(dim=(0, 2)), messages, after_begin, after_inside, lost
-
-
-def _sum_in_log_space(scores: Tensor, arcs: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Sum over all paths in log space, which has no underflow; see `_sum_scaled`."""
-    messages = scores.clone()
-    log_partition = scores.new_zeros(scores.shape[1])
-    ahead = torch.empty_like(scores[:-1])
-    lowest = torch.finfo(scores.dtype).min
+    messages = scores.tokens[:, :, lost]
+    log_partition = messages.new_zeros(messages.shape[2])
+    lowest = torch.finfo(messages.dtype).min
+    # shape: (n_tags, n_tags, 1)
+    steps = scores.transitions.unsqueeze(2)
+    ahead = scores.end.unsqueeze(1).expand_as(messages).clone()
     for i in reversed(range(len(ahead))):
-        # shape: (n_docs, n_states)
-        ahead[i] = (messages[i + 1].unsqueeze(1) + arcs).logsumexp(dim=2)
+        if i + 1 < len(ahead):
+            # shape: (n_tags, n_rows)
+            ahead[i] = torch.where(inside[i + 1], (messages[i + 1] + steps).logsumexp(dim=1), ahead[i])
         messages[i] += ahead[i]
-        scale = messages[i].logsumexp(dim=1)
-        log_partition += scale
-        messages[i] -= scale.clamp(min=lowest).unsqueeze(1)
+        scale = messages[i].logsumexp(dim=0)
+        log_partition += torch.where(inside[i], scale, 0.0)
+        messages[i] -= scale.clamp(min=lowest)
     ahead.clamp_(min=lowest)
     states = messages.exp()
-    for i in range(len(ahead)):
-        # shape: (n_docs, n_states, n_states), from the states of this token to the states of the next token
-        onward = (messages[i + 1].unsqueeze(1) + arcs - ahead[i].unsqueeze(2)).exp()
-        states[i + 1] = (states[i].unsqueeze(1) @ onward).squeeze(1)
-    begin, inside = slice(1, -1, 2), slice(2, -1, 2)
-    following = messages[1:, :, inside]
-    after_begin = (following + arcs.diagonal(1)[begin] - ahead[:, :, begin]).exp().clamp_(max=1.0)
-    after_inside = (following + arcs.diagonal()[inside] - ahead[:, :, inside]).exp().clamp_(max=1.0)
+    for i in range(len(ahead) - 1):
+        # shape: (n_tags, n_tags, n_rows), from the tags of this token to the tags of the next token
+        onward = (messages[i + 1] + steps - ahead[i].unsqueeze(1)).exp()
+        states[i + 1] = (states[i].unsqueeze(1) * onward).sum(dim=0)
+    begin, own = slice(1, None, 2), slice(2, None, 2)
+    following = torch.full_like(messages[:, own], -torch.inf)
+    following[:-1] = messages[1:, own]
+    after_begin = (following + scores.transitions.diagonal(1)[begin].unsqueeze(1) - ahead[:, begin]).exp()
+    after_inside = (following + scores.transitions.diagonal()[own].unsqueeze(1) - ahead[:, own]).exp()
     return log_partition, states, after_begin, after_inside

@@ -69,6 +69,17 @@ class LinearTagger(SequenceHead):
         emissions = self.lattice_output(output, decoding).emissions
         return self.crf.best_paths(emissions, output.mask, decoding.constrained, decoding.allowed)
 
+    def decode_spans(self, output: HeadOutput, decoding: Decoding) -> Tuple[Tensor, Tensor]:
+        """Return the best tags and the exact probabilities of their entities; see `SequenceHead`."""
+        emissions = self.lattice_output(output, decoding).emissions
+        return self.crf.best_spans(
+            emissions,
+            output.mask,
+            constrained=decoding.constrained,
+            temperature=decoding.temperature,
+            allowed=decoding.allowed,
+        )
+
     def span_probabilities(self, output: HeadOutput, spans: Tensor, decoding: Decoding) -> Tensor:
         """Return the exact probability of spans under the CRF; see `SequenceHead`."""
         # Most rows have no span and need no lattice.

@@ -10,6 +10,8 @@ from spacy.language import Language
 from spacy.training.loggers import setup_table
 from wasabi import Printer
 
+from .first_evaluation import LEFT_OUT
+
 LogStep = Callable[[Optional[Dict[str, Any]]], None]
 
 
@@ -56,7 +58,7 @@ class TermLogger:
             nonlocal table
             self.steps += 1
             bar.update(1)
-            if info is None:
+            if info is None or LEFT_OUT in info["other_scores"]:
                 return
             losses = {name: float(value) for name, value in info["losses"].items()}
             scores = {name: float(info["other_scores"].get(name) or 0.0) for name in score_names}

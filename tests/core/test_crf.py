@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_crossner.annotations.tags import allowed_starts, allowed_transitions, label_tags
-from spacy_crossner.core import crf as crf_module
-from spacy_crossner.core.crf import BioCRF, viterbi
+from spacy_crossner.core import viterbi as viterbi_module
+from spacy_crossner.core.crf import BioCRF
+from spacy_crossner.core.rows import sort_rows
+from spacy_crossner.core.viterbi import viterbi
 
 
 def constraints(n_labels):
@@ -94,7 +96,24 @@ def test_unconstrained_paths_are_those_of_pytorch_crf(drawn):
     found = crf.best_paths(emissions, mask, constrained=False)
     assert [path.tolist() for (path,) in unpadded(mask, found)] == crf.decode(emissions, mask)
     scores = (crf.start_transitions, crf.transitions, crf.end_transitions)
-    assert torch.equal(viterbi(emissions, mask, *scores), found)
+    rows = sort_rows(emissions, mask)
+    assert torch.equal(rows.restore(viterbi(rows, *scores), mask.shape[1]), found)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_paths_over_many_tags_and_lengths_are_those_of_pytorch_crf_with_penalties(dtype):
+    generator = torch.Generator().manual_seed(0)
+    crf = make_crf(14, generator, scale=2.0).to(dtype)
+    lengths = torch.randint(1, 60, (50,), generator=generator)
+    mask = torch.arange(62) < lengths.unsqueeze(1)
+    emissions = 3.0 * torch.randn(50, 62, 29, generator=generator).to(dtype)
+    penalized = torchcrf.CRF(29, batch_first=True).to(dtype)
+    penalized.load_state_dict(crf.state_dict())
+    with torch.no_grad():
+        penalized.start_transitions += crf.forbidden_starts
+        penalized.transitions += crf.forbidden_transitions
+    found = crf.best_paths(emissions, mask)
+    assert [path.tolist() for (path,) in unpadded(mask, found)] == penalized.decode(emissions, mask)
 
 
 @given(batches(), st.booleans(), st.sampled_from([0.3, 0.6, 0.9]), st.integers(0, 2**31))
@@ -140,7 +159,7 @@ def test_threads_and_blocks_change_no_path(drawn, ties, threaded_from):
     for threads in (1, 2):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(torch, "get_num_threads", lambda n=threads: n)
-            patch.setattr(crf_module, "CRF_THREADED_ELEMENTS", threaded_from)
+            patch.setattr(viterbi_module, "CRF_THREADED_ELEMENTS", threaded_from)
             found[threads] = crf.best_paths(emissions, mask)
     assert torch.equal(found[1], found[2])
     # A broken model (not a number at a token too) gets some path.

@@ -6,7 +6,8 @@ import torch
 import torchcrf
 
 from spacy_crossner.annotations.tags import allowed_starts, allowed_transitions, label_tags
-from spacy_crossner.core.head import Decoding, HeadOutput, pad_tokens
+from spacy_crossner.core.alignment import tags_to_spans
+from spacy_crossner.core.head import Decoding, HeadOutput, SequenceHead, pad_tokens
 from spacy_crossner.core.linear import LinearTagger
 
 WIDTH = 4
@@ -219,3 +220,24 @@ def test_a_grown_tagger_learns_its_new_tags(tagger, tokens):
         tagger.nll(tagger(tokens.detach(), mask), tags).backward()
         optimizer.step()
     assert tagger.decode(tagger(tokens, mask), Decoding())[0, :3].tolist() == [5, 6, 0]
+
+
+@pytest.mark.parametrize("head", [LinearTagger, ShiftedTagger])
+@pytest.mark.parametrize("constrained", [True, False])
+def test_tags_and_probabilities_at_once_are_those_of_the_single_calls(head, constrained, tokens):
+    torch.manual_seed(0)
+    tagger = head(WIDTH, *constraints(2)).double()
+    output = tagger(5.0 * tokens.detach(), make_mask(LENGTHS))
+    allowed = torch.rand(output.emissions.shape, generator=torch.Generator().manual_seed(3)) < 0.8
+    for rules in (None, allowed):
+        decoding = Decoding(constrained=constrained, temperature=2.0, allowed=rules)
+        paths, scores = tagger.decode_spans(output, decoding)
+        expected_paths, expected = SequenceHead.decode_spans(tagger, output, decoding)
+        assert torch.equal(paths, tagger.decode(output, decoding))
+        assert torch.equal(paths, expected_paths)
+        torch.testing.assert_close(scores, expected)
+        spans = tags_to_spans(paths.numpy(), output.mask.sum(dim=1).numpy())
+        assert len(spans)
+        single = tagger.span_probabilities(output, torch.from_numpy(spans), decoding)
+        assert scores[spans[:, 0], spans[:, 1]].tolist() == pytest.approx(single.tolist(), abs=1e-9)
+        assert (scores > 0).sum() <= len(spans)

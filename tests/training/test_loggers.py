@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import spacy
 
+from spacy_crossner.training.first_evaluation import LEFT_OUT
 from spacy_crossner.training.loggers import create_term_logger
 
 
@@ -98,6 +99,13 @@ def test_a_score_without_a_value_counts_as_0(nlp, tmp_path, changes):
     path = tmp_path / "log.jsonl"
     log(nlp, [info(0, **changes)], output_file=str(path))
     assert json.loads(path.read_text(encoding="utf8"))["scores"] == {"ents_f": 0.0, "ents_r": 0.0}
+
+
+def test_an_evaluation_that_was_left_out_has_no_row(nlp, tmp_path):
+    path = tmp_path / "log.jsonl"
+    table, _ = log(nlp, [info(0, other_scores={"ents_f": 0.0, LEFT_OUT: 1.0}), None, info(10)], output_file=str(path))
+    assert [json.loads(line)["step"] for line in path.read_text(encoding="utf8").splitlines()] == [10]
+    assert [line.split()[1] for line in table.splitlines() if line.strip()][2:] == ["10"]
 
 
 def test_tensors_are_written_as_numbers(nlp, tmp_path):

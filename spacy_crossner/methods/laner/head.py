@@ -10,11 +10,11 @@ from typing import Optional, Tuple
 import torch
 from torch import Tensor, nn
 
-from ...core.head import Decoding, HeadOutput, pad_tokens
+from ...core.head import Decoding, HeadOutput, SequenceHead, pad_tokens
 from ...core.linear import LinearTagger
-from ...tuning import LANER_BLOCK_TOKENS, LANER_GUESS_ROUNDS
+from ...tuning import LANER_BLOCK_TOKENS
 from .beam import search_beam
-from .greedy import tag_greedily, tag_in_groups
+from .greedy import tag_in_full_rounds, tag_in_groups
 from .prefixes import PrefixEncoder
 from .spans import SpanChains
 from .tagging import Tagging, pick_tags
@@ -34,8 +34,8 @@ class LabelAwareTagger(LinearTagger):
     scheduled_sampling (float): in training, the probability that a tag in a prefix is the model's prediction, from a
         first pass with gold prefixes (Mihaylova and Martins, 2019). 0 for gold tags only, as in the paper.
     beam (int): width of the beam; 1 for greedy tagging.
-    block (Optional[int]): number of tokens that a round of greedy tagging scores. It changes the speed, never the
-        result. None for a value that depends on the device.
+    block (Optional[int]): number of tokens of a doc that a round of greedy tagging scores on a CPU, None for the
+        default. It changes the speed, never the result. On a GPU a round scores all tokens.
     max_cells (int): bound for the memory; see `PrefixEncoder`.
     RAISES (ValueError): neither background nor context is used; use `LinearTagger` instead.
     """
@@ -113,62 +113,26 @@ class LabelAwareTagger(LinearTagger):
         """
         return self.token_scores(output.tokens) + self.feature_scores(self.features(output, labels))
 
-    def features(self, output: HeadOutput, labels: Tensor, *, rough: bool = False) -> Tensor:
-        """Return the label-aware features of all tokens; see `features_at` and `scores_along`."""
-        position = torch.arange(labels.shape[1], device=labels.device).expand(labels.shape)
-        forward = self.prefixes.forward_states(labels)
-        return self.features_at(output.tokens, output.mask, labels, forward, position, output.mask, rough=rough)
+    def features(self, output: HeadOutput, labels: Tensor) -> Tensor:
+        """Return label background and label context (z in Eq. 9) of all tokens.
 
-    def features_at(
-        self,
-        tokens: Tensor,
-        mask: Tensor,
-        labels: Tensor,
-        forward: Tensor,
-        position: Tensor,
-        is_token: Tensor,
-        *,
-        rough: bool = False,
-    ) -> Tensor:
-        """Return label background and label context (z in Eq. 9) of some tokens of each doc.
-
-        tokens (Tensor): all tokens, shape (n_docs, n_tokens, width).
-        mask (Tensor): True at tokens, shape (n_docs, n_tokens).
         labels (Tensor): the label at each position of the longest prefix, shape (n_docs, n_tokens).
-        forward (Tensor): forward state of each position, shape (n_docs, n_tokens, label_width).
-        position (Tensor): the positions of the selected tokens, shape (n_docs, n_selected).
-        is_token (Tensor): False where a selected position is padding, shape (n_docs, n_selected).
-        rough (bool): approximate the attention to the tags; allowed only if all tokens are selected.
-        RETURNS (Tensor): shape (n_docs, n_selected, n_features); n_features is width (background) + 2 * label_width
+        RETURNS (Tensor): shape (n_docs, n_tokens, n_features); n_features is width (background) + 2 * label_width
             (context), without the parts that are not used.
         """
-        row = torch.arange(len(labels), device=labels.device).unsqueeze(1).expand(position.shape)
-        query, features = tokens[row, position], []
+        tokens, query, features = output.tokens, output.tokens, []
+        forward = self.prefixes.forward_states(labels)
         if self.use_background:
-            last = self.prefixes.last_states(labels[row, position], forward[row, position])
-            # shape: (n_docs, n_selected, n_tokens)
-            weights = self.background_query(last) @ tokens.transpose(1, 2)
-            weights = weights.masked_fill(~mask.unsqueeze(1), -torch.inf).softmax(dim=2)
+            # shape: (n_docs, n_tokens, n_tokens)
+            weights = self.background_query(self.prefixes.last_states(labels, forward)) @ tokens.transpose(1, 2)
+            weights = weights.masked_fill(~output.mask.unsqueeze(1), -torch.inf).softmax(dim=2)
             background = weights @ tokens
             query = torch.cat([query, background], dim=2)
             features.append(background)
         if self.use_context:
-            queries = self.context_query(query)
-            if rough:
-                features.append(self.prefixes.attend_roughly(queries, labels, forward))
-            else:
-                features.append(self.prefixes.attend(queries, labels, forward, position, is_token))
+            position = torch.arange(labels.shape[1], device=labels.device).expand(labels.shape)
+            features.append(self.prefixes.attend(self.context_query(query), labels, forward, position, output.mask))
         return torch.cat(features, dim=2)
-
-    def guess(self, output: HeadOutput, decoding: Decoding) -> Tensor:
-        """Return a cheap initial guess of the tags for `tag_greedily`, shape (n_docs, n_tokens)."""
-        scores = self.token_scores(output.tokens)
-        tags = self.crf.best_paths(scores, output.mask, decoding.constrained, decoding.allowed)
-        for _ in range(LANER_GUESS_ROUNDS):
-            labels = self.prefixes.labels(tags)
-            rough_scores = scores + self.feature_scores(self.features(output, labels, rough=True))
-            tags = pick_tags(self.crf, rough_scores, labels, decoding)
-        return tags
 
     def tagging(self, output: HeadOutput, decoding: Decoding) -> Tagging:
         """Return the tags found by greedy or beam search, and their scores; cached in the output."""
@@ -182,8 +146,7 @@ class LabelAwareTagger(LinearTagger):
         if self.beam > 1:
             return search_beam(self, output, decoding, self.beam)
         if output.mask.device.type != "cpu":
-            # A GPU scores many tokens in the time of one.
-            return tag_greedily(self, output, decoding, self.block or output.mask.shape[1])
+            return tag_in_full_rounds(self, output, decoding)
         return tag_in_groups(self, output, decoding, self.block or LANER_BLOCK_TOKENS)
 
     def lattice_output(self, output: HeadOutput, decoding: Decoding) -> HeadOutput:
@@ -193,6 +156,12 @@ class LabelAwareTagger(LinearTagger):
     def decode(self, output: HeadOutput, decoding: Decoding) -> Tensor:
         """Return the tags of `tagging`, or the best path of the CRF on top; see `SequenceHead`."""
         return super().decode(output, decoding) if self.use_crf else self.tagging(output, decoding).tags
+
+    def decode_spans(self, output: HeadOutput, decoding: Decoding) -> Tuple[Tensor, Tensor]:
+        """Return the best tags and the probabilities of their entities; see `SequenceHead`."""
+        if self.use_crf:
+            return super().decode_spans(output, decoding)
+        return SequenceHead.decode_spans(self, output, decoding)
 
     def span_probabilities(self, output: HeadOutput, spans: Tensor, decoding: Decoding) -> Tensor:
         """Return the probability of spans: see `SpanChains`, or exact under the CRF on top; see `SequenceHead`."""

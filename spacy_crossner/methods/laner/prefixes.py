@@ -1,6 +1,6 @@
 """A BiLSTM over the tags before each token, for all tokens at once: the label encoder of LANER."""
 
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -69,14 +69,17 @@ class PrefixEncoder(nn.Module):
         start, _ = first_cell(self.inputs(self.backward_lstm))
         return torch.cat([forward, nn.functional.embedding(labels, start)], dim=-1)
 
-    def attend(self, queries: Tensor, labels: Tensor, forward: Tensor, last: Tensor, is_token: Tensor) -> Tensor:
+    def attend(
+        self, queries: Tensor, labels: Tensor, forward: Tensor, last: Tensor, is_token: Optional[Tensor]
+    ) -> Tensor:
         """Attend from tokens to all positions of their prefixes (Eq. 8).
 
         queries (Tensor): the queries of the selected tokens, shape (n_docs, n_selected, 2 * width).
         labels (Tensor): the label at each position, shape (n_docs, n_tokens).
         forward (Tensor): the forward state of each position, shape (n_docs, n_tokens, width).
         last (Tensor): the last position of the prefix of each selected token, shape (n_docs, n_selected).
-        is_token (Tensor): False where a selected token is padding, shape (n_docs, n_selected).
+        is_token (Optional[Tensor]): False where a selected token is padding, shape (n_docs, n_selected). None if all
+            positions of the docs are selected, in order; then all shapes are known without a look at the device.
         RETURNS (Tensor): shape (n_docs, n_selected, 2 * width), 0 at padding.
         """
         query, back_query = queries.chunk(2, dim=2)
@@ -84,9 +87,13 @@ class PrefixEncoder(nn.Module):
         # The forward states are the same for all tokens of a doc: two matrix products.
         scores = (query @ forward.transpose(1, 2)).flatten(0, 1)
         row = torch.arange(len(labels), device=labels.device).unsqueeze(1).expand(last.shape)
-        chosen = is_token.flatten().nonzero().squeeze(1)
-        chosen = chosen[last.flatten()[chosen].argsort(descending=True, stable=True)]
-        lengths = (last.flatten()[chosen] + 1).tolist()
+        if is_token is None:
+            chosen = torch.arange(last.numel(), device=last.device).view(last.shape).T.flip(0).flatten()
+            lengths = [length for length in range(n_positions, 0, -1) for _ in range(len(labels))]
+        else:
+            chosen = is_token.flatten().nonzero().squeeze(1)
+            chosen = chosen[last.flatten()[chosen].argsort(descending=True, stable=True)]
+            lengths = (last.flatten()[chosen] + 1).tolist()
         sizes = part_sizes(lengths, self.max_cells)
         weights, attended = [], []
         for part in chosen.split(sizes):
@@ -105,16 +112,6 @@ class PrefixEncoder(nn.Module):
         grid = torch.zeros_like(scores).index_copy(0, chosen, torch.cat(weights)).view(*last.shape, n_positions)
         states = scores.new_zeros(len(scores), self.width).index_copy(0, chosen, torch.cat(attended))
         return torch.cat([grid @ forward, states.view(*last.shape, self.width)], dim=2)
-
-    def attend_roughly(self, queries: Tensor, labels: Tensor, forward: Tensor) -> Tensor:
-        """Approximate `attend` for all tokens at low cost: each position has its state as the last position.
-
-        queries (Tensor): shape (n_docs, n_tokens, 2 * width); for the other arguments see `attend`.
-        """
-        states = self.last_states(labels, forward)
-        scores = queries @ states.transpose(1, 2)
-        later = torch.ones_like(scores[0], dtype=torch.bool).triu(1)
-        return scores.masked_fill(later, -torch.inf).softmax(dim=2) @ states
 
     def _attend(
         self, queries: Tensor, scores: Tensor, read: Tensor, position: Tensor, lengths: List[int]
@@ -182,11 +179,6 @@ class PrefixEncoder(nn.Module):
             states_of_steps.append(hidden)
             n_states += len(hidden)
         return torch.cat(states_of_steps), node
-
-    def read_on(self, labels: Tensor, inputs: Tensor, state: State) -> State:
-        """Return the forward state of each row after one more label; `inputs` is `self.inputs(self.forward_lstm)`."""
-        hidden, cell = state
-        return next_cell(torch.addmm(inputs[labels], hidden, self.forward_lstm.all_weights[0][1].T), cell)
 
     def grow(self, n_tags: int) -> None:
         """Add new tags. They come after the old tags, which keep their rows of the table."""

@@ -1,42 +1,16 @@
 """Shared parts of greedy and beam search: scores given the tags before a token, decoding rules, choice of a tag."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ...core.crf import BioCRF
-from ...core.head import Decoding, HeadOutput
-from .prefixes import PrefixEncoder
+from ...core.head import Decoding
 
 # Scores that differ by no more than this count as equal. The rounding of a score depends on its batch. With a
 # tolerance, the choice between equal scores does not.
 TIE = 1e-4
-
-
-class PrefixScorer(Protocol):
-    """The interface of a head for greedy and beam search: scores of tokens, given the tags before them."""
-
-    crf: BioCRF
-    prefixes: PrefixEncoder
-
-    def token_scores(self, tokens: Tensor) -> Tensor:
-        """Return the part of the scores that depends only on the token vectors, shape (..., n_tags)."""
-
-    def feature_scores(self, features: Tensor) -> Tensor:
-        """Return the part of the scores that depends on the prefixes, shape (..., n_tags)."""
-
-    def features_at(
-        self, tokens: Tensor, mask: Tensor, labels: Tensor, forward: Tensor, position: Tensor, is_token: Tensor
-    ) -> Tensor:
-        """Return the label-aware features of some tokens of each doc, shape (n_docs, n_selected, n_features)."""
-
-    def scores_along(self, output: HeadOutput, labels: Tensor) -> Tensor:
-        """Return the scores of all tokens with given prefixes, shape (n_docs, n_tokens, n_tags)."""
-
-    def guess(self, output: HeadOutput, decoding: Decoding) -> Tensor:
-        """Return a first guess of the tags, shape (n_docs, n_tokens)."""
 
 
 @dataclass

@@ -13,7 +13,7 @@ from ...annotations.experts import set_experts
 from ...annotations.tags import OUTSIDE
 from ...core.bridge import HeadModel
 from ...core.component import SequenceNER
-from ...core.doc_windows import Rows
+from ...core.decoding import Part
 from ...core.factory import ASSIGNS, SCORE_WEIGHTS, default_config
 from ...core.head import Decoding, HeadOutput
 from ...core.prediction import Prediction
@@ -40,15 +40,15 @@ class MixtureEntityRecognizer(SequenceNER):
             results["experts"] = output.extras[GATE].softmax(dim=-1)
         return results
 
-    def read_windows(self, rows: Rows, results: Dict[str, NDArray[Any]], predictions: List[Prediction]) -> None:
+    def read_windows(self, part: Part, results: Dict[str, NDArray[Any]], predictions: List[Prediction]) -> None:
         """Add the spans of windows to the predictions; see `SequenceNER`. Add the weights of the experts, too."""
-        super().read_windows(rows, results, predictions)
+        super().read_windows(part, results, predictions)
         if "experts" not in results:
             return
-        for window, weights in zip(rows.windows, results["experts"], strict=True):
+        for window, weights in zip(part.rows.windows, results["experts"], strict=True):
             prediction = predictions[window.doc]
             if prediction.experts is None:
-                n_words = len(rows.words[window.doc])
+                n_words = len(part.rows.words[window.doc])
                 prediction.experts = np.zeros((n_words, weights.shape[1]), dtype=np.float32)
             core = weights[window.core_start - window.start : window.core_end - window.start]
             prediction.experts[window.core_start : window.core_end] = core

@@ -4,13 +4,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from spacy_crossner.core.head import Decoding
-from spacy_crossner.methods.laner import greedy
+from spacy_crossner.methods.laner import greedy, prefixes
 from spacy_crossner.methods.laner.beam import search_beam
-from spacy_crossner.methods.laner.greedy import tag_greedily
+from spacy_crossner.methods.laner.greedy import tag_greedily, tag_in_full_rounds
+from spacy_crossner.tuning import LANER_ROUNDS_A_CHECK
 
-from .oracles import TOLERANCE, make_batch, make_head, rows_of, slow_greedy, slow_scores, tagging_cases
+from .oracles import TOLERANCE, VARIANTS, make_batch, make_head, rows_of, slow_greedy, slow_scores, tagging_cases
 
 
 @given(tagging_cases(), st.integers(2, 5))
@@ -47,6 +49,57 @@ def test_tagging_is_that_of_the_slow_loop(case):
     for row, tokens in enumerate(rows_of(flat, mask)):
         allowed = None if decoding.allowed is None else decoding.allowed[row]
         assert found[row, : len(tokens)].tolist() == slow_greedy(head, tokens, decoding.constrained, allowed)[0]
+
+
+@given(tagging_cases())
+def test_tagging_in_full_rounds_is_that_of_the_slow_loop(case):
+    head, flat, mask, decoding = case
+    output = head(flat, mask)
+    found, expected = tag_in_full_rounds(head, output, decoding), tag_greedily(head, output, decoding, 1)
+    assert torch.equal(found.tags[mask], expected.tags[mask])
+    assert torch.equal(found.labels[mask], expected.labels[mask])
+    assert torch.allclose(found.scores[mask], expected.scores[mask], atol=1e-9)
+    for row, tokens in enumerate(rows_of(flat, mask)):
+        allowed = None if decoding.allowed is None else decoding.allowed[row]
+        assert found.tags[row, : len(tokens)].tolist() == slow_greedy(head, tokens, decoding.constrained, allowed)[0]
+
+
+class Waits(TorchDispatchMode):
+    """Count the operations for which the host would have to wait for a GPU: their results decide shapes or branches."""
+
+    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "_unique2", "repeat_interleave.Tensor")
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = str(function).removeprefix("aten.")
+        by_mask = name.startswith("index") and any(
+            isinstance(index, torch.Tensor) and index.dtype == torch.bool
+            for index in (args[1] if isinstance(args[1], (list, tuple)) else [])
+        )
+        if by_mask or name.startswith(self.WAITING):
+            self.seen.append(name)
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_in_full_rounds_the_host_waits_only_to_see_if_all_tags_are_final(variant, monkeypatch):
+    monkeypatch.setattr(prefixes, "LANER_SHARED_PREFIXES", 10_000)
+    head = make_head(scale=3.0, **VARIANTS[variant])
+    flat, mask = make_batch([9, 4, 7])
+    output = head(flat, mask)
+    # The guess belongs to the CRF.
+    monkeypatch.setattr(head.crf, "best_paths", lambda scores, *_: scores.argmax(dim=2))
+    with Waits() as waits:
+        tagging = tag_in_full_rounds(head, output, Decoding())
+    checks = int(tagging.rounds[0]) // LANER_ROUNDS_A_CHECK
+    assert checks
+    assert len(waits.seen) == checks
+    with Waits() as waits:
+        tag_greedily(head, output, Decoding(), 4)
+    assert len(waits.seen) > checks
 
 
 @pytest.mark.parametrize(("difference", "first"), [(0.0, 1), (5e-5, 1), (2e-4, 3), (-2e-4, 1)])

