@@ -20,8 +20,8 @@ LEVELS = 255.0
 def quantize_weights(model: onnx.ModelProto) -> None:
     """Replace each product with a constant matrix by a product of 8-bit integers. The model is changed in place.
 
-    Weights are unsigned, as vectors are: on processors without instructions for 8-bit products (VNNI, AMX), the products
-    of unsigned vectors and signed weights saturate, which would take half of the accuracy.
+    Weights are unsigned, as vectors are. Products of unsigned vectors and signed weights saturate on processors without
+    instructions for 8-bit products (VNNI, AMX), and the error would be twice as large there.
 
     model (onnx.ModelProto): opset 17.
     """
@@ -102,15 +102,19 @@ def _quantize_vectors(vectors: str, prefix: str, width: int, constant: _Constant
 def _multiply(prefix: str, weights: NDArray[np.float32], output: str, constant: _Constants) -> List[onnx.NodeProto]:
     """Return nodes that multiply quantized vectors by weights of shape (width, n_out), and give a name to the result.
 
-    With scale a and zero point z of a vector q, and scales b of weights W, the product is a b (qW - zW). The second term is
-    a vector times a constant: the sums of the columns of bW.
+    A vector is a q + c, with its scale a and its shift c, and a weight is b W. The product is ab qW + c times
+    the sum of bW.
     """
     scales = np.maximum(np.abs(weights).max(0), 1e-12) / 127.0
     levels = np.round(weights / scales)
     own = f"{output}/int8"
     ints, scale = constant(f"{own}/weights", levels + 128, np.uint8), constant(f"{own}/scales", scales)
     # Scale and zero point of the vectors, and the zero point of the weights.
-    one, zero, middle = constant("int8/one", 1), constant("int8/start", 0, np.uint8), constant("int8/middle", 128, np.uint8)
+    one, zero, middle = (
+        constant("int8/one", 1),
+        constant("int8/start", 0, np.uint8),
+        constant("int8/middle", 128, np.uint8),
+    )
     product = [f"{prefix}/q", ints, one, scale, zero, middle]
     n_out = constant(f"{own}/n_out", [weights.shape[1]], np.int64)
     sums = constant(f"{own}/sums", [(levels * scales).sum(0)])

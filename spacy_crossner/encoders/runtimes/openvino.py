@@ -31,7 +31,7 @@ class OpenVinoRuntime(EncoderRuntime):
         """Compile the model."""
         openvino = import_library(self.library, self.backend)
         core = openvino.Core()
-        settings = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
+        settings: Dict[str, Any] = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
         if self.precision in HINTS:
             settings["INFERENCE_PRECISION_HINT"] = HINTS[self.precision]
         model = core.read_model(self.files[GRAPH], self.files[WEIGHTS])

@@ -1,16 +1,16 @@
 """PyTorch encoders in the ONNX format."""
 
-import io
 import warnings
 from typing import Any, List, Sequence
 
 import torch
+from spacy.util import make_tempdir
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..saved_encoder import make_encoder
 from ..saved_tokenizer import without_code
-from .onnx import OnnxRuntime
+from .onnx import MODEL, OnnxRuntime
 from .runtime import import_library
 
 # The first version with LayerNormalization as an operator.
@@ -46,18 +46,17 @@ def encoder_to_onnx(model: PreTrainedModel, names: List[str]) -> bytes:
     mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
     values = {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
     rows = {0: "rows", 1: "width"}
-    file = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), make_tempdir() as folder:
         # The tracer warns of each size that becomes a constant; the test of the vectors says whether one matters.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _HiddenState(copy.eval(), names).eval(),
             tuple(values[name] for name in names),
-            file,
+            folder / MODEL,
             input_names=names,
             output_names=[OUTPUT],
-            dynamic_axes={name: rows for name in (*names, OUTPUT)},
+            dynamic_axes=dict.fromkeys((*names, OUTPUT), rows),
             opset_version=OPSET,
             dynamo=False,
         )
-    return file.getvalue()
+        return (folder / MODEL).read_bytes()
