@@ -53,12 +53,12 @@ def build_exported_encoder(
     pooling, pieces, overlap, precision, max_pieces: see `EncoderSettings`. ONNX Runtime computes in single precision.
     RAISES (CrossnerError): a setting has an invalid value, or the library is not installed.
     """
-
-    def init(model: EncoderModel, X: Any = None, Y: Any = None) -> None:
-        model.set_dim("nO", cast(ExportedShim, model.shims[0]).width, force=True)
-
     settings = EncoderSettings(pooling, pieces, overlap, precision, None, max_pieces)
-    return make_layer(ExportedShim(settings, backend), init)
+    return make_layer(ExportedShim(settings, backend), _init)
+
+
+def _init(model: EncoderModel, X: Any = None, Y: Any = None) -> None:
+    model.set_dim("nO", cast(ExportedShim, model.shims[0]).width, force=True)
 
 
 class ExportedShim(WordEncoder, Shim):
@@ -104,6 +104,11 @@ class ExportedShim(WordEncoder, Shim):
         return self._loaded
 
     @property
+    def runtime(self) -> EncoderRuntime:
+        """The encoder."""
+        return self._parts[2]
+
+    @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer."""
         return self._parts[0]
@@ -129,7 +134,7 @@ class ExportedShim(WordEncoder, Shim):
 
     def run_chunks(self, chunks: List[Dict[str, Tensor]], is_train: bool) -> List[Tensor]:
         """Run the encoder; see `WordEncoder`."""
-        runtime = self._parts[2]
+        runtime = self.runtime
         return [runtime(chunk) for chunk in chunks]
 
     def predict_words(self, words: WordBatch) -> Tensor:

@@ -160,10 +160,12 @@ def random_docs(nlp: Language, encoder: EncoderShim) -> List[Doc]:
 
 
 def _measure(nlp: Language, docs: List[Doc], is_gold: bool, source: str, shims: List[Any]) -> Dict[str, float]:
-    size = sum(len(shim.to_bytes()) for shim in shims) / 1e6
+    # Rounded, so that meta.json gives the same numbers back.
+    size = round(sum(len(shim.to_bytes()) for shim in shims) / 1e6, 3)
     if is_gold:
         scores = score(predict(nlp, docs, source=source))
-        return {"words_per_second": scores["words_per_second"], "encoder_mb": size, "f": scores["strict"]["f"]}
+        speed = round(scores["words_per_second"], 1)
+        return {"words_per_second": speed, "encoder_mb": size, "f": round(scores["strict"]["f"], 5)}
     for _ in nlp.pipe([doc.copy() for doc in docs[: nlp.batch_size]]):
         pass
     copies = [doc.copy() for doc in docs]
@@ -171,4 +173,4 @@ def _measure(nlp: Language, docs: List[Doc], is_gold: bool, source: str, shims: 
     for _ in nlp.pipe(copies):
         pass
     seconds = time.perf_counter() - start
-    return {"words_per_second": sum(map(len, docs)) / seconds, "encoder_mb": size}
+    return {"words_per_second": round(sum(map(len, docs)) / seconds, 1), "encoder_mb": size}

@@ -71,7 +71,8 @@ class EncoderRuntime:
     def _open_named(self) -> Any:
         try:
             return self.open()
-        except (RuntimeError, KeyError) as error:
+        except Exception as error:
+            # The libraries raise errors of classes of their own.
             problem = " ".join(str(error).split())[:200]
             raise CrossnerError(Errors.C115.format(library=self.library, problem=problem)) from error
 
