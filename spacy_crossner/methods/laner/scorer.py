@@ -73,7 +73,7 @@ class PrefixScorer:
             from_token.append(head.context_query.weight[:, :width])
             from_background.append(head.context_query.weight[:, width:])
             biases.append(head.context_query.bias)
-        weights, bias = torch.cat(tuple(from_token)), torch.cat(tuple(biases))
+        weights, bias = torch.cat(from_token), torch.cat(biases)
         self.n_tags, n_added = len(of_tokens), len(weights)
         if not head.use_background:
             self.of_token = nn.functional.linear(tokens, weights, bias)
