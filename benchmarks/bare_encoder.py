@@ -3,9 +3,10 @@
 from typing import Callable, Dict, List, Optional
 
 import torch
-from spacy_crossner.encoders.precision import autocast
 from transformers import AutoModel, AutoTokenizer, BatchEncoding
 from turns import timed
+
+from spacy_crossner.encoders.precision import autocast
 
 # Batch sizes to try, in texts and in pieces.
 TEXTS_A_BATCH = {"cpu": (8, 16, 32, 64), "cuda": (64, 256)}

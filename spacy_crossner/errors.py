@@ -324,6 +324,24 @@ class Errors:
         "[C088] transformers {version} has a known security hole in reading config.json, so no encoder is opened with "
         "it. Install transformers {first} or later, or a version from 4.50 to before {hole}."
     )
+    C110 = (
+        "[C110] The encoder runs on {library}, which is not installed. Install it with "
+        '`pip install "spacy-crossner[{extra}]"`.'
+    )
+    C111 = "[C111] Encoders cannot be exported to '{backend}'. Use one of {known}."
+    C112 = (
+        "[C112] The exported encoder is not loaded: it comes with a pipeline that `spacy crossner export` has written, "
+        "not from a config. Load that pipeline with spacy.load."
+    )
+    C113 = (
+        "[C113] The encoder was exported to '{backend}' and cannot be trained. Train the pipeline from which it was "
+        "exported, and export that again."
+    )
+    C114 = (
+        "[C114] The encoder ({kind}) cannot be exported to '{backend}': its vectors would differ (cosine {cosine}). "
+        "Keep it on PyTorch."
+    )
+    C115 = "[C115] The exported encoder cannot be opened by {library}: {problem}. Export the pipeline again."
     C089 = (
         "[C089] The layers spacy_crossner.TransformerModel.v1 and spacy_crossner.Tok2VecTransformer.v1 need "
         "spacy-transformers, which cannot be imported ({problem}). It does not work with transformers 5. Use this "

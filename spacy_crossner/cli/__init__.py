@@ -18,6 +18,7 @@ from . import (  # noqa: F401  # isort: skip
     convert,
     dapt,
     evaluate,
+    export,
     label,
     package,
     report,

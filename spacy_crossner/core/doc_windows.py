@@ -48,9 +48,10 @@ class Rows:
         docs = lengths.nonzero()[0].tolist()
         if [window.doc for window in self.windows] == docs and sum(map(_length, self.windows)) == int(lengths.sum()):
             return None
-        starts = (np.cumsum(lengths) - lengths).tolist()
-        ranges = [(starts[row.doc] + row.start, starts[row.doc] + row.end) for row in self.windows]
-        return np.concatenate([np.arange(*each) for each in ranges])
+        doc, start, end, _, _ = np.array(self.windows, dtype=np.int64).T
+        of_row = end - start
+        firsts = (np.cumsum(lengths) - lengths)[doc] + start
+        return np.repeat(firsts - np.cumsum(of_row) + of_row, of_row) + np.arange(int(of_row.sum()))
 
     def lengths(self) -> NDArray[np.int64]:
         """Return the number of words of each row."""

@@ -1,6 +1,7 @@
 """The interface of all heads: token vectors in, a `HeadOutput` out, a likelihood for training, decoding of tags."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Dict, Optional, Tuple
 
 import torch
@@ -15,7 +16,7 @@ class HeadOutput:
 
     emissions (Tensor): tag scores, shape (n_docs, n_tokens, n_tags).
     mask (Tensor): True at tokens, False at padding, shape (n_docs, n_tokens).
-    tokens (Tensor): token vectors from the encoder, shape (n_docs, n_tokens, width).
+    vectors (Tensor): token vectors from the encoder, shape (n_tokens_in_all, width), or padded as `tokens`.
     sentences (Tensor): sentence vectors, if a loss term needs them, shape (n_docs, width).
     extras (Dict[str, Tensor]): further outputs of a head by name (a second task's emissions, gate logits).
     memo (Dict[str, Any]): cache of results that a head has computed from this output.
@@ -23,10 +24,15 @@ class HeadOutput:
 
     emissions: Tensor
     mask: Tensor
-    tokens: Tensor
+    vectors: Tensor
     sentences: Tensor = field(default_factory=lambda: torch.empty(0))
     extras: Dict[str, Tensor] = field(default_factory=dict)
     memo: Dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def tokens(self) -> Tensor:
+        """The token vectors, padded, shape (n_docs, n_tokens, width)."""
+        return self.vectors if self.vectors.dim() == 3 else pad_tokens(self.vectors, self.mask)
 
 
 @dataclass
@@ -46,7 +52,7 @@ class Decoding:
 def pad_tokens(flat: Tensor, mask: Tensor) -> Tensor:
     """Arrange token vectors in one padded row for each doc.
 
-    flat (Tensor): the vectors of all tokens of all docs in order, shape (n_tokens_in_all, width).
+    flat (Tensor): the vectors of all tokens of all docs in order, or their tag scores, shape (n_tokens_in_all, width).
     mask (Tensor): True at tokens, shape (n_docs, n_tokens).
     RETURNS (Tensor): shape (n_docs, n_tokens, width), 0 at padding.
     """

@@ -38,8 +38,8 @@ class LinearTagger(SequenceHead):
 
     def forward(self, tokens: Tensor, mask: Tensor, tags: Optional[Tensor] = None) -> HeadOutput:
         """Score the tags of each token; see `SequenceHead`."""
-        padded = pad_tokens(tokens, mask)
-        return HeadOutput(emissions=self.output(self.dropout(padded)), mask=mask, tokens=padded)
+        # The scores are padded and not the vectors, which are many times wider.
+        return HeadOutput(emissions=pad_tokens(self.output(self.dropout(tokens)), mask), mask=mask, vectors=tokens)
 
     def nll(self, output: HeadOutput, tags: Tensor) -> Tensor:
         """Return the negative log-likelihood per annotated token; see `SequenceHead`."""

@@ -59,6 +59,11 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
         return self._tokenizer
 
     @property
+    def module(self) -> Any:
+        """The encoder of transformers."""
+        return self._model
+
+    @property
     def maximum(self) -> int:
         """Maximum of word pieces that the encoder takes at once; see `find_maximum`."""
         return find_maximum(self.tokenizer, self._model)

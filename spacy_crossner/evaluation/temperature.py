@@ -1,7 +1,5 @@
 """Calibration: fit the temperature and the score threshold of a trained component on dev data."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -11,19 +9,16 @@ from spacy.tokens import Doc
 from ..annotations.domains import without_annotation
 from ..core.component import SequenceNER
 from ..data.docbin import read_docbin
-from ..data.files import reason
 from ..errors import CrossnerError
 from ..storage.loading import load_pipeline
-from ..storage.outputs import check_outside, check_pipeline
+from ..storage.outputs import check_new, check_outside, write_pipeline
 from .calibration import Judged, calibration, fit_temperature, log_loss, threshold_curve
 from .predicting import check_annotated
 
 THRESHOLDS = tuple(i / 100 for i in range(100))
 
 C206 = "[C206] The pipeline '{model}' has no component of spacy-crossner{named}; it has {names}."
-C208 = "[C208] {output} exists. Give --force to replace it, or another folder."
 C213 = "[C213] {data}: its {count} sentences have no entity to calibrate on. Give dev data with entities."
-C209 = "[C209] Cannot write {output}: {error}."
 
 
 def calibrate(nlp: Language, gold: Sequence[Doc], component: str, *, threshold: bool = True) -> Dict[str, Any]:
@@ -110,11 +105,9 @@ def calibrate_files(
     RAISES (CrossnerError): an input is missing, or the output exists; with `force`, if the output is not a pipeline or
         contains an input.
     """
-    if output.exists() and not force:
-        raise CrossnerError(C208.format(output=output))
+    check_new(output, force)
     for input_path in (Path(model), data):
         check_outside(output, input_path)
-    check_pipeline(output)
     nlp = load_pipeline(model, gpu_id)
     names = [name for name, pipe in nlp.pipeline if isinstance(pipe, SequenceNER) and component in (None, name)]
     if not names:
@@ -125,13 +118,5 @@ def calibrate_files(
     if not any(doc.ents for doc in gold):
         raise CrossnerError(C213.format(data=data, count=len(gold)))
     results = [calibrate(nlp, gold, name, threshold=threshold) for name in names]
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
-            nlp.to_disk(Path(folder) / "new")
-            if output.exists():
-                os.replace(output, Path(folder) / "old")
-            os.replace(Path(folder) / "new", output)
-    except OSError as error:
-        raise CrossnerError(C209.format(output=output, error=reason(error))) from error
+    write_pipeline(nlp, output)
     return results

@@ -1,9 +1,17 @@
 """Folders that a command may replace: only its own outputs, recognized by the names of their files."""
 
+import os
+import tempfile
 from pathlib import Path
 from typing import Callable, Set
 
+from spacy.language import Language
+
+from ..data.files import reason
 from ..errors import CrossnerError, Errors
+
+C217 = "[C217] {output} exists. Give --force to replace it, or another folder."
+C218 = "[C218] Cannot write {output}: {error}."
 
 NAMES_SHOWN = 5
 # The lock of an output, see `locks.py`.
@@ -35,6 +43,34 @@ def check_pipeline(path: Path) -> None:
     RAISES (CrossnerError): the folder holds something other than a saved pipeline.
     """
     check_replaceable(path, {"config.cfg", "meta.json"}.issubset, "a saved pipeline (config.cfg and meta.json)")
+
+
+def check_new(path: Path, force: bool) -> None:
+    """Check that a pipeline may be written to a folder.
+
+    path (Path): the folder.
+    force (bool): replace a saved pipeline.
+    RAISES (CrossnerError): the folder exists; with `force`, if it holds something other than a saved pipeline.
+    """
+    if path.exists() and not force:
+        raise CrossnerError(C217.format(output=path))
+    check_pipeline(path)
+
+
+def write_pipeline(nlp: Language, output: Path) -> None:
+    """Save a pipeline to a folder, completely or not at all. A folder that exists is replaced.
+
+    RAISES (CrossnerError): the folder cannot be written.
+    """
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
+            nlp.to_disk(Path(folder) / "new")
+            if output.exists():
+                os.replace(output, Path(folder) / "old")
+            os.replace(Path(folder) / "new", output)
+    except OSError as error:
+        raise CrossnerError(C218.format(output=output, error=reason(error))) from error
 
 
 def check_outside(output: Path, input_path: Path) -> None:

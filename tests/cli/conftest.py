@@ -26,6 +26,10 @@ def good(tmp_path_factory, tiny_encoder, annotated_docs, learn_by_heart):
     folder = tmp_path_factory.mktemp("good")
     nlp, docs = learn_by_heart("crf_ner", {"model": CRF["model"]}, lang="xx")
     nlp.to_disk(folder / "model")
+    encoder = {"@architectures": "spacy_crossner.Encoder.v1", "name": str(tiny_encoder)}
+    learn_by_heart("crf_ner", {"model": {**CRF["model"], "tok2vec": encoder}}, lang="xx", updates=1)[0].to_disk(
+        folder / "model_with_encoder"
+    )
     for name in ("docs", "docs_a", "docs_b"):
         write_docbin(docs, folder / f"{name}.spacy")
         for doc in docs:

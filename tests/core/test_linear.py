@@ -5,8 +5,7 @@ import pytest
 import torch
 import torchcrf
 
-from spacy_crossner.annotations.tags import allowed_starts, allowed_transitions, label_tags
-from spacy_crossner.core.alignment import tags_to_spans
+from spacy_crossner.annotations.tags import allowed_starts, allowed_transitions, label_tags, tags_to_spans
 from spacy_crossner.core.head import Decoding, HeadOutput, SequenceHead, pad_tokens
 from spacy_crossner.core.linear import LinearTagger
 

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spacy_crossner.annotations.tags import tags_to_spans
 from spacy_crossner.core import path_spans as path_spans_module
-from spacy_crossner.core.alignment import tags_to_spans
 from spacy_crossner.core.path_spans import spans_of_paths
 from tests.core.test_lattice import batches, make_crf, uniform
 

@@ -119,7 +119,7 @@ class GeneratedTagger(SequenceHead):
         states = merge_rows(encoded)
         dropped = self.dropout(states)
         emissions = merge_rows([(some, tagger.output(dropped[some])) for some, tagger in self._taggers(domains)])
-        return HeadOutput(emissions=emissions, mask=mask, tokens=padded, extras={**rows, STATES: states})
+        return HeadOutput(emissions=emissions, mask=mask, vectors=padded, extras={**rows, STATES: states})
 
     def _taggers(self, domains: Tensor) -> Iterator[Tuple[Tensor, LinearTagger]]:
         """Yield row indices and the output layer of these rows.
@@ -225,7 +225,7 @@ def select_rows(output: HeadOutput, rows: Tensor) -> HeadOutput:
     """Return the part of an output for the rows of one output layer."""
     if len(rows) == len(output.mask):
         return output
-    return HeadOutput(emissions=output.emissions[rows], mask=output.mask[rows], tokens=output.tokens[rows])
+    return HeadOutput(emissions=output.emissions[rows], mask=output.mask[rows], vectors=output.tokens[rows])
 
 
 def select_allowed(decoding: Decoding, rows: Tensor) -> Decoding:

@@ -76,7 +76,7 @@ class LabelAwareTagger(LinearTagger):
         are the scores of the token vectors only; `tagging` adds the scores of the prefixes.
         """
         padded = pad_tokens(tokens, mask)
-        output = HeadOutput(emissions=self.token_scores(self.dropout(padded)), mask=mask, tokens=padded)
+        output = HeadOutput(emissions=self.token_scores(self.dropout(padded)), mask=mask, vectors=padded)
         if tags is None:
             return output
         labels = self.prefixes.labels(self._prefix_tags(output, tags))

@@ -76,7 +76,7 @@ class MixtureTagger(LinearTagger):
         else:
             scores = self.output(hidden)
         emissions = pad_tokens(scores, mask)
-        return HeadOutput(emissions=emissions, mask=mask, tokens=pad_tokens(tokens, mask), extras=extras)
+        return HeadOutput(emissions=emissions, mask=mask, vectors=tokens, extras=extras)
 
     def score_mixture(self, hidden: Tensor, weights: Tensor) -> Tensor:
         """Return the tag scores of the meta-expert feature (Eqs. 1 and 3), shape (n_tokens_in_all, n_tags).
@@ -103,7 +103,7 @@ class MixtureTagger(LinearTagger):
             return 0.0 * output.emissions.sum()
         # From index 1 on, B and I of each type alternate.
         detection_tags = torch.where(tags > 0, (tags - 1) % 2 + 1, tags)
-        detection = HeadOutput(emissions=output.extras[DETECTION], mask=output.mask, tokens=output.tokens)
+        detection = HeadOutput(emissions=output.extras[DETECTION], mask=output.mask, vectors=output.vectors)
         return self.detector.nll(detection, detection_tags)
 
     def gate_nll(self, output: HeadOutput, tags: Tensor) -> Tensor:

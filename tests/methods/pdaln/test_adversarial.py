@@ -15,7 +15,7 @@ def make_inputs(domains, shift=2.0):
     is_ai = torch.tensor([domain == "ai" for domain in domains])
     sentences = (torch.randn(len(domains), 4) + shift * is_ai.unsqueeze(1)).requires_grad_()
     tokens = torch.zeros(len(domains), 1, 4)
-    output = HeadOutput(emissions=tokens, mask=torch.ones(len(domains), 1, dtype=torch.bool), tokens=tokens)
+    output = HeadOutput(emissions=tokens, mask=torch.ones(len(domains), 1, dtype=torch.bool), vectors=tokens)
     output.sentences = sentences
     tags = torch.full((len(domains), 1), -1)
     return LossInputs(nn.Identity(), output, tags, domains, tags[:, 0]), sentences

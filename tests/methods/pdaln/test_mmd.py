@@ -108,7 +108,7 @@ def test_vectors_that_have_collapsed_give_no_huge_gradient():
 
 def inputs(domains, tags, width=4):
     tokens = sample(len(domains) * 3, 3, width=width).reshape(len(domains), 3, width).requires_grad_()
-    output = HeadOutput(emissions=tokens, mask=torch.ones(len(domains), 3, dtype=torch.bool), tokens=tokens)
+    output = HeadOutput(emissions=tokens, mask=torch.ones(len(domains), 3, dtype=torch.bool), vectors=tokens)
     output.sentences = sample(len(domains), 4).requires_grad_()
     alone = torch.full((len(domains),), -1)
     return LossInputs(head=torch.nn.Identity(), output=output, tags=torch.tensor(tags), domains=domains, partners=alone)

@@ -1,0 +1,84 @@
+"""Encoders on OpenVINO."""
+
+from typing import Any, Dict, List, NamedTuple
+
+import numpy as np
+import torch
+from spacy.util import make_tempdir
+from torch import Tensor
+
+from .runtime import EncoderRuntime, import_library
+
+GRAPH, WEIGHTS = "model.xml", "model.bin"
+# OpenVINO's names of our precisions; it chooses for "auto" as `find_dtype` does, and has no fp16 on a CPU.
+HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+class Session(NamedTuple):
+    """A compiled model, and its requests that no thread uses at the moment."""
+
+    model: Any
+    requests: List[Any]
+
+
+class OpenVinoRuntime(EncoderRuntime):
+    """Runs an encoder on OpenVINO. Its files are `GRAPH` and `WEIGHTS`."""
+
+    backend = "openvino"
+    library = "openvino"
+
+    def open(self) -> Session:
+        """Compile the model."""
+        openvino = import_library(self.library, self.backend)
+        core = openvino.Core()
+        settings: Dict[str, Any] = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
+        if self.precision in HINTS:
+            settings["INFERENCE_PRECISION_HINT"] = HINTS[self.precision]
+        model = core.read_model(self.files[GRAPH], self.files[WEIGHTS])
+        return Session(core.compile_model(model, "CPU", settings), [])
+
+    def run(self, session: Session, inputs: Dict[str, Tensor]) -> Tensor:
+        """Run the encoder. Each call has a request for itself."""
+        try:
+            request = session.requests.pop()
+        except IndexError:
+            request = session.model.create_infer_request()
+        outputs = request.infer({name: tensor.numpy() for name, tensor in inputs.items()}, share_inputs=True)
+        hidden = torch.from_numpy(np.array(outputs[0]))
+        session.requests.append(request)
+        return hidden
+
+
+def onnx_to_openvino(onnx_model: bytes, *, int8: bool) -> Dict[str, bytes]:
+    """Return the files of an OpenVINO model.
+
+    onnx_model (bytes): the encoder in the ONNX format, without integers.
+    int8 (bool): store the weights as 8-bit integers, with a scale for each output channel. Where the processor has
+        instructions for 8-bit products, OpenVINO quantizes the vectors, too, as it runs.
+    RAISES (CrossnerError): OpenVINO is not installed.
+    """
+    openvino = import_library(OpenVinoRuntime.library, OpenVinoRuntime.backend)
+    model = openvino.Core().read_model(onnx_model)
+    if int8:
+        compress_weights(model)
+    with make_tempdir() as folder:
+        openvino.serialize(model, folder / GRAPH, folder / WEIGHTS)
+        return {name: (folder / name).read_bytes() for name in (GRAPH, WEIGHTS)}
+
+
+def compress_weights(model: Any) -> None:
+    """Store the constant matrices of products as 8-bit integers. The model is changed in place."""
+    opset = import_library("openvino.opset13", OpenVinoRuntime.backend)
+    for product in model.get_ordered_ops():
+        if product.get_type_name() != "MatMul":
+            continue
+        matrix = product.input_value(1).get_node()
+        if matrix.get_type_name() != "Constant" or len(matrix.get_output_shape(0)) != 2:
+            continue
+        weights = np.asarray(matrix.data, dtype=np.float32)
+        of_inputs = 1 if product.get_attributes()["transpose_b"] else 0
+        scales = np.maximum(np.abs(weights).max(of_inputs, keepdims=True), 1e-12) / 127.0
+        levels = opset.constant(np.round(weights / scales).astype(np.int8))
+        restored = opset.multiply(opset.convert(levels, "f32"), opset.constant(scales.astype(np.float32)))
+        product.input(1).replace_source_output(restored.output(0))
+    model.validate_nodes_and_infer_types()
