@@ -2,7 +2,7 @@
 
     python benchmarks/pdaln_step.py MODEL SOURCE.spacy TARGET.spacy ADAPTIVE.spacy [--steps 10] [--output OUT.json]
 
-MODEL is a trained pipeline (transformer and ner). The DocBins are annotated; TARGET is also the unlabelled text. All
+MODEL is a trained pipeline (its component is `ner`). The DocBins are annotated; TARGET is also the unlabelled text. All
 variants use `configs/pdaln.cfg` and batches of 16 (32 with twins, which only contrastive learning needs). They take
 turns, so that other load on the machine affects all of them. Ratios are medians over turns. In its first pass, the
 progressive teacher predicts each doc; later steps use its cached predictions.

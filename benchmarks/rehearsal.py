@@ -3,7 +3,7 @@
     python benchmarks/rehearsal.py SOURCE_MODEL --source-train S.spacy --source-test S.spacy --train T.spacy \
         --test T.spacy [--epochs 24] [--size 8] [--seed 1] [--output OUT.json]
 
-The pipeline of a source stage gets the target labels and a copy of its encoder inside the component. It is then
+The pipeline of a source stage, with its encoder inside the component `ner`, gets the target labels. It is then
 fine-tuned on target sentences in a plain loop, without and with rehearsal. With rehearsal, every step also has a batch
 of source sentences for which the pipeline keeps its earlier predictions (`nlp.rehearse`; their annotation is not used).
 Scores are on the source test set (source types only) and on the target test set.
@@ -78,8 +78,6 @@ def main(
     for way in ("before", "without", "with"):
         fix_random_seed(seed)
         nlp = spacy.load(model)
-        nlp.replace_listeners("transformer", "ner", ["model.tok2vec"])
-        nlp.remove_pipe("transformer")
         ner = nlp.get_pipe("ner")
         labels = list(ner.labels)
         target = read_docbin(train, nlp.vocab)

@@ -2,7 +2,7 @@
 
     python benchmarks/sentence_vectors.py OUT.png BEFORE AFTER SET.spacy ... [--sentences 200]
 
-BEFORE and AFTER are folders of pipelines with a transformer. Each data set has a colour. A panel shows the first two
+BEFORE and AFTER are folders of pipelines whose component `ner` has its encoder inside. Each data set has a colour. A panel shows the first two
 principal components of the vectors of all sets. It also gives the squared MMD between each set and the first set, with
 the kernel bandwidths of training. The plot needs matplotlib.
 """
@@ -17,8 +17,9 @@ import typer
 from numpy.typing import NDArray
 
 from spacy_crossner.annotations.domains import without_annotation
+from spacy_crossner.annotations.words import see_words
+from spacy_crossner.core.encoding import begin_words
 from spacy_crossner.data.docbin import read_docbin
-from spacy_crossner.encoders.sentence_vectors import begin_with_sentences
 from spacy_crossner.evaluation.figures import new_figure, save_figure
 from spacy_crossner.methods.pdaln.mmd import squared_mmd
 
@@ -32,12 +33,9 @@ def sentence_vectors(model: Path, sets: List[Path], sentences: int) -> Dict[str,
         docs = [doc for doc in read_docbin(path, nlp.vocab) if len(doc)]
         places = np.linspace(0, len(docs) - 1, min(sentences, len(docs))).astype(int)
         docs = [without_annotation(docs[i], nlp.vocab) for i in places]
-        transformer = nlp.get_pipe("transformer")
-        transformer.set_annotations(docs, transformer.predict(docs))
-        listener = next(node for node in tok2vec.walk() if node.name == "transformer-listener")
-        listener.receive(listener.get_batch_id(docs), [doc._.trf_data for doc in docs], lambda gradient: [])
-        (_, vectors), _ = begin_with_sentences(tok2vec, docs)
-        found[path.parent.name + "/" + path.stem] = np.concatenate(vectors)
+        vectors = begin_words(tok2vec, see_words(docs), torch.device("cpu"), with_sentences=True).sentences
+        assert vectors is not None
+        found[path.parent.name + "/" + path.stem] = vectors.numpy()
     return found
 
 

@@ -347,6 +347,12 @@ class Errors:
         "spacy-transformers, which cannot be imported ({problem}). It does not work with transformers 5. Use this "
         "pipeline in an environment with transformers 4 and spacy-transformers, or train it again without these layers."
     )
+    C120 = (
+        "[C120] Component '{name}' listens to an encoder in another component, but no component of this pipeline "
+        "({pipeline}) has one that it can listen to. If '{name}' comes from a trained pipeline, put "
+        'replace_listeners = ["model.tok2vec"] under its source in the config: this copies the encoder into it. Or '
+        "take the component with the encoder from that pipeline, too."
+    )
 
 
 class Warnings:

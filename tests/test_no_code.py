@@ -110,16 +110,19 @@ def test_code_that_is_not_needed_is_left_alone_and_not_named_again(tiny_encoder,
     assert not list((tmp_path / "out").glob("*.py"))
 
 
-@pytest.fixture(scope="module")
-def saved(tiny_encoder, tmp_path_factory):
+@pytest.fixture(scope="module", params=["inside", pytest.param("shared", marks=pytest.mark.spacy_trf)])
+def saved(request, tiny_encoder, tmp_path_factory):
     """Give the folder of a saved pipeline."""
     nlp = spacy.blank("xx")
-    encoder = {"@architectures": "spacy_crossner.TransformerModel.v1", "name": str(tiny_encoder)}
-    encoder["get_spans"] = {"@span_getters": "spacy_crossner.PieceWindows.v1"}
-    nlp.add_pipe("transformer", config={"model": encoder})
-    pooling = {"pooling": {"@layers": "reduce_mean.v1"}, "grad_factor": 1.0}
-    listener = {"@architectures": "spacy-transformers.TransformerListener.v1", **pooling}
-    nlp.add_pipe("crf_ner", config={"model": {"@architectures": "spacy_crossner.CRF.v1", "tok2vec": listener}})
+    if request.param == "inside":
+        tok2vec = {"@architectures": "spacy_crossner.Encoder.v1", "name": str(tiny_encoder)}
+    else:
+        encoder = {"@architectures": "spacy_crossner.TransformerModel.v1", "name": str(tiny_encoder)}
+        encoder["get_spans"] = {"@span_getters": "spacy_crossner.PieceWindows.v1"}
+        nlp.add_pipe("transformer", config={"model": encoder})
+        pooling = {"pooling": {"@layers": "reduce_mean.v1"}, "grad_factor": 1.0}
+        tok2vec = {"@architectures": "spacy-transformers.TransformerListener.v1", **pooling}
+    nlp.add_pipe("crf_ner", config={"model": {"@architectures": "spacy_crossner.CRF.v1", "tok2vec": tok2vec}})
     gold = Doc(nlp.vocab, words=["Ada", "met"], ents=["B-person", "O"])
     nlp.initialize(lambda: [Example(nlp.make_doc("Ada met"), gold)])
     folder = tmp_path_factory.mktemp("pipeline") / "model"
@@ -129,12 +132,13 @@ def saved(tiny_encoder, tmp_path_factory):
 
 def change_encoder(folder, change):
     """Change what is saved of a pipeline's encoder."""
-    path = folder / "transformer" / "model"
+    shared = folder / "transformer" / "model"
+    path = shared if shared.exists() else folder / "crf_ner" / "model"
     model = srsly.msgpack_loads(path.read_bytes())
-    (place,) = [(i, j) for i, shims in enumerate(model["shims"]) for j in range(len(shims))]
-    shim = srsly.msgpack_loads(model["shims"][place[0]][place[1]])
+    ((shims, i),) = [(shims, i) for shims in model["shims"] for i in range(len(shims)) if b"tokenizer" in shims[i]]
+    shim = srsly.msgpack_loads(shims[i])
     change(shim)
-    model["shims"][place[0]][place[1]] = srsly.msgpack_dumps(shim)
+    shims[i] = srsly.msgpack_dumps(shim)
     path.write_bytes(srsly.msgpack_dumps(model))
 
 
@@ -208,6 +212,12 @@ def test_a_pipeline_with_code_is_refused(saved, tmp_path, monkeypatch, marker, k
     assert not (tmp_path / "dist").exists()
 
 
+def tokenizer_of(nlp):
+    if nlp.has_pipe("transformer"):
+        return nlp.get_pipe("transformer").model.tokenizer
+    return nlp.get_pipe("crf_ner").model.get_ref("tok2vec").shims[0].tokenizer
+
+
 def test_settings_of_a_saved_tokenizer_read_nothing_outside(saved, tmp_path):
     shutil.copytree(saved, tmp_path / "model")
     (tmp_path / "other.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n", encoding="utf8")
@@ -215,7 +225,7 @@ def test_settings_of_a_saved_tokenizer_read_nothing_outside(saved, tmp_path):
     harmless["tokenizer_file"] = str(tmp_path / "other.json")
     change_encoder(tmp_path / "model", lambda shim: with_tokenizer_settings(shim, **harmless))
     loaded = [spacy.load(folder) for folder in (tmp_path / "model", saved)]
-    ours, theirs = (nlp.get_pipe("transformer").model.tokenizer for nlp in loaded)
+    ours, theirs = map(tokenizer_of, loaded)
     assert ours.get_vocab() == theirs.get_vocab()
     assert ours("ada met paris")["input_ids"] == theirs("ada met paris")["input_ids"]
 

@@ -14,6 +14,7 @@ from spacy.training import Example
 from thinc.api import NumpyOps, fix_random_seed, get_current_ops
 
 from spacy_crossner.annotations.domains import without_annotation
+from spacy_crossner.encoders.word_encoder import WordEncoder
 from spacy_crossner.threads import Lock
 
 HANDLES_FORKS = sys.platform == "linux"
@@ -85,23 +86,34 @@ def test_a_lock_that_another_thread_holds_is_free_in_a_child():
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-@pytest.mark.spacy_trf
-@pytest.mark.parametrize("listener", [True, False])
-def test_an_encoder_gives_threads_the_answer_of_one(tiny_encoder, annotated_docs, listener):
-    fix_random_seed(0)
-    nlp = spacy.blank("xx")
-    encoder = {
-        "name": str(tiny_encoder),
-        "get_spans": {"@span_getters": "spacy_crossner.PieceWindows.v1", "pieces": 24, "overlap": 6},
-    }
+def add_ner(nlp, layout, tiny_encoder, **windows):
+    """Add `crf_ner` to a pipeline, with an encoder in one of the layouts."""
     pooling = {"@layers": "reduce_mean.v1"}
-    if listener:
-        model = {"@architectures": "spacy_crossner.TransformerModel.v1", **encoder}
+    spans = {"@span_getters": "spacy_crossner.PieceWindows.v1", **windows}
+    if layout == "inside":
+        tok2vec = {"@architectures": "spacy_crossner.Encoder.v1", "name": str(tiny_encoder), **windows}
+    elif layout == "inside, spacy-transformers":
+        tok2vec = {"@architectures": "spacy_crossner.Tok2VecTransformer.v1", "pooling": pooling}
+        tok2vec.update(name=str(tiny_encoder), get_spans=spans)
+    else:
+        model = {"@architectures": "spacy_crossner.TransformerModel.v1", "name": str(tiny_encoder), "get_spans": spans}
         nlp.add_pipe("transformer", config={"model": model})
         tok2vec = {"@architectures": "spacy-transformers.TransformerListener.v1", "pooling": pooling}
-    else:
-        tok2vec = {"@architectures": "spacy_crossner.Tok2VecTransformer.v1", "pooling": pooling, **encoder}
-    nlp.add_pipe("crf_ner", name="ner", config={"model": {"tok2vec": tok2vec}})
+    return nlp.add_pipe("crf_ner", name="ner", config={"model": {"tok2vec": tok2vec}})
+
+
+LAYOUTS = [
+    "inside",
+    pytest.param("inside, spacy-transformers", marks=pytest.mark.spacy_trf),
+    pytest.param("shared", marks=pytest.mark.spacy_trf),
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_encoder_gives_threads_the_answer_of_one(tiny_encoder, annotated_docs, layout):
+    fix_random_seed(0)
+    nlp = spacy.blank("xx")
+    add_ner(nlp, layout, tiny_encoder, pieces=24, overlap=6)
     docs = annotated_docs(nlp)
     examples = [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs]
     nlp.initialize(lambda: examples)
@@ -126,13 +138,10 @@ def test_an_encoder_gives_threads_the_answer_of_one(tiny_encoder, annotated_docs
     assert sum(a != b for a, b in zip(found, expected * 4, strict=True)) == 0
 
 
-@pytest.mark.spacy_trf
 def test_a_pipeline_is_saved_while_threads_predict(tiny_encoder, annotated_docs):
     fix_random_seed(0)
     nlp = spacy.blank("xx")
-    tok2vec = {"@architectures": "spacy_crossner.Tok2VecTransformer.v1", "pooling": {"@layers": "reduce_mean.v1"}}
-    tok2vec.update(name=str(tiny_encoder), get_spans={"@span_getters": "spacy_crossner.PieceWindows.v1"})
-    nlp.add_pipe("crf_ner", name="ner", config={"model": {"tok2vec": tok2vec}})
+    add_ner(nlp, "inside", tiny_encoder)
     docs = annotated_docs(nlp)
     nlp.initialize(lambda: [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs])
     text = " ".join(doc.text for doc in docs)
@@ -166,20 +175,11 @@ class OtherOps(NumpyOps):
     name = "other"
 
 
-@pytest.mark.spacy_trf
-@pytest.mark.parametrize("inline", [True, False])
-def test_a_model_runs_with_its_own_ops_in_a_thread_that_has_others(tiny_encoder, annotated_docs, inline):
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_model_runs_with_its_own_ops_in_a_thread_that_has_others(tiny_encoder, annotated_docs, layout):
     # thinc's allocator for GPUs asks the thread's current ops on which device to allocate.
-    encoder = {"name": str(tiny_encoder), "get_spans": {"@span_getters": "spacy_crossner.PieceWindows.v1"}}
-    pooling = {"@layers": "reduce_mean.v1"}
     nlp = spacy.blank("en")
-    if inline:
-        tok2vec = {"@architectures": "spacy_crossner.Tok2VecTransformer.v1", "pooling": pooling, **encoder}
-    else:
-        model = {"@architectures": "spacy_crossner.TransformerModel.v1", **encoder}
-        nlp.add_pipe("transformer", config={"model": model})
-        tok2vec = {"@architectures": "spacy-transformers.TransformerListener.v1", "pooling": pooling}
-    nlp.add_pipe("crf_ner", name="ner", config={"model": {"tok2vec": tok2vec}})
+    add_ner(nlp, layout, tiny_encoder)
     docs = annotated_docs(nlp)
     nlp.initialize(lambda: [Example(without_annotation(doc, nlp.vocab), doc) for doc in docs])
     names = []
@@ -188,18 +188,20 @@ def test_a_model_runs_with_its_own_ops_in_a_thread_that_has_others(tiny_encoder,
         for node in pipe.model.walk():
             node.ops = ops
             for shim in node.shims:
+                method = "predict_words" if isinstance(shim, WordEncoder) else "predict"
+                original = getattr(shim, method)
 
-                def watch(inputs, predict=shim.predict):
+                def watch(inputs, predict=original):
                     names.append(get_current_ops().name)
                     return predict(inputs)
 
-                shim.predict = watch
+                setattr(shim, method, watch)
     with ThreadPoolExecutor(1) as pool:
         doc, after = pool.submit(lambda: (nlp("Ada met Grace in Oslo."), get_current_ops().name)).result()
     # An encoder and a head.
     assert names == ["other", "other"]
     assert after == "numpy"
-    if inline:
+    if layout != "shared":
         # The whole update, since gradients are allocated, too.
         ner, seen = nlp.get_pipe("ner"), []
         finish = ner.finish_update

@@ -12,7 +12,7 @@ from spacy_crossner.errors import CrossnerError
 
 ROOT = Path(__file__).parents[1] / "spacy_crossner"
 
-# Everything that is registered but the layers themselves; then two pipelines trained, run, saved and loaded.
+# Everything that is registered but the layers themselves; then pipelines trained, run, saved and loaded.
 PROGRAM = """
 import sys
 BLOCKED = {blocked}
@@ -36,14 +36,15 @@ from spacy.training import Example
 CNN = {{"@architectures": "spacy.HashEmbedCNN.v2", "width": 16, "depth": 1, "embed_size": 50, "window_size": 1}}
 CNN.update(maxout_pieces=2, subword_features=True, pretrained_vectors=None)
 BILSTM = {{"@architectures": "spacy_crossner.BiLSTM.v1", "hidden": 8}}
-for tok2vec in (CNN, BILSTM):
+ENCODER = {{"@architectures": "spacy_crossner.Encoder.v1", "name": {encoder!r}}}
+for tok2vec, learn_rate in ((CNN, 0.05), (BILSTM, 0.05), (ENCODER, 0.01)):
     nlp = spacy.blank("xx")
     nlp.vocab.set_vector("Ada", np.ones(4, dtype="f"))
     nlp.add_pipe("crf_ner", config={{"model": {{"tok2vec": tok2vec}}}})
     gold = Doc(nlp.vocab, words=["Ada", "met", "Bo"], ents=["B-person", "O", "O"])
     examples = [Example(nlp.make_doc("Ada met Bo"), gold)]
     optimizer = nlp.initialize(lambda: examples)
-    optimizer.learn_rate = 0.05
+    optimizer.learn_rate = learn_rate
     for _ in range(30):
         nlp.update(examples, sgd=optimizer)
     loaded = spacy.blank("xx").from_config(nlp.config).from_bytes(nlp.to_bytes())
@@ -56,8 +57,8 @@ print("done")
 
 
 @pytest.mark.parametrize("blocked", [False, True])
-def test_components_on_other_layers_do_not_import_it(blocked):
-    command = [sys.executable, "-c", PROGRAM.format(blocked=blocked)]
+def test_components_on_other_layers_do_not_import_it(blocked, tiny_encoder):
+    command = [sys.executable, "-c", PROGRAM.format(blocked=blocked, encoder=str(tiny_encoder))]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "done"

@@ -1,7 +1,8 @@
 """Listeners: layers that take their vectors from an encoder in another component, and a check that it has run."""
 
-from typing import Any, Iterable, List
+from typing import Any, Iterable, List, Optional, cast
 
+from spacy.language import Language
 from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -19,6 +20,26 @@ CHARACTERS_SHOWN = 40
 def find_listeners(model: Model[Any, Any]) -> List[Model[Any, Any]]:
     """Return the layers of a model that listen to another component."""
     return [node for node in model.walk() if node.name in LISTENERS]
+
+
+def find_upstream(nlp: Language, listener: Model[Any, Any]) -> Optional[Model[Any, Any]]:
+    """Return the model that a layer listens to; None if no component of the pipeline has it."""
+    for _, pipe in nlp.components:
+        if any(other is listener for other in getattr(pipe, "listeners", [])):
+            return cast(Model[Any, Any], pipe.model)  # type: ignore[attr-defined]
+    return None
+
+
+def require_encoders(nlp: Language) -> None:
+    """Check before training that each listener of a pipeline has its encoder in the pipeline.
+
+    RAISES (CrossnerError): a component listens to an encoder that the pipeline does not have.
+    """
+    for name, pipe in nlp.pipeline:
+        model = getattr(pipe, "model", None)
+        listeners = find_listeners(model) if isinstance(model, Model) else []
+        if any(find_upstream(nlp, listener) is None for listener in listeners):
+            raise CrossnerError(Errors.C120.format(name=name, pipeline=", ".join(nlp.pipe_names)))
 
 
 def require_upstream(model: Model[Any, Any], docs: Iterable[Doc], component_name: str) -> None:

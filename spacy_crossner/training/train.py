@@ -23,6 +23,7 @@ from spacy.util import registry
 from thinc.api import Config
 from wasabi import msg
 
+from ..encoders.listening import require_encoders
 from ..errors import CrossnerError, Errors
 from ..fingerprints import RECORD, Fingerprint, is_up_to_date, take_fingerprint, write_record
 from ..storage.locks import only_writer
@@ -108,6 +109,7 @@ def run_training(
     msg.divider("Initializing pipeline")
     with named_sources(config_path, complete_config(config_path, overrides)):
         nlp = init_nlp(util.load_config(config_path, overrides=overrides), use_gpu=use_gpu)
+    require_encoders(nlp)
     # The commit of an encoder from the hub is only known after it is loaded. Other entries keep their first value.
     fingerprint = {**take_fingerprint(complete_config(config_path, overrides), output, use_gpu), **fingerprint}
     # `nlp.resume_training` of the saved pipeline only reads this block, so its variables have to be interpolated.

@@ -4,7 +4,7 @@ import pytest
 from spacy import util
 from spacy.cli.init_config import fill_config
 
-from .stages import CONFIGS, MARK, fill, source_of
+from .stages import CONFIGS, MARK, STAGES, fill, source_of
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,12 @@ def test_all_configs_share_what_no_method_changes(pretrained):
     assert len(found) >= 11
     for name, settings in found.items():
         assert settings == found["crf"], name
+
+
+def test_stages_take_the_component_of_a_pipeline_in_one_way():
+    found = [util.load_config(path)["components"] for path in CONFIGS.glob("*.cfg") if path.stem.startswith(STAGES)]
+    assert len(found) >= 3
+    assert all(components == {"ner": {"source": None, "replace_listeners": ["model.tok2vec"]}} for components in found)
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.cfg")), ids=lambda path: path.stem)

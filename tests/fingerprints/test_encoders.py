@@ -12,7 +12,7 @@ def test_one_weight_of_an_encoder_counts(encoder, change_one_weight):
 
 def test_how_an_encoder_was_made_does_not_count(encoder):
     before = encoder_digest(str(encoder))
-    setting = {"components.transformer.model.name": str(encoder)}
+    setting = {"components.ner.model.tok2vec.name": str(encoder)}
     contents = named_contents(setting)
     assert contents == {f"the content of {encoder}": before}
     (encoder / "log.jsonl").write_text('{"tokens_per_second": 1}')

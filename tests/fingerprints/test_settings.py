@@ -135,7 +135,7 @@ def test_a_folder_counts_where_a_setting_is_a_path(tmp_path, settings, read):
 
 
 def test_the_encoder_that_a_component_names_is_part_of_a_training(encoder, change_one_weight):
-    config = {"components": {"transformer": {"model": {"name": str(encoder)}}}, "training": {}}
+    config = {"components": {"ner": {"model": {"tok2vec": {"name": str(encoder)}}}}, "training": {}}
     before = take_fingerprint(config, encoder.parent / "out")
     change_one_weight(encoder)
     assert changed(before, take_fingerprint(config, encoder.parent / "out")) == {f"the content of {encoder}"}

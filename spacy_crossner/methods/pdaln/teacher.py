@@ -15,7 +15,7 @@ from torch import Tensor
 from ...core.bridge import HeadModel, get_module
 from ...core.doc_windows import Rows
 from ...core.weights import node_weights
-from ...encoders.listening import find_listeners
+from ...encoders.listening import find_listeners, find_upstream
 from ...errors import CrossnerError, Errors
 
 # Maximum number of docs with cached predictions.
@@ -151,11 +151,10 @@ def make_teacher(nlp: Language, component: str, *, every: int = 0, decay: Option
 
 
 def _upstream(nlp: Language, listener: Model[Any, Any]) -> Model[Any, Any]:
-    """Return the model that a listener listens to."""
-    for _, pipe in nlp.components:
-        if any(other is listener for other in getattr(pipe, "listeners", [])):
-            return cast(Model[Any, Any], pipe.model)  # type: ignore[attr-defined]
-    raise CrossnerError(Errors.C040.format(name=listener.name))
+    upstream = find_upstream(nlp, listener)
+    if upstream is None:
+        raise CrossnerError(Errors.C040.format(name=listener.name))
+    return upstream
 
 
 def _key(rows: Rows, row: int, tags: Tensor) -> bytes:
