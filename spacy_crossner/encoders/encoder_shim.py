@@ -31,6 +31,7 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
         super().__init__(nn.Identity())
         self.settings = settings
         self._tokenizer: Optional[PreTrainedTokenizerBase] = None
+        self._maximum, self._takes_types = 0, False
         self._loss_scale = LossScale()
 
     def copy(self) -> "EncoderShim":
@@ -50,6 +51,9 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
     def open(self, tokenizer: PreTrainedTokenizerBase, module: Any) -> None:
         """Take an encoder and its tokenizer."""
         self._tokenizer, self._model = tokenizer, module
+        # Once, because it looks at all submodules.
+        self._maximum = find_maximum(tokenizer, module)
+        self._takes_types = "token_type_ids" in forward_names(module)
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -66,7 +70,7 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
     @property
     def maximum(self) -> int:
         """Maximum of word pieces that the encoder takes at once; see `find_maximum`."""
-        return find_maximum(self.tokenizer, self._model)
+        return self._maximum
 
     @property
     def width(self) -> int:
@@ -82,7 +86,7 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
 
     def takes_types(self) -> bool:
         """Return whether the encoder takes token types."""
-        return "token_type_ids" in forward_names(self._model)
+        return self._takes_types
 
     def run_chunks(self, chunks: List[Dict[str, Tensor]], is_train: bool) -> List[Tensor]:
         """Run the encoder; see `WordEncoder`."""
