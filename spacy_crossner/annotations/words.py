@@ -89,7 +89,8 @@ class WordBatch(List[Words]):
 
     columns (NDArray): attributes of the words of all docs in order, see COLUMNS, shape (n_words_in_all, n_columns).
     lengths (NDArray): number of words of each doc, shape (n_docs,).
-    follows_space (NDArray): whether white space precedes each word within its doc, bool, shape (n_words_in_all,).
+    follows_space (NDArray): whether white space is between each word and the word before it in its doc, bool, shape
+        (n_words_in_all,).
     """
 
     columns: NDArray[np.uint64]
@@ -111,12 +112,12 @@ def see_words(docs: Sequence[Doc]) -> WordBatch:
         follows_space[1:] |= blank[:-1]
         for i in np.unique(np.repeat(np.arange(len(parts)), lengths)[blank]).tolist():
             places[i] = np.flatnonzero(parts[i][:, OF_BLANK] == 0)
-    starts = np.cumsum(lengths) - lengths
-    follows_space[starts[lengths > 0]] = False
     words = WordBatch(Words(*each) for each in zip(docs, parts, places, strict=True))
     if has_blanks:
         columns, follows_space = columns[~blank], follows_space[~blank]
         lengths = np.array([len(each) for each in words], dtype=np.int64)
+    starts = np.cumsum(lengths) - lengths
+    follows_space[starts[lengths > 0]] = False
     words.columns, words.lengths, words.follows_space = columns, lengths, follows_space
     return words
 

@@ -4,6 +4,7 @@ The vectors of all words of a batch are one tensor. A component of this package 
 spaCy's `Tok2Vec` and its listeners, take one array for each doc, as from any tok2vec layer.
 """
 
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
 import numpy as np
@@ -51,14 +52,22 @@ def build_encoder(
     """
     shim = EncoderShim(EncoderSettings(pooling, pieces, overlap, precision, train_precision, max_pieces))
 
-    def init(model: EncoderModel, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
-        # Read from the layer, because a copy of the layer has the same function and another shim.
-        of_layer = cast(EncoderShim, model.shims[0])
-        if not of_layer.is_open:
-            of_layer.open(*open_encoder(name, dict(tokenizer_config), dict(transformer_config)))
-        model.set_dim("nO", of_layer.width, force=True)
+    return make_layer(shim, partial(open_layer, name, dict(tokenizer_config), dict(transformer_config)))
 
-    return make_layer(shim, init)
+
+def open_layer(
+    name: str,
+    tokenizer_config: Dict[str, Any],
+    transformer_config: Dict[str, Any],
+    model: EncoderModel,
+    X: Optional[List[Doc]] = None,
+    Y: Any = None,
+) -> None:
+    """Open the encoder of a layer, unless it is open. A function of the module, so that a pipeline can be pickled."""
+    shim = cast(EncoderShim, model.shims[0])
+    if not shim.is_open:
+        shim.open(*open_encoder(name, tokenizer_config, transformer_config))
+    model.set_dim("nO", shim.width, force=True)
 
 
 def word_encoder(tok2vec: Model[Any, Any]) -> Optional[WordEncoder]:

@@ -71,6 +71,8 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
     @property
     def width(self) -> int:
         """Width of the vectors."""
+        if not self.is_open:
+            raise CrossnerError(Errors.C098)
         return int(self._model.config.hidden_size)
 
     @property

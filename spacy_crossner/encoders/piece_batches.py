@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..annotations.words import WordBatch
 from ..errors import Warnings
-from .word_pieces import Pieces, SpecialTokens
+from .word_pieces import Pieces, SpecialTokens, ranges
 
 
 @dataclass
@@ -39,10 +39,7 @@ class PieceBatch:
 
     def word_places(self) -> Tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the places of the pieces of all words, shape (n_pieces,), and where each word begins, (n_words,)."""
-        ends = np.cumsum(self.word_counts)
-        offsets = ends - self.word_counts
-        n_pieces = int(ends[-1]) if len(ends) else 0
-        return np.repeat(self.word_firsts - offsets, self.word_counts) + np.arange(n_pieces), offsets
+        return ranges(self.word_firsts, self.word_counts), np.cumsum(self.word_counts) - self.word_counts
 
 
 class Windows:
@@ -185,13 +182,10 @@ def make_batch(
     ids = np.full(n_places, special.padding, dtype=np.int64)
     mask = np.zeros(n_places, dtype=np.int64)
     mask[base] = 1
-    of_body = np.repeat(base + n_before - np.cumsum(bodies) + bodies, bodies) + np.arange(int(bodies.sum()))
-    if int(bodies.sum()) == len(pieces.ids):
-        ids[of_body] = pieces.ids
-    else:
-        # Words in two windows, or words that are cut.
-        from_ids = np.repeat(ends[first] - np.cumsum(bodies) + bodies, bodies) + np.arange(int(bodies.sum()))
-        ids[of_body] = pieces.ids[from_ids]
+    of_body = ranges(base + n_before, bodies)
+    # The same pieces in the same order, unless a word is in two windows or is cut.
+    is_whole = word_counts is pieces.counts and int(bodies.sum()) == len(pieces.ids)
+    ids[of_body] = pieces.ids if is_whole else pieces.ids[ranges(ends[first], bodies)]
     mask[of_body] = 1
     types = None
     before, of_text, after = special.types

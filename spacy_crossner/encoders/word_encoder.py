@@ -136,7 +136,7 @@ class WordEncoder:
         on_cpu = self.input_device.type == "cpu"
         return make_batch(
             words,
-            pieces(words, words[0].source.vocab.strings),
+            pieces(words),
             pieces.special,
             windows,
             maximum=self.maximum,

@@ -5,7 +5,6 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.strings import StringStore
 from transformers import PreTrainedTokenizerBase
 
 from ..annotations.words import OF_ORTH, WordBatch
@@ -83,10 +82,13 @@ class PieceTable:
         """Return the pieces of rows."""
         # After `find`, because the arrays that hold a row exist before its key.
         counts = self.counts[rows]
-        ends = np.cumsum(counts)
-        n_pieces = int(ends[-1]) if len(ends) else 0
-        places = np.repeat(self.starts[rows] - ends + counts, counts) + np.arange(n_pieces)
-        return Pieces(counts, self.ids[places])
+        return Pieces(counts, self.ids[ranges(self.starts[rows], counts)])
+
+
+def ranges(starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the numbers of all ranges in order: from each start, as many as its size."""
+    offsets = np.cumsum(sizes) - sizes
+    return np.repeat(starts - offsets, sizes) + np.arange(int(sizes.sum()))
 
 
 def _room_for(array: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -111,19 +113,19 @@ class WordPieces:
         self._lock = Lock()
         self._table = PieceTable()
         stop_cutting(tokenizer)
+        self.takes_words = self._takes_words()
         self.special = self._find_special_tokens()
         self.splits_spaces = self._split([" a", " B"]) != self._split(["a", "B"])
         self.is_wordwise = all(self._is_wordwise_on(text.split()) for text in PROBE)
 
-    def __call__(self, words: WordBatch, strings: StringStore) -> Pieces:
+    def __call__(self, words: WordBatch) -> Pieces:
         """Return the pieces of the words of a batch.
 
         words (WordBatch): the words of the docs.
-        strings (StringStore): the strings of their vocabulary.
         RAISES (CrossnerError): the tokenizer looks across words, and has no fast version to say which piece is whose.
         """
         if not self.is_wordwise:
-            return self._split_docs(words, strings)
+            return self._split_docs(words)
         orths = words.columns[:, OF_ORTH]
         if self.splits_spaces:
             # A second key for a word after white space.
@@ -139,13 +141,16 @@ class WordPieces:
                 missing = np.flatnonzero(table.find(keys) < 0).tolist()
                 # One place for each key: a word that is new may occur several times.
                 new = {keys[i]: i for i in missing}
-                table.add(list(new), self._split(self._texts(words, list(new.values()), strings)))
+                table.add(list(new), self._split(self._texts(words, list(new.values()))))
             rows = table.find(keys)
         return table.read(rows)
 
-    def _texts(self, words: WordBatch, places: Sequence[int], strings: StringStore) -> List[str]:
+    def _texts(self, words: WordBatch, places: Sequence[int]) -> List[str]:
         """Return the words at some places, with a space before them where the tokenizer splits them differently."""
-        texts = [strings[orth] for orth in words.columns[places, OF_ORTH].tolist()]
+        # Not from one vocabulary, because docs may have several.
+        doc_of_word = np.searchsorted(np.cumsum(words.lengths), places, side="right").tolist()
+        orths = words.columns[places, OF_ORTH].tolist()
+        texts = [words[doc].source.vocab.strings[orth] for doc, orth in zip(doc_of_word, orths, strict=True)]
         if not self.splits_spaces:
             return texts
         after_space = words.follows_space[places].tolist()
@@ -155,9 +160,10 @@ class WordPieces:
         """Return the pieces of each word."""
         if not words:
             return []
+        texts: Any = [[word] for word in words] if self.takes_words else words
         found: Any = self.tokenizer(
-            [[word] for word in words],
-            is_split_into_words=True,
+            texts,
+            is_split_into_words=self.takes_words,
             add_special_tokens=False,
             return_attention_mask=False,
             verbose=False,
@@ -165,17 +171,32 @@ class WordPieces:
         ids: List[List[int]] = found["input_ids"]
         return ids
 
+    def _takes_words(self) -> bool:
+        """Return whether the tokenizer takes words.
+
+        In transformers 4, RoBERTa's class refuses them unless it adds a space before each. A word by itself is also a
+        text by itself.
+        """
+        try:
+            self.tokenizer(["a"], is_split_into_words=True, verbose=False)
+        except AssertionError:
+            return False
+        return True
+
     def _is_wordwise_on(self, words: List[str]) -> bool:
-        found: Any = self.tokenizer(words, is_split_into_words=True, add_special_tokens=False, verbose=False)
+        text: Any = words if self.takes_words else " ".join(words)
+        if not self.takes_words:
+            words = [*words[:1], *(" " + word for word in words[1:])]
+        found: Any = self.tokenizer(text, is_split_into_words=self.takes_words, add_special_tokens=False, verbose=False)
         return list(found["input_ids"]) == list(chain.from_iterable(self._split(words)))
 
-    def _split_docs(self, words: WordBatch, strings: StringStore) -> Pieces:
+    def _split_docs(self, words: WordBatch) -> Pieces:
         """Return the pieces of words of which a tokenizer looks at several at once, by one call for each doc."""
         if not self.tokenizer.is_fast:
             raise CrossnerError(Errors.C095.format(name=type(self.tokenizer).__name__))
         counts, ids, start = [], [], 0
         for n_words in words.lengths.tolist():
-            texts = self._texts(words, range(start, start + n_words), strings)
+            texts = self._texts(words, range(start, start + n_words))
             found: Any = self.tokenizer(texts, is_split_into_words=True, add_special_tokens=False, verbose=False)
             counts.append(np.bincount(np.array(found.word_ids(0), dtype=np.int64), minlength=n_words))
             ids.append(np.array(found["input_ids"], dtype=np.int64))
@@ -185,10 +206,10 @@ class WordPieces:
 
     def _find_special_tokens(self) -> SpecialTokens:
         tokenizer = self.tokenizer
-        word: Any = ["a"]
-        whole: Any = tokenizer(word, is_split_into_words=True, return_token_type_ids=True, verbose=False)
+        text: Any = ["a"] if self.takes_words else "a"
+        whole: Any = tokenizer(text, is_split_into_words=self.takes_words, return_token_type_ids=True, verbose=False)
         ids, types = list(whole["input_ids"]), list(whole["token_type_ids"])
-        (plain,) = self._split(word)
+        (plain,) = self._split(["a"])
         n_before = next((i for i in range(len(ids)) if ids[i : i + len(plain)] == plain), 0)
         n_text = n_before + len(plain)
         return SpecialTokens(

@@ -23,6 +23,24 @@ def test_a_doc_without_blanks_is_itself():
     assert words.places is None
 
 
+def test_white_space_before_a_word_is_between_it_and_the_word_before():
+    docs = [
+        Doc(
+            VOCAB,
+            words=["\n", "one", "two", "\n", ".", "one", " "],
+            spaces=[True, False, False, False, True, True, True],
+        ),
+        Doc(VOCAB),
+        Doc(VOCAB, words=[" "]),
+        Doc(VOCAB, words=["one", "two", "."], spaces=[True, False, True]),
+    ]
+    wanted = [False, False, True, True, False, True, False]
+    assert see_words(docs).follows_space.tolist() == wanted
+    assert see_words(docs[:1]).follows_space.tolist() == wanted[:4]
+    assert see_words(docs[3:]).follows_space.tolist() == wanted[4:]
+    assert see_words([]).follows_space.tolist() == []
+
+
 @given(TOKENS)
 def test_words_are_the_tokens_that_are_no_blanks(tokens):
     doc = Doc(VOCAB, words=tokens)
