@@ -3,8 +3,8 @@
     python benchmarks/sentence_vectors.py OUT.png BEFORE AFTER SET.spacy ... [--sentences 200]
 
 BEFORE and AFTER are folders of pipelines whose component `ner` has its encoder inside. Each data set has a colour. A
-panel shows the first two principal components of the vectors of all sets. It also gives the squared MMD between each set and the first set, with
-the kernel bandwidths of training. The plot needs matplotlib.
+panel shows the first two principal components of the vectors of all sets. It also gives the squared MMD between each
+set and the first set, with the kernel bandwidths of training. The plot needs matplotlib.
 """
 
 from pathlib import Path
