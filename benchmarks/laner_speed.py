@@ -27,6 +27,7 @@ from spacy.util import load_config, registry
 from torch import Tensor, nn
 
 from spacy_crossner.annotations.domains import without_annotation
+from spacy_crossner.annotations.words import see_words
 from spacy_crossner.core.bridge import get_module, predict_rows
 from spacy_crossner.core.head import Decoding, HeadOutput
 from spacy_crossner.data.docbin import read_docbin
@@ -176,7 +177,7 @@ def main(
                 [(i, 0, len(some[i])) for i in range(start, min(start + size, len(some)))]
                 for start in range(0, len(some), size)
             ]
-            outputs = list(predict_rows(ner.model, some, batches))
+            outputs = list(predict_rows(ner.model, some, see_words(some), batches))
             head.eval()
             row = time_decoding(head, outputs, repeats, loop=True)
             result["decoding"][size] = row
@@ -188,7 +189,7 @@ def main(
             some = [Doc(nlp.vocab, words=words[i * length : (i + 1) * length]) for i in range(n)]
             with nlp.select_pipes(disable="ner"):
                 some = list(nlp.pipe(some))
-            outputs = list(predict_rows(ner.model, some, [[(i, 0, length)] for i in range(n)]))
+            outputs = list(predict_rows(ner.model, some, see_words(some), [[(i, 0, length)] for i in range(n)]))
             head.eval()
             row = time_decoding(head, outputs, 1, loop=length <= 200)
             result["growth"][length] = row

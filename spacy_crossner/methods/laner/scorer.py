@@ -10,7 +10,7 @@ of narrow vectors:
   the scores (Eq. 10), through linear layers. The weighted sum of the layers' outputs is the same.
 """
 
-from typing import Optional, Protocol, Tuple
+from typing import List, Optional, Protocol, Tuple
 
 import numpy as np
 import torch
@@ -68,7 +68,8 @@ class PrefixScorer:
             [width, width * head.use_background, 2 * self.prefixes.width * head.use_context], dim=1
         )
         # What a vector adds to the scores, and to the query of the label context.
-        from_token, from_background, biases = [of_tokens], [of_background], [head.output.bias]
+        from_token, from_background = [of_tokens], [of_background]
+        biases: List[Tensor] = [head.output.bias]
         if head.use_context:
             from_token.append(head.context_query.weight[:, :width])
             from_background.append(head.context_query.weight[:, width:])
