@@ -51,11 +51,13 @@ def test_sentences_are_packed():
     assert [(window.start, window.end) for window in windows] == [(0, 5), (5, 10)]
 
 
-@given(docs_and_sizes(), st.integers(1, 60))
-def test_chunks_hold_all_windows_and_little_padding(case, max_tokens):
+@given(docs_and_sizes(), st.integers(1, 60), st.integers(1, 3))
+def test_chunks_hold_all_windows_and_little_padding(case, max_tokens, padding):
     docs, size, overlap = case
     windows = plan_windows(see_words(docs), size, overlap)
-    chunks = list(chunk_windows(windows, max_tokens))
+    max_places = padding * max_tokens
+    chunks = list(chunk_windows(windows, max_tokens, max_places))
     assert sorted(window for chunk in chunks for window in chunk) == sorted(windows)
     for chunk in chunks:
-        assert len(chunk) == 1 or len(chunk) * max(w.end - w.start for w in chunk) <= max_tokens
+        lengths = [w.end - w.start for w in chunk]
+        assert len(chunk) == 1 or (sum(lengths) <= max_tokens and len(chunk) * max(lengths) <= max_places)
