@@ -101,7 +101,8 @@ def test_an_inside_tag_that_nothing_opens(component, decoding, expected, monkeyp
     ner = nlp.get_pipe("ner")
     ner.initialize(lambda: examples_of(nlp, [Doc(nlp.vocab, words=["so"])]), nlp=nlp, labels=["person"])
     doc = Doc(nlp.vocab, words=["so", "Ada"])
-    monkeypatch.setattr(get_module(ner.model), "decode", lambda output, decoding: torch.tensor([[0, 2]]))
+    answer = torch.tensor([[0, 2]]), torch.ones(1, 2, dtype=torch.float64)
+    monkeypatch.setattr(get_module(ner.model), "decode_spans", lambda output, decoding: answer)
     nlp(doc)
     assert entities(doc) == expected
     assert doc.user_data["ner_tags"] == ["O", "I-person"]
