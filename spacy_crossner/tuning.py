@@ -33,11 +33,9 @@ BILSTM_CACHED_WORDS = 50_000
 # benchmarks/bilstm_speed.py.
 LSTM_PADDED_POSITIONS = 1.5
 
-# Tokens that a head decodes at once, and the same with padding. Larger: more memory for lattices, less overhead per
-# batch. A CPU does not compute the padding, so it may have more of it; a GPU does, so it gets the first limit for both.
+# Tokens, padding included, that a head decodes at once. Larger: more memory for lattices, less overhead per batch.
 # Measured by benchmarks/crf_speed.py.
 DECODED_TOKENS = 16_384
-DECODED_PLACES = 65_536
 
 # Elements of a tensor from which PyTorch spreads an operation over its threads on a CPU (at::internal::GRAIN_SIZE).
 # With several threads, Viterbi works in blocks below this size: waking the threads at each token costs more than it

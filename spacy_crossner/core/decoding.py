@@ -22,7 +22,6 @@ from ..annotations.words import WordBatch, see_words
 from ..encoders.listening import require_upstream
 from ..encoders.word_encoder import to_device
 from ..threads import use_ops_of
-from ..tuning import DECODED_PLACES, DECODED_TOKENS
 from .bridge import get_device, get_module, predict_rows, require_module
 from .doc_windows import Rows, chunk_windows, plan_windows
 from .encoding import predict_words
@@ -116,11 +115,9 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
         require_module(self.model, self.name)
         require_upstream(self.model, docs, self.name)
         windows = plan_windows(words, self.window, self.overlap)
-        device = get_device(self.model)
-        max_places = DECODED_PLACES if device.type == "cpu" else DECODED_TOKENS
         with use_ops_of(self.model), torch.inference_mode():
-            vectors = predict_words(self.model.get_ref("tok2vec"), words, device)
-            for chunk in chunk_windows(windows, max_places=max_places):
+            vectors = predict_words(self.model.get_ref("tok2vec"), words, get_device(self.model))
+            for chunk in chunk_windows(windows):
                 rows = Rows(words, chunk)
                 output = predict_rows(self.model, vectors, rows)
                 allowed = allowed_in_windows(
@@ -128,7 +125,7 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
                 )
                 decoding = Decoding(
                     constrained=self.decoding == "constrained",
-                    allowed=None if allowed is None else to_device(allowed, device),
+                    allowed=None if allowed is None else to_device(allowed, output.mask.device),
                     temperature=self.temperature,
                 )
                 results = begin_fetch(self.decode_windows(output, decoding))

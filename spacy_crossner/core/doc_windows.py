@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from torch import Tensor
 
 from ..annotations.words import WordBatch, Words, see_words
-from ..tuning import DECODED_PLACES, DECODED_TOKENS
+from ..tuning import DECODED_TOKENS
 
 
 class Window(NamedTuple):
@@ -104,24 +104,14 @@ def plan_windows(docs: Sequence[Words], size: int, overlap: int) -> List[Window]
     return windows
 
 
-def chunk_windows(
-    windows: Sequence[Window], max_tokens: int = DECODED_TOKENS, max_places: int = DECODED_PLACES
-) -> Iterator[List[Window]]:
-    """Group windows of similar lengths.
-
-    windows (Sequence[Window]): the windows.
-    max_tokens (int): maximum number of words in a group. Only a group of one window may have more.
-    max_places (int): the same with padding.
-    """
+def chunk_windows(windows: Sequence[Window], max_tokens: int = DECODED_TOKENS) -> Iterator[List[Window]]:
+    """Group windows of similar lengths. A group has at most `max_tokens` words, padding included."""
     chunk: List[Window] = []
-    n_words = 0
     for window in sorted(windows, key=_length):
-        length = _length(window)
-        n_words += length
         # The windows are sorted, so this window is the longest of the chunk.
-        if chunk and (n_words > max_tokens or (len(chunk) + 1) * length > max_places):
+        if chunk and (len(chunk) + 1) * _length(window) > max_tokens:
             yield chunk
-            chunk, n_words = [], length
+            chunk = []
         chunk.append(window)
     if chunk:
         yield chunk
