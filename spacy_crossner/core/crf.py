@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .lattice import Lattice, build_lattice
 from .path_spans import path_span_probabilities
-from .rows import Rows, sort_rows
+from .rows import Rows, pack_rows
 from .scan import scan_span_probabilities, scan_viterbi
 from .viterbi import viterbi
 
@@ -40,7 +40,7 @@ class BioCRF(torchcrf.CRF):
     def best_paths(
         self, emissions: Tensor, mask: Tensor, constrained: bool = True, allowed: Optional[Tensor] = None
     ) -> Tensor:
-        """Return the tag indices of the best path of every row, shape (n_docs, n_tokens); see `viterbi`.
+        """Return the tag indices of the best path of every row, 0 at padding, shape (n_docs, n_tokens); see `viterbi`.
 
         constrained (bool): legal BIO paths only. The likelihood always covers all paths.
         allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). A row
@@ -48,7 +48,7 @@ class BioCRF(torchcrf.CRF):
         """
         if emissions.device.type != "cpu":
             return self.scan_paths(emissions, mask, constrained, allowed)
-        rows = sort_rows(emissions, mask)
+        rows = pack_rows(emissions, mask)
         return rows.restore(self._best_paths(rows, constrained, allowed), mask.shape[1])
 
     def scan_paths(
@@ -70,17 +70,17 @@ class BioCRF(torchcrf.CRF):
         (start, transitions), end = self._penalized(constrained), self.end_transitions
         if allowed is None:
             return viterbi(rows, start, transitions, end, bio=constrained)
-        # shape: (n_tokens, n_tags, n_docs)
-        allowed = allowed[rows.order, : len(rows.active)].permute(1, 2, 0)
-        rows = rows._replace(by_token=rows.by_token + torch.where(allowed, 0.0, FORBIDDEN))
+        allowed = rows.gather(allowed)
+        rows = rows._replace(tokens=rows.tokens + torch.where(allowed, 0.0, FORBIDDEN))
         paths = viterbi(rows, start, transitions, end, bio=constrained)
         if constrained:
             # A row without an allowed path is decoded again: then steps to I-X from other tags count as violations.
-            broken = (~allowed.gather(1, paths.unsqueeze(1)).squeeze(1) & rows.inside).any(dim=0)
-            broken |= self.forbidden_starts[paths[0]] < 0
+            violation = ~allowed.gather(0, paths.unsqueeze(0)).squeeze(0)
+            n_rows = rows.active[0]
+            violation[:n_rows] |= self.forbidden_starts[paths[:n_rows]] < 0
+            broken = rows.has(violation)
             if broken.any():
-                again = viterbi(rows.select(broken), start, transitions, end)
-                paths[: len(again), broken], paths[len(again) :, broken] = again, again[-1]
+                paths[rows.of_rows(broken)] = viterbi(rows.select(broken), start, transitions, end)
         return paths
 
     @torch.no_grad()
@@ -103,17 +103,12 @@ class BioCRF(torchcrf.CRF):
         """
         if emissions.device.type != "cpu":
             return self.scan_spans(emissions, mask, constrained=constrained, temperature=temperature, allowed=allowed)
-        rows = sort_rows(emissions, mask)
+        rows = pack_rows(emissions, mask)
         paths = self._best_paths(rows, constrained, allowed)
-        by_token = rows.by_token if temperature == 1.0 else rows.by_token / temperature
-        if allowed is not None:
-            by_token = by_token.masked_fill(~allowed[rows.order, : len(paths)].permute(1, 2, 0), -torch.inf)
-        scores = self._tempered(constrained, temperature)
-        probabilities = path_span_probabilities(rows._replace(by_token=by_token), *scores, paths)
-        n_tokens = mask.shape[1]
-        # What stands after the longest row is padding, which no entity begins at.
-        probabilities = rows.restore(probabilities, n_tokens).masked_fill_(~mask, 0.0)
-        return rows.restore(paths, n_tokens), probabilities
+        tokens = _tempered(rows.tokens, temperature, None if allowed is None else rows.gather(allowed))
+        scores = self._tempered_steps(constrained, temperature)
+        probabilities = path_span_probabilities(rows._replace(tokens=tokens), *scores, paths, mask)
+        return rows.restore(paths, mask.shape[1]), probabilities
 
     def scan_spans(
         self,
@@ -129,10 +124,8 @@ class BioCRF(torchcrf.CRF):
         A probability is nan in a row with an underflow. `lattice` gives it.
         """
         paths = self.scan_paths(emissions, mask, constrained, allowed)
-        emissions = emissions.double() / temperature
-        if allowed is not None:
-            emissions = emissions.masked_fill(~allowed, -torch.inf)
-        return paths, scan_span_probabilities(emissions, mask, *self._tempered(constrained, temperature), paths)
+        emissions = _tempered(emissions.double(), temperature, allowed)
+        return paths, scan_span_probabilities(emissions, mask, *self._tempered_steps(constrained, temperature), paths)
 
     @torch.no_grad()
     def lattice(
@@ -153,13 +146,10 @@ class BioCRF(torchcrf.CRF):
         allowed (Optional[Tensor]): which tags each token may take, bool, shape (n_docs, n_tokens, n_tags). In a row
             without an allowed path, every probability is 0.
         """
-        emissions = emissions.double() / temperature
-        if allowed is not None:
-            emissions = emissions.masked_fill(~allowed, -torch.inf)
-        rows = sort_rows(emissions, mask)
-        return build_lattice(rows, *self._tempered(constrained, temperature), mask.shape[1])
+        rows = pack_rows(_tempered(emissions.double(), temperature, allowed), mask)
+        return build_lattice(rows, *self._tempered_steps(constrained, temperature), mask.shape[1])
 
-    def _tempered(self, constrained: bool, temperature: float) -> Tuple[Tensor, Tensor, Tensor]:
+    def _tempered_steps(self, constrained: bool, temperature: float) -> Tuple[Tensor, Tensor, Tensor]:
         # The scores of starts, transitions and ends, float64, -inf where they are forbidden.
         scores = (self.start_transitions, self.transitions, self.end_transitions)
         start, transitions, end = (score.double() / temperature for score in scores)
@@ -220,3 +210,9 @@ class BioCRF(torchcrf.CRF):
             crf.end_transitions[:n] = self.end_transitions
             crf.transitions[:n, :n] = self.transitions
         return crf
+
+
+def _tempered(emissions: Tensor, temperature: float, allowed: Optional[Tensor]) -> Tensor:
+    # The emissions divided by the temperature, -inf where they are not allowed; of the same shape.
+    emissions = emissions if temperature == 1.0 else emissions / temperature
+    return emissions if allowed is None else emissions.masked_fill(~allowed, -torch.inf)

@@ -115,73 +115,64 @@ def build_lattice(rows: Rows, start: Tensor, transitions: Tensor, end: Tensor, n
     """
     scores = shift_scores(rows, start, transitions, end, torch.float64)
     sums = sum_scaled(rows, scores, scores.tokens.clone())
-    log_partition, states = sums.log_partition, sums.states
+    log_partition, states, previous = sums.log_partition, sums.states, rows.previous
     begin, inside = slice(1, None, 2), slice(2, None, 2)
     weights = scores.transitions.exp()
-    following = torch.zeros_like(states[:, inside])
-    following[:-1] = sums.messages[1:, inside]
-    after_begin = weights.diagonal(1)[begin].unsqueeze(1) * following / sums.ahead[:, begin]
-    after_inside = weights.diagonal()[inside].unsqueeze(1) * following / sums.ahead[:, inside]
+    following = torch.zeros_like(states[inside])
+    following[:, previous] = sums.messages[inside, rows.active[0] :]
+    after_begin = weights.diagonal(1)[begin].unsqueeze(1) * following / sums.ahead[begin]
+    after_inside = weights.diagonal()[inside].unsqueeze(1) * following / sums.ahead[inside]
     if not bound_messages(rows, start, transitions, end) < -math.log(SMALLEST_MESSAGE):
         lost = lost_rows(rows, scores, sums)
         if lost.any():
-            log_partition[lost], *again = _sum_in_log_space(scores, lost, rows.inside[:, lost])
+            log_partition[lost], *again = _sum_in_log_space(scores, rows.select(lost), rows.of_rows(lost))
             for whole, of_lost in zip((states, after_begin, after_inside), again, strict=True):
-                whole[:, :, lost] = of_lost
-    tokens = rows.inside.unsqueeze(1)
+                whole[:, rows.of_rows(lost)] = of_lost
     # Remove the rounding error that accumulates in a long row.
-    states = torch.where(
-        tokens, states / states.sum(dim=1, keepdim=True).clamp(min=torch.finfo(states.dtype).tiny), 0.0
-    )
-    # Clamped, so that rounding cannot make the probability that the entity ends negative. It ends with its row.
-    tokens = torch.cat([tokens[1:], torch.zeros_like(tokens[:1])])
-    after_begin, after_inside = (
-        torch.where(tokens, after.clamp(max=1.0), 0.0) for after in (after_begin, after_inside)
-    )
+    states = states / states.sum(dim=0).clamp(min=torch.finfo(states.dtype).tiny)
+    # Clamped, so that rounding cannot make the probability that the entity ends negative.
+    after_begin, after_inside = after_begin.clamp_(max=1.0), after_inside.clamp_(max=1.0)
     of_docs = rows.order.argsort()
-    log_partition, lengths = (log_partition + scores.shift)[of_docs], rows.lengths[of_docs]
     # shape: (n_docs, n_tokens, n_tags or n_labels)
-    padding = (0, 0, 0, n_tokens - len(states))
-    states, after_begin, after_inside = (
-        torch.nn.functional.pad(rows.restore(values, len(values)), padding)
-        for values in (states, after_begin, after_inside)
-    )
-    return Lattice(log_partition, states, after_begin, after_inside, lengths)
+    padded = (rows.restore(values, n_tokens) for values in (states, after_begin, after_inside))
+    return Lattice((log_partition + scores.shift)[of_docs], *padded, rows.lengths[of_docs])
 
 
-def _sum_in_log_space(scores: Scores, lost: Tensor, inside: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+def _sum_in_log_space(scores: Scores, rows: Rows, of_rows: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     """Sum over all paths in log space, which has no underflow.
 
     scores (Scores): the scores of all rows.
-    lost (Tensor): which rows to sum, bool, shape (n_docs,).
-    inside (Tensor): True at tokens, shape (n_tokens, n_rows).
-    RETURNS (Tuple[Tensor, Tensor, Tensor, Tensor]): the log-partition, shape (n_rows,); the probability of each tag,
-        shape (n_tokens, n_tags, n_rows); the probability of I-X after B-X, shape (n_tokens, n_labels, n_rows), and
-        after I-X, same shape. Values at padding have no meaning.
+    rows (Rows): the rows to sum.
+    of_rows (Tensor): which of all tokens are in them, bool, shape (n_tokens_in_all,).
+    RETURNS (Tuple[Tensor, Tensor, Tensor, Tensor]): the log-partition, shape (n_rows,), and for the tokens of `rows`
+        the probability of each tag, shape (n_tags, n_tokens); the probability of I-X after B-X, shape (n_labels,
+        n_tokens), and after I-X, same shape.
     """
-    messages = scores.tokens[:, :, lost]
-    log_partition = messages.new_zeros(messages.shape[2])
+    messages = scores.tokens[:, of_rows]
     lowest = torch.finfo(messages.dtype).min
     # shape: (n_tags, n_tags, 1)
     steps = scores.transitions.unsqueeze(2)
     ahead = scores.end.unsqueeze(1).expand_as(messages).clone()
-    for i in reversed(range(len(ahead))):
-        if i + 1 < len(ahead):
-            # shape: (n_tags, n_rows)
-            ahead[i] = torch.where(inside[i + 1], (messages[i + 1] + steps).logsumexp(dim=1), ahead[i])
-        messages[i] += ahead[i]
-        scale = messages[i].logsumexp(dim=0)
-        log_partition += torch.where(inside[i], scale, 0.0)
-        messages[i] -= scale.clamp(min=lowest)
+    scales = torch.empty_like(messages[0])
+    own, to_come, sums = (rows.by_position(each) for each in (messages, ahead, scales))
+    after = own[0][:, :0]
+    for here, coming, scale in zip(reversed(own), reversed(to_come), reversed(sums), strict=True):
+        # shape: (n_tags, n_active)
+        coming[:, : after.shape[1]] = (after + steps).logsumexp(dim=1)
+        after = here.add_(coming)
+        torch.logsumexp(after, dim=0, out=scale)
+        after -= scale.clamp(min=lowest)
+    log_partition = torch.zeros_like(rows.lengths, dtype=torch.float64).index_add_(0, rows.row, scales)
     ahead.clamp_(min=lowest)
     states = messages.exp()
-    for i in range(len(ahead) - 1):
-        # shape: (n_tags, n_tags, n_rows), from the tags of this token to the tags of the next token
-        onward = (messages[i + 1] + steps - ahead[i].unsqueeze(1)).exp()
-        states[i + 1] = (states[i].unsqueeze(1) * onward).sum(dim=0)
-    begin, own = slice(1, None, 2), slice(2, None, 2)
-    following = torch.full_like(messages[:, own], -torch.inf)
-    following[:-1] = messages[1:, own]
-    after_begin = (following + scores.transitions.diagonal(1)[begin].unsqueeze(1) - ahead[:, begin]).exp()
-    after_inside = (following + scores.transitions.diagonal()[own].unsqueeze(1) - ahead[:, own]).exp()
+    ways = rows.by_position(states)
+    for before, coming, state, here, n in zip(ways, to_come, ways[1:], own[1:], rows.active[1:], strict=False):
+        # shape: (n_tags, n_tags, n_active), from the tags of the token before to the tags of this token
+        onward = (here + steps - coming[:, :n].unsqueeze(1)).exp()
+        state.copy_((before[:, :n].unsqueeze(1) * onward).sum(dim=0))
+    begin, inside = slice(1, None, 2), slice(2, None, 2)
+    following = torch.full_like(messages[inside], -torch.inf)
+    following[:, rows.previous] = messages[inside, rows.active[0] :]
+    after_begin = (following + scores.transitions.diagonal(1)[begin].unsqueeze(1) - ahead[begin]).exp()
+    after_inside = (following + scores.transitions.diagonal()[inside].unsqueeze(1) - ahead[inside]).exp()
     return log_partition, states, after_begin, after_inside

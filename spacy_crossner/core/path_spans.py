@@ -50,43 +50,52 @@ def spans_of_paths(paths: Tensor, mask: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def path_span_probabilities(rows: Rows, start: Tensor, transitions: Tensor, end: Tensor, paths: Tensor) -> Tensor:
+def path_span_probabilities(
+    rows: Rows, start: Tensor, transitions: Tensor, end: Tensor, paths: Tensor, mask: Tensor
+) -> Tensor:
     """Return the probability of each entity of a path; see `Lattice.span_probabilities`.
 
     The sums are in float32 if the emissions are, and no message can be too small for it: then a probability is exact to
     about 1e-6. Otherwise they are in float64.
 
     rows (Rows), start (Tensor), transitions (Tensor), end (Tensor): see `build_lattice`.
-    paths (Tensor): tag indices, shape (n_tokens, n_docs), in the order of `rows`.
-    RETURNS (Tensor): float64, shape (n_tokens, n_docs): at the first token of each entity its probability, 0 at all
+    paths (Tensor): tag indices, in the order of `rows`, shape (n_tokens_in_all,).
+    mask (Tensor): True at tokens, shape (n_docs, n_tokens).
+    RETURNS (Tensor): float64, shape (n_docs, n_tokens): at the first token of each entity its probability, 0 at all
         other tokens.
     """
     bound = bound_messages(rows, start, transitions, end)
-    single = rows.by_token.dtype != torch.float64 and bound < -math.log(SMALLEST_SINGLE_MESSAGE)
+    single = rows.tokens.dtype != torch.float64 and bound < -math.log(SMALLEST_SINGLE_MESSAGE)
     certain = bound < -math.log(SMALLEST_MESSAGE)
     scores = shift_scores(rows, start, transitions, end, torch.float32 if single else torch.float64)
     sums = sum_scaled(rows, scores, scores.tokens if certain else scores.tokens.clone())
-    # The index of B-X for the label X of each token, shape (n_tokens, 1, n_docs).
-    begin = (paths + 1).div_(2, rounding_mode="floor").mul_(2).sub_(1).clamp_(min=1).unsqueeze(1)
+    # The index of B-X for the label X of each token, shape (1, n_tokens_in_all).
+    begin = (paths + 1).div_(2, rounding_mode="floor").mul_(2).sub_(1).clamp_(min=1).unsqueeze(0)
+    # The message of the next token for I-X, 0 where the row ends.
     following = torch.zeros_like(begin, dtype=sums.messages.dtype)
-    # 0 where the row ends.
-    following[:-1] = sums.messages[1:].gather(1, begin[:-1] + 1).masked_fill_(~rows.inside[1:].unsqueeze(1), 0.0)
+    previous = rows.previous
+    following[:, previous] = sums.messages[:, rows.active[0] :].gather(0, begin[:, previous] + 1)
     weights = scores.transitions.exp().to(following.dtype)
-    after_begin = weights.diagonal(1)[begin] * following / sums.ahead.gather(1, begin)
-    after_inside = weights.diagonal()[begin + 1] * following / sums.ahead.gather(1, begin + 1)
-    begins = sums.states.gather(1, begin) / sums.states.sum(dim=1, keepdim=True).clamp_(min=SMALLEST_SINGLE_MESSAGE)
-    parts = begins, after_begin, after_inside = [
-        part.squeeze(1).double() for part in (begins, after_begin, after_inside)
-    ]
+    steps = torch.cat(
+        [
+            sums.states.gather(0, begin) / sums.states.sum(dim=0).clamp_(min=SMALLEST_SINGLE_MESSAGE),
+            weights.diagonal(1)[begin] * following / sums.ahead.gather(0, begin),
+            weights.diagonal()[begin + 1] * following / sums.ahead.gather(0, begin + 1),
+        ]
+    )
+    n_tokens = mask.shape[1]
+    # shape: (n_docs, n_tokens, 3)
+    steps = rows.restore(steps.double(), n_tokens)
+    padded = rows.restore(paths, n_tokens)
     if not certain:
         lost = lost_rows(rows, scores, sums)
         if lost.any():
-            lattice = build_lattice(rows.select(lost), start, transitions, end, len(paths))
-            label = ((begin.squeeze(1).T[lost] - 1) // 2).unsqueeze(2)
+            lattice = build_lattice(rows.select(lost), start, transitions, end, n_tokens)
+            docs = rows.order[lost]
+            label = ((padded[docs] + 1) // 2 - 1).clamp_(min=0).unsqueeze(2)
             again = (lattice.tag_marginals[:, :, 1::2], lattice.after_begin, lattice.after_inside)
-            for part, values in zip(parts, again, strict=True):
-                part[:, lost] = values.gather(2, label).squeeze(2).T
-    return multiply_steps(begins, after_begin, after_inside, paths, rows.inside)
+            steps[docs] = torch.cat([values.gather(2, label) for values in again], dim=2)
+    return multiply_steps(*steps.permute(2, 1, 0), padded.T, mask.T).T
 
 
 def multiply_steps(begins: Tensor, after_begin: Tensor, after_inside: Tensor, paths: Tensor, inside: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ def scan_viterbi(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Te
     emissions (Tensor): shape (n_docs, n_tokens, n_tags).
     mask (Tensor): True at tokens, which come before the padding; every row has a token. Shape (n_docs, n_tokens).
     start (Tensor), transitions (Tensor), end (Tensor): see `viterbi`.
-    RETURNS (Tensor): tag indices, shape (n_docs, n_tokens); at padding the last tag is repeated.
+    RETURNS (Tensor): tag indices, 0 at padding, shape (n_docs, n_tokens).
     """
     n_tags = len(start)
     inside = mask[:, 1:, None, None]
@@ -90,7 +90,7 @@ def scan_viterbi(emissions: Tensor, mask: Tensor, start: Tensor, transitions: Te
 
     # From the last token to the first.
     path = scan(last.unsqueeze(1), pointers.flip(1), follow, follow)
-    return path.squeeze(2).flip(1)
+    return path.squeeze(2).flip(1).masked_fill(~mask, 0)
 
 
 def _scaled(products: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ SMALLEST_SINGLE_MESSAGE = 1e-30
 class Scores(NamedTuple):
     """The scores of a batch of rows, each shifted to at most 0.
 
-    tokens (Tensor): scores of the tags at each token, those of the first tokens included. Shape (n_tokens, n_tags,
-        n_docs); values at padding have no meaning.
+    tokens (Tensor): scores of the tags at each token, those of the first tokens included. Shape (n_tags,
+        n_tokens_in_all), in the order of the rows.
     transitions (Tensor): score of each transition, -inf if it is forbidden, float64, row = from, column = to, shape
         (n_tags, n_tags).
     end (Tensor): score of each tag as the last, float64, shape (n_tags,).
@@ -32,15 +32,15 @@ class Scores(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Sums over all paths of a batch of rows. Values at padding have no meaning.
+    """Sums over all paths of a batch of rows; the tokens are in the order of the rows.
 
     log_partition (Tensor): log of the sum over the paths, -inf for a row without one, float64, shape (n_docs,).
-    states (Tensor): probability of each tag at each token, shape (n_tokens, n_tags, n_docs). Rounding lets their sum
+    states (Tensor): probability of each tag at each token, shape (n_tags, n_tokens_in_all). Rounding lets their sum
         drift from 1 in a long row.
     messages (Tensor): sum over the ways on from a tag, its own score included; they sum to 1 over the tags. Shape of
         `states`.
     ahead (Tensor): the same without the tag's own score, in units of the messages of the next token. Shape of `states`.
-    scales (Tensor): the sum of the messages before they were scaled, shape (n_tokens, 1, n_docs).
+    scales (Tensor): the sum of the messages before they were scaled, shape (n_tokens_in_all,).
     """
 
     log_partition: Tensor
@@ -52,13 +52,13 @@ class Sums(NamedTuple):
 
 def shift_scores(rows: Rows, start: Tensor, transitions: Tensor, end: Tensor, dtype: torch.dtype) -> Scores:
     """Return the scores of rows, those of the tokens in another type; the arguments are those of `build_lattice`."""
-    tokens = rows.by_token.to(dtype, copy=True)
-    tokens[0] += start.to(dtype).unsqueeze(1)
-    highest = tokens.amax(dim=1, keepdim=True).clamp_(min=torch.finfo(dtype).min)
+    tokens = rows.tokens.to(dtype, copy=True)
+    tokens[:, : rows.active[0]] += start.to(dtype).unsqueeze(1)
+    highest = tokens.amax(dim=0).clamp_(min=torch.finfo(dtype).min)
     tokens -= highest
     steepest, last = transitions.max().double(), end.max().double()
-    shift = highest.squeeze(1).double().masked_fill(~rows.inside, 0.0).sum(dim=0)
-    shift += (rows.lengths - 1) * steepest + last
+    shift = (rows.lengths - 1) * steepest + last
+    shift.index_add_(0, rows.row, highest.double())
     return Scores(tokens, transitions.double() - steepest, end.double() - last, shift)
 
 
@@ -68,7 +68,7 @@ def bound_messages(rows: Rows, start: Tensor, transitions: Tensor, end: Tensor) 
     From each tag a legal path leads to the best next tag, or to its B-X and on from there. So a message is behind the
     best by at most the spread of two emissions and of three transitions. The arguments are those of `build_lattice`.
     """
-    spread = (rows.by_token.amax(dim=1) - rows.by_token.amin(dim=1)).masked_fill_(~rows.inside, 0.0).max().double()
+    spread = (rows.tokens.amax(dim=0) - rows.tokens.amin(dim=0)).max().double()
     spread = spread + start.max() - start[start > -torch.inf].min()
     steep = max(transitions.max() - transitions[transitions > -torch.inf].min(), end.max() - end.min())
     return float(2 * spread + 3 * steep + math.log(len(end)))
@@ -84,30 +84,27 @@ def sum_scaled(rows: Rows, scores: Scores, tokens: Tensor) -> Sums:
     tiny = torch.finfo(tokens.dtype).tiny
     messages = tokens.exp_()
     onward = scores.transitions.exp().to(messages.dtype)
-    ahead = torch.empty_like(messages)
+    ahead, scales = torch.empty_like(messages), torch.empty_like(messages[0])
     # Where a row ends; the other values are overwritten.
     ahead[:] = scores.end.exp().to(messages.dtype).unsqueeze(1)
-    scales = torch.ones_like(messages[:, :1])
-    places = list(zip(messages.unbind(), ahead.unbind(), scales.unbind(), rows.active, strict=True))
-    after = messages[0].narrow(1, 0, 0)
-    for row, to_come, scale, n in reversed(places):
-        torch.mm(onward, after, out=to_come.narrow(1, 0, after.shape[1]))
-        after = row.narrow(1, 0, n).mul_(to_come.narrow(1, 0, n))
+    own, to_come, sums = (rows.by_position(each) for each in (messages, ahead, scales.unsqueeze(0)))
+    after = own[0][:, :0]
+    for here, coming, scale in zip(reversed(own), reversed(to_come), reversed(sums), strict=True):
+        torch.mm(onward, after, out=coming[:, : after.shape[1]])
+        after = here.mul_(coming)
         # In a row without a legal path the sum is 0.
-        after.div_(torch.sum(after, dim=0, keepdim=True, out=scale.narrow(1, 0, n)).clamp(min=tiny))
+        after.div_(torch.sum(after, dim=0, keepdim=True, out=scale).clamp(min=tiny))
     # Against divisions by zero in tags without a way on, whose probability is 0.
     ahead.clamp_(min=tiny)
     into = onward.T.contiguous()
     states = torch.empty_like(messages)
+    ways = rows.by_position(states)
     # The messages of the first token include the start scores, so they are the probabilities of the first tags.
-    states[0] = messages[0]
-    ways = states.unbind()
-    for before, state, (_, to_come, _, _), (row, _, _, n) in zip(
-        ways[:-1], ways[1:], places[:-1], places[1:], strict=True
-    ):
-        reached = torch.mm(into, before.narrow(1, 0, n) / to_come.narrow(1, 0, n))
-        torch.mul(row.narrow(1, 0, n), reached, out=state.narrow(1, 0, n))
-    return Sums(scales.double().log().sum(dim=(0, 1)), states, messages, ahead, scales)
+    ways[0].copy_(own[0])
+    for before, coming, state, here, n in zip(ways, to_come, ways[1:], own[1:], rows.active[1:], strict=False):
+        torch.mul(here, into @ (before[:, :n] / coming[:, :n]), out=state)
+    log_partition = torch.zeros_like(rows.lengths, dtype=torch.float64).index_add_(0, rows.row, scales.double().log())
+    return Sums(log_partition, states, messages, ahead, scales)
 
 
 def lost_rows(rows: Rows, scores: Scores, sums: Sums) -> Tensor:
@@ -116,8 +113,7 @@ def lost_rows(rows: Rows, scores: Scores, sums: Sums) -> Tensor:
     A small message is an underflow only if a legal path continues from the tag. Otherwise 0 is correct.
     """
     small = (sums.messages * sums.scales < SMALLEST_MESSAGE) & (scores.tokens > -torch.inf)
-    small &= rows.inside.unsqueeze(1)
     leads_on = torch.ones_like(small)
-    leads_on[:-1] = torch.isfinite(scores.transitions).double() @ (sums.messages[1:] > 0).double() > 0
-    leads_on[:-1] |= ~rows.inside[1:].unsqueeze(1)
-    return (small & leads_on).any(dim=1).any(dim=0)
+    next_tokens = sums.messages[:, rows.active[0] :] > 0
+    leads_on[:, rows.previous] = torch.isfinite(scores.transitions).double() @ next_tokens.double() > 0
+    return rows.has((small & leads_on).any(dim=0))
