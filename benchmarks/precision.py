@@ -2,23 +2,27 @@
 
     python benchmarks/precision.py TEST.spacy MODEL... [--sides fp32,bf16,onnx-int8] [--output OUT.json]
 
-The weights of a pipeline are the same on all sides. F1 is strict. bf16 is computed on any CPU, without instructions for
-it only slowly. Give one folder for each seed.
+The weights of a pipeline are the same on all sides. F1 is strict. On a CPU without instructions for bf16, its products
+are emulated, see `emulated_bf16.py`. Give one folder for each seed.
 """
 
 import json
 import statistics
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Dict, List, Optional
 
 import spacy
+import torch
 import typer
+from emulated_bf16 import EmulatedBf16
 from spacy.language import Language
 from spacy.tokens import Doc
 from wasabi import table
 
 from spacy_crossner.data.docbin import read_docbin
+from spacy_crossner.encoders.precision import has_fast_bf16
 from spacy_crossner.evaluation.evaluate import score
 from spacy_crossner.evaluation.export import export_pipeline
 from spacy_crossner.evaluation.predicting import predict
@@ -37,7 +41,8 @@ def load_side(model: str, side: str, folder: Path) -> Language:
 
 def strict_f(nlp: Language, gold: List[Doc]) -> float:
     """Return strict F1 in percent."""
-    return float(100 * score(predict(nlp, gold))["strict"]["f"])
+    with nullcontext() if has_fast_bf16(torch.device("cpu")) else EmulatedBf16():
+        return float(100 * score(predict(nlp, gold))["strict"]["f"])
 
 
 def main(
