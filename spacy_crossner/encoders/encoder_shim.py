@@ -128,6 +128,14 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
                 self._model.zero_grad()
         super().finish_update(optimizer)
 
+    def training_state_to_bytes(self) -> bytes:
+        """Return the state of training beside the weights: the factor on gradients."""
+        return self._loss_scale.to_bytes()
+
+    def training_state_from_bytes(self, bytes_data: bytes) -> None:
+        """Restore the state that `training_state_to_bytes` returned."""
+        self._loss_scale.from_bytes(bytes_data)
+
     def to_bytes(self) -> bytes:
         """Return config, tokenizer and weights, with the format's version; nothing if there is no encoder yet."""
         saved = encoder_to_saved(self.tokenizer, self._model) if self.is_open else {}

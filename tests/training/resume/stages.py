@@ -8,6 +8,7 @@ import srsly
 from spacy.util import load_config, registry
 from thinc.api import Config
 
+from spacy_crossner.encoders.encoder import word_encoder
 from spacy_crossner.fingerprints import RECORD
 from spacy_crossner.training.train import train
 
@@ -145,6 +146,27 @@ def transformer_config(corpus):
     config["training"].update({name: settings["training"][name] for name in (*names, "logger")})
     config["training"]["optimizer"].update(encoder_rate=0.01, head_rate=0.02, total_steps=20)
     config["nlp"]["lang"] = settings["nlp"]["lang"]
+    return config
+
+
+@registry.callbacks("test_checkpoint.large_scale.v1")
+def create_large_scale():
+    """Set a factor with which gradients in fp16 overflow, until it has been halved ten times."""
+
+    def set_scale(nlp, args):
+        if args["step"] == 0:
+            word_encoder(nlp.get_pipe("ner").model.get_ref("tok2vec"))._loss_scale.scale = 2.0**28
+
+    return set_scale
+
+
+def fp16_config(corpus):
+    """Train an encoder in fp16, whose first updates are left out because their gradients overflow."""
+    config = transformer_config(corpus)
+    config["components"]["ner"]["model"]["tok2vec"]["train_precision"] = "fp16"
+    scale = {"@callbacks": "test_checkpoint.large_scale.v1"}
+    chain = {"@callbacks": "spacy_crossner.chain.v1"}
+    config["training"]["before_update"] = {**chain, "*": {"scale": scale, "stop": config["training"]["before_update"]}}
     return config
 
 
