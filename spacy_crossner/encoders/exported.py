@@ -100,7 +100,7 @@ class ExportedShim(WordEncoder, Shim):
     @property
     def _parts(self) -> Tuple[PreTrainedTokenizerBase, EncoderFacts, EncoderRuntime]:
         if self._loaded is None:
-            raise CrossnerError(Errors.C112)
+            raise CrossnerError(Errors.C512)
         return self._loaded
 
     @property
@@ -148,7 +148,7 @@ class ExportedShim(WordEncoder, Shim):
 
         RAISES (CrossnerError): always.
         """
-        raise CrossnerError(Errors.C113.format(backend=self.runtime_class.backend))
+        raise CrossnerError(Errors.C513.format(backend=self.runtime_class.backend))
 
     def finish_update(self, optimizer: Any) -> None:
         """Do nothing: there are no gradients."""

@@ -74,7 +74,7 @@ class EncoderRuntime:
         except Exception as error:
             # The libraries raise errors of classes of their own.
             problem = " ".join(str(error).split())[:200]
-            raise CrossnerError(Errors.C115.format(library=self.library, problem=problem)) from error
+            raise CrossnerError(Errors.C515.format(library=self.library, problem=problem)) from error
 
     def __getstate__(self) -> Dict[str, Any]:
         """Return what a copy takes: all but the session."""
@@ -89,4 +89,4 @@ def import_library(name: str, extra: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise CrossnerError(Errors.C110.format(library=name, extra=extra)) from error
+        raise CrossnerError(Errors.C510.format(library=name, extra=extra)) from error
