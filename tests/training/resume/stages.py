@@ -69,6 +69,12 @@ def crf_config(corpus):
     }
 
 
+def call_first(config, callback):
+    """Let training call another callback before the one that may stop it."""
+    callbacks = {"first": callback, "stop": config["training"]["before_update"]}
+    config["training"]["before_update"] = {"@callbacks": "spacy_crossner.chain.v1", "*": callbacks}
+
+
 def stream_config(corpus):
     """Read the corpus anew in each pass, and let dev take its docs from the same reader."""
     config = crf_config(corpus)
@@ -164,9 +170,7 @@ def fp16_config(corpus):
     """Train an encoder in fp16, whose first updates are left out because their gradients overflow."""
     config = transformer_config(corpus)
     config["components"]["ner"]["model"]["tok2vec"]["train_precision"] = "fp16"
-    scale = {"@callbacks": "test_checkpoint.large_scale.v1"}
-    chain = {"@callbacks": "spacy_crossner.chain.v1"}
-    config["training"]["before_update"] = {**chain, "*": {"scale": scale, "stop": config["training"]["before_update"]}}
+    call_first(config, {"@callbacks": "test_checkpoint.large_scale.v1"})
     return config
 
 
@@ -186,7 +190,7 @@ def distilled_config(corpus):
     config["initialize"] = {"after_init": {**chain, "*": {"loss": loss, "teacher": teacher}}}
     # Longer and with less dropout, so that it gets better than it was.
     config["training"].update(max_epochs=4, dropout=0.1)
-    config["training"]["before_update"] = {**chain, "*": {"ramp": ramp, "stop": config["training"]["before_update"]}}
+    call_first(config, ramp)
     return config
 
 
@@ -204,9 +208,7 @@ def mean_teacher_config(corpus):
 def unscored_config(corpus):
     """Leave out the evaluation at step 0."""
     config = crf_config(corpus)
-    skip = {"@callbacks": "spacy_crossner.skip_first_evaluation.v1"}
-    chain = {"@callbacks": "spacy_crossner.chain.v1"}
-    config["training"]["before_update"] = {**chain, "*": {"skip": skip, "stop": config["training"]["before_update"]}}
+    call_first(config, {"@callbacks": "spacy_crossner.skip_first_evaluation.v1"})
     return config
 
 
