@@ -15,8 +15,8 @@ from spacy_crossner.encoders import word_pieces as module
 from spacy_crossner.encoders.word_pieces import WordPieces
 from spacy_crossner.errors import CrossnerError
 
+from .small_encoders import BERTS
 from .small_tokenizers import ALPHABET, FAMILIES, NLP, STRANGE, WORDS, given_words, pieces_by_hand, tokenizer_of
-from .test_encoder_kinds import BERTS
 
 CATEGORIES = ["L", "M", "N", "P", "S", "Z", "Cc", "Cf", "Co", "Cn"]
 ANY_WORD = st.one_of(
