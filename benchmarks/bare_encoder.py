@@ -1,17 +1,16 @@
 """The bare encoder: the forward pass of the Hugging Face model alone, on batches that are made before."""
 
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List
 
 import torch
 from transformers import AutoModel, AutoTokenizer, BatchEncoding
 from turns import timed
 
-from spacy_crossner.encoders.precision import autocast
+from spacy_crossner.encoders.precision import autocast, find_dtype
 
 # Batch sizes to try, in texts and in pieces.
 TEXTS_A_BATCH = {"cpu": (8, 16, 32, 64), "cuda": (64, 256)}
 PIECES_A_BATCH = {"cpu": (256, 512, 1024, 8192), "cuda": (8192, 32_768)}
-DTYPES: Dict[str, Optional[torch.dtype]] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class BareEncoder:
@@ -34,9 +33,11 @@ class BareEncoder:
         return self._run(self.best[precision], precision)
 
     def _run(self, size: str, precision: str) -> Callable[[], None]:
+        device = self.model.device
+
         @torch.inference_mode()
         def run() -> None:
-            with autocast(DTYPES[precision], self.model.device):
+            with autocast(find_dtype(precision, device), device):
                 for batch in self.batches[size]:
                     self.model(**batch)
 

@@ -17,6 +17,7 @@ import spacy
 import torch
 import typer
 from emulated_bf16 import EmulatedBf16
+from pipelines import load_with_precision
 from spacy.language import Language
 from spacy.tokens import Doc
 from wasabi import table
@@ -27,14 +28,12 @@ from spacy_crossner.evaluation.evaluate import score
 from spacy_crossner.evaluation.export import export_pipeline
 from spacy_crossner.evaluation.predicting import predict
 
-PRECISION = "components.ner.model.tok2vec.precision"
-
 
 def load_side(model: str, side: str, folder: Path) -> Language:
     """Load a pipeline in a precision ("fp32", "bf16", "fp16"), or export it ("onnx-int8", "openvino")."""
     backend, _, int8 = side.partition("-")
     if backend not in ("onnx", "openvino"):
-        return spacy.load(model, config={PRECISION: side})
+        return load_with_precision(Path(model), side)
     export_pipeline(model, folder / "exported", backend, int8=int8 == "int8")
     return spacy.load(folder / "exported")
 

@@ -74,7 +74,7 @@ def compare_speed(
     """Print and return the words per second of all sides, and their ratios to the bare encoder and spaCy's `ner`."""
     notes = {}
     sides: Dict[str, Run] = {}
-    for precision in ["fp32", *(set(precisions.split(",")) - {"fp32"})]:
+    for precision in dict.fromkeys(["fp32", *precisions.split(",")]):
         sides[f"bare encoder {precision}"] = bare.run(precision)
         notes[f"bare encoder {precision}"] = f"{bare.best[precision]} a batch, sorted"
     sides.update({name: pipe_all(nlp, texts) for name, nlp in {SPACY: of_spacy, **pipelines}.items()})

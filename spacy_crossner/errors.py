@@ -1,4 +1,7 @@
-"""The error messages of components and training. Each names the thing, the problem and the remedy."""
+"""The error messages of components and training. Each names the thing, the problem and the remedy.
+
+One file for all, although it is long: it is read by looking a code up, and a new message finds its number here.
+"""
 
 from pathlib import Path
 from typing import Optional, Union
@@ -30,7 +33,7 @@ class DataError(CrossnerError):
 
 
 class Errors:
-    """Messages of components and training, C0xx. Messages C1xx to C4xx are defined in the modules that raise them."""
+    """Messages by number, C0xx and C5xx. Messages C1xx to C4xx are defined in the modules that raise them."""
 
     C001 = (
         "[C001] Component '{name}' does not know the label '{label}' of the gold annotation. Its labels: {labels}. "
@@ -95,10 +98,23 @@ class Errors:
         "[C019] Component '{name}' has invalid settings: {settings}. Set threshold in [0, 1], candidates_floor above 0 "
         "and at most 1, and overlap to 0 or more and less than window."
     )
+    C020 = (
+        "[C020] The checkpoint {path} does not match the pipeline ({problem}), although the same command wrote it. "
+        "Start from the beginning with --no-resume."
+    )
+    C021 = "[C021] The checkpoint {path} is damaged and is skipped: {problem}."
+    C022 = "[C022] This stage writes no checkpoints, so it starts from the beginning if it is killed: {problem}."
     C023 = (
         "[C023] {attribute} belongs to another library: {where} computes its value, so spacy-crossner cannot store "
         "scores in it. Register the attribute with a default, `set_extension('{name}', default=None)`, or remove it "
         "with `remove_extension('{name}')` before the pipeline is loaded."
+    )
+    C025 = (
+        "[C025] The windows have invalid settings: pieces {pieces}, overlap {overlap}. Set pieces to 1 or more, and "
+        "overlap to 0 or more and less than pieces."
+    )
+    C026 = (
+        "[C026] The encoder has the invalid setting max_pieces = {max_pieces}. Set 1 or more, or null for the default."
     )
     C028 = (
         "[C028] Component '{name}' cannot rehearse: it listens to an encoder in another component, which rehearsal "
@@ -233,6 +249,33 @@ class Errors:
         "[C067] Cannot read {path} with {values}: {problem}. The values are inserted into the file as text: remove "
         "double quotes, backslashes, $ and line ends from them."
     )
+    C068 = (
+        "[C068] Another process is writing {output}. Wait until it has finished, or give another --output. If the "
+        "process is killed, the lock is released automatically."
+    )
+    C069 = (
+        "[C069] The file system of {output} does not support locks. Do not start a second process that writes to this "
+        "folder at the same time."
+    )
+    C070 = (
+        "[C070] Training has diverged: at step {step} {what} is {value}. The same command would diverge again. Lower "
+        "the learning rates (--training.optimizer.encoder_rate, --training.optimizer.head_rate) or the weight of the "
+        "term; {kept}."
+    )
+    C071 = (
+        "[C071] Training has diverged before with the same settings, data and versions ({output}): {problem} Use "
+        "--no-resume to try again."
+    )
+    C072 = "[C072] Cannot write {output}: {problem}. The last complete checkpoint is kept."
+    C073 = (
+        "[C073] {path}: found {found}; expected a spaCy project in YAML. Check the file with "
+        "`python -m spacy project document`."
+    )
+    C074 = "[C074] The config {config} cannot be used: {problem}"
+    C075 = (
+        "[C075] The config {config} has the unknown setting '{key}' in [{section}]. Remove it, or use one of the known "
+        "settings: {known}."
+    )
     C080 = (
         "[C080] The {name} was saved by a newer spacy-crossner: its format is {version}, and this version reads "
         "formats up to {known}. Update with `pip install -U spacy-crossner`."
@@ -261,32 +304,9 @@ class Errors:
         "[C087] Only spacy_crossner.HeadAdamW.v1 can train weights of type {dtype}. Use it in [training.optimizer], or "
         "remove torch_dtype from the encoder's transformer_config."
     )
-    C068 = (
-        "[C068] Another process is writing {output}. Wait until it has finished, or give another --output. If the "
-        "process is killed, the lock is released automatically."
-    )
-    C069 = (
-        "[C069] The file system of {output} does not support locks. Do not start a second process that writes to this "
-        "folder at the same time."
-    )
-    C070 = (
-        "[C070] Training has diverged: at step {step} {what} is {value}. The same command would diverge again. Lower "
-        "the learning rates (--training.optimizer.encoder_rate, --training.optimizer.head_rate) or the weight of the "
-        "term; {kept}."
-    )
-    C071 = (
-        "[C071] Training has diverged before with the same settings, data and versions ({output}): {problem} Use "
-        "--no-resume to try again."
-    )
-    C072 = "[C072] Cannot write {output}: {problem}. The last complete checkpoint is kept."
-    C073 = (
-        "[C073] {path}: found {found}; expected a spaCy project in YAML. Check the file with "
-        "`python -m spacy project document`."
-    )
-    C074 = "[C074] The config {config} cannot be used: {problem}"
-    C075 = (
-        "[C075] The config {config} has the unknown setting '{key}' in [{section}]. Remove it, or use one of the known "
-        "settings: {known}."
+    C088 = (
+        "[C088] transformers {version} has a known security hole in reading config.json, so no encoder is opened with "
+        "it. Install transformers {first} or later, or a version from 4.50 to before {hole}."
     )
     C092 = (
         "[C092] {path} is not replaced: {found}. Only an empty folder or {what} may be replaced. Give another output, "
@@ -297,58 +317,41 @@ class Errors:
         "[C094] The dev set of {config} {problem}: every score will be 0, and no pipeline can be selected by it. Give "
         "a dev set that is annotated with the labels of the pipeline."
     )
-    C095 = (
-        "[C095] The tokenizer {name} splits a word differently beside other words, and it does not say which pieces "
-        'belong to which word. Use its fast version (tokenizer_config = {{"use_fast": true}}).'
-    )
     C096 = "[C096] The encoder has the unknown precision '{precision}'. Known: {known}."
     C097 = "[C097] The encoder has the unknown pooling '{pooling}'. Known: {known}."
     C098 = (
         "[C098] The encoder is not loaded, so there are no vectors. Call nlp.initialize(), or load a trained pipeline "
         "with spacy.load."
     )
-    C025 = (
-        "[C025] The windows have invalid settings: pieces {pieces}, overlap {overlap}. Set pieces to 1 or more, and "
-        "overlap to 0 or more and less than pieces."
+    C501 = (
+        "[C501] The tokenizer {name} splits a word differently beside other words, and it does not say which pieces "
+        'belong to which word. Use its fast version (tokenizer_config = {{"use_fast": true}}).'
     )
-    C026 = (
-        "[C026] The encoder has the invalid setting max_pieces = {max_pieces}. Set 1 or more, or null for the default."
-    )
-    C020 = (
-        "[C020] The checkpoint {path} does not match the pipeline ({problem}), although the same command wrote it. "
-        "Start from the beginning with --no-resume."
-    )
-    C021 = "[C021] The checkpoint {path} is damaged and is skipped: {problem}."
-    C022 = "[C022] This stage writes no checkpoints, so it starts from the beginning if it is killed: {problem}."
-    C088 = (
-        "[C088] transformers {version} has a known security hole in reading config.json, so no encoder is opened with "
-        "it. Install transformers {first} or later, or a version from 4.50 to before {hole}."
-    )
-    C110 = (
-        "[C110] The encoder runs on {library}, which is not installed. Install it with "
-        '`pip install "spacy-crossner[{extra}]"`.'
-    )
-    C111 = "[C111] Encoders cannot be exported to '{backend}'. Use one of {known}."
-    C112 = (
-        "[C112] The exported encoder is not loaded: it comes with a pipeline that `spacy crossner export` has written, "
-        "not from a config. Load that pipeline with spacy.load."
-    )
-    C113 = (
-        "[C113] The encoder was exported to '{backend}' and cannot be trained. Train the pipeline from which it was "
-        "exported, and export that again."
-    )
-    C114 = (
-        "[C114] The encoder ({kind}) cannot be exported to '{backend}': its vectors would differ (cosine {cosine}). "
-        "Keep it on PyTorch."
-    )
-    C115 = "[C115] The exported encoder cannot be opened by {library}: {problem}. Export the pipeline again."
-    C089 = (
-        "[C089] The layers spacy_crossner.TransformerModel.v1 and spacy_crossner.Tok2VecTransformer.v1 need "
+    C502 = (
+        "[C502] The layers spacy_crossner.TransformerModel.v1 and spacy_crossner.Tok2VecTransformer.v1 need "
         "spacy-transformers, which cannot be imported ({problem}). It does not work with transformers 5. Use this "
         "pipeline in an environment with transformers 4 and spacy-transformers, or train it again without these layers."
     )
-    C120 = (
-        "[C120] Component '{name}' listens to an encoder in another component, but no component of this pipeline "
+    C510 = (
+        "[C510] The encoder runs on {library}, which is not installed. Install it with "
+        '`pip install "spacy-crossner[{extra}]"`.'
+    )
+    C511 = "[C511] Encoders cannot be exported to '{backend}'. Use one of {known}."
+    C512 = (
+        "[C512] The exported encoder is not loaded: it comes with a pipeline that `spacy crossner export` has written, "
+        "not from a config. Load that pipeline with spacy.load."
+    )
+    C513 = (
+        "[C513] The encoder was exported to '{backend}' and cannot be trained. Train the pipeline from which it was "
+        "exported, and export that again."
+    )
+    C514 = (
+        "[C514] The encoder ({kind}) cannot be exported to '{backend}': its vectors would differ (cosine {cosine}). "
+        "Keep it on PyTorch."
+    )
+    C515 = "[C515] The exported encoder cannot be opened by {library}: {problem}. Export the pipeline again."
+    C520 = (
+        "[C520] Component '{name}' listens to an encoder in another component, but no component of this pipeline "
         "({pipeline}) has one that it can listen to. If '{name}' comes from a trained pipeline, put "
         'replace_listeners = ["model.tok2vec"] under its source in the config: this copies the encoder into it. Or '
         "take the component with the encoder from that pipeline, too."

@@ -28,6 +28,7 @@ LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 TORCH_FILES = [f"core/{name}.py" for name in ("head", "crf", "lattice", "linear", "losses", "likelihood")]
 TORCH_FILES += [f"core/{name}.py" for name in ("rows", "viterbi", "sums", "path_spans", "scan")]
 TORCH_NAMES = {"head.py", "losses.py", "greedy.py", "beam.py", "spans.py", "tagging.py", "prefixes.py", "generator.py"}
+TORCH_NAMES |= {"cell.py", "scorer.py", "trie.py"}
 TORCH_NAMES |= {"mmd.py", "contrastive.py", "distillation.py", "vat.py", "adversarial.py", "learning.py"}
 NO_TORCH_FILE = {"spacy", "thinc", "spacy_transformers", "transformers"}
 

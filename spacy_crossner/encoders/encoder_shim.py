@@ -2,7 +2,6 @@
 
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-import srsly
 import torch
 from thinc.api import Optimizer, PyTorchShim, Shim, get_torch_default_device
 from torch import Tensor, nn
@@ -10,12 +9,11 @@ from transformers import PreTrainedTokenizerBase
 
 from ..annotations.words import WordBatch
 from ..errors import CrossnerError, Errors
-from ..storage.formats import check_format, with_format
 from .module_shim import ModuleShim
 from .opening import forward_names
 from .pieces import find_maximum
 from .precision import LossScale, autocast, find_dtype
-from .saved_encoder import encoder_from_saved, encoder_to_saved
+from .saved_encoder import encoder_from_saved, encoder_to_saved, saved_from_bytes, saved_to_bytes
 from .word_encoder import EncoderSettings, WordEncoder
 
 
@@ -128,10 +126,17 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
                 self._model.zero_grad()
         super().finish_update(optimizer)
 
+    def training_state_to_bytes(self) -> bytes:
+        """Return the state of training beside the weights: the factor on gradients."""
+        return self._loss_scale.to_bytes()
+
+    def training_state_from_bytes(self, bytes_data: bytes) -> None:
+        """Restore the state that `training_state_to_bytes` returned."""
+        self._loss_scale.from_bytes(bytes_data)
+
     def to_bytes(self) -> bytes:
         """Return config, tokenizer and weights, with the format's version; nothing if there is no encoder yet."""
-        saved = encoder_to_saved(self.tokenizer, self._model) if self.is_open else {}
-        return srsly.msgpack_dumps(with_format(saved))
+        return saved_to_bytes(encoder_to_saved(self.tokenizer, self._model) if self.is_open else {})
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
         """Load the bytes that `to_bytes` of this or an earlier version returned.
@@ -139,8 +144,7 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
         RAISES (CrossnerError): a later version of this package has saved the bytes, they contain a forbidden file or
             setting of a tokenizer, or they are damaged.
         """
-        saved = srsly.msgpack_loads(bytes_data)
-        check_format(saved, "encoder")
+        saved = saved_from_bytes(bytes_data)
         if "weights" in saved:
             self.open(*encoder_from_saved(saved, get_torch_default_device()))
         return self

@@ -5,7 +5,6 @@ It is made from a `spacy_crossner.Encoder.v1` by `spacy crossner export`, predic
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, cast
 
-import srsly
 import torch
 from thinc.api import Shim, get_torch_default_device
 from torch import Tensor
@@ -13,14 +12,12 @@ from transformers import PreTrainedTokenizerBase
 
 from ..annotations.words import WordBatch
 from ..errors import CrossnerError, Errors
-from ..storage.formats import check_format, with_format
 from .encoder import EncoderModel, make_layer
 from .encoder_shim import EncoderShim
-from .folders import SAVED
-from .opening import named_faults
 from .runtimes import EncoderRuntime, find_runtime
 from .runtimes.export import export_files
-from .saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
+from .saved_encoder import saved_from_bytes, saved_to_bytes, tokenizer_from_saved, tokenizer_to_saved
+from .saved_tokenizer import without_code
 from .word_encoder import EncoderSettings, WordEncoder
 
 ARCHITECTURE = "spacy_crossner.ExportedEncoder.v1"
@@ -73,7 +70,7 @@ class ExportedShim(WordEncoder, Shim):
         super().__init__(None)
         self.settings = settings
         self.runtime_class = find_runtime(backend)
-        self.runtime_class.check()
+        self.runtime_class.import_library()
         self._loaded: Optional[Tuple[PreTrainedTokenizerBase, EncoderFacts, EncoderRuntime]] = None
         # The device of the layers that take the vectors.
         self._output_device = get_torch_default_device()
@@ -100,7 +97,7 @@ class ExportedShim(WordEncoder, Shim):
     @property
     def _parts(self) -> Tuple[PreTrainedTokenizerBase, EncoderFacts, EncoderRuntime]:
         if self._loaded is None:
-            raise CrossnerError(Errors.C112)
+            raise CrossnerError(Errors.C512)
         return self._loaded
 
     @property
@@ -148,7 +145,7 @@ class ExportedShim(WordEncoder, Shim):
 
         RAISES (CrossnerError): always.
         """
-        raise CrossnerError(Errors.C113.format(backend=self.runtime_class.backend))
+        raise CrossnerError(Errors.C513.format(backend=self.runtime_class.backend))
 
     def finish_update(self, optimizer: Any) -> None:
         """Do nothing: there are no gradients."""
@@ -160,10 +157,10 @@ class ExportedShim(WordEncoder, Shim):
     def to_bytes(self) -> bytes:
         """Return the exported encoder, its config and its tokenizer's files; nothing if there is no encoder yet."""
         if self._loaded is None:
-            return srsly.msgpack_dumps(with_format({}))
+            return saved_to_bytes({})
         tokenizer, facts, runtime = self._loaded
-        saved = {**facts._asdict(), "tokenizer": tokenizer_to_files(tokenizer), "use_fast": tokenizer.is_fast}
-        return srsly.msgpack_dumps(with_format({**saved, "files": runtime.files}))
+        saved = {**facts._asdict(), **tokenizer_to_saved(tokenizer, facts.config), "files": runtime.files}
+        return saved_to_bytes(saved)
 
     def from_bytes(self, data: bytes) -> "ExportedShim":
         """Load the bytes that `to_bytes` of this or an earlier version returned.
@@ -171,11 +168,8 @@ class ExportedShim(WordEncoder, Shim):
         RAISES (CrossnerError): a later version of this package has saved the bytes, or they contain a forbidden file
             of a tokenizer.
         """
-        saved = srsly.msgpack_loads(data)
-        check_format(saved, "encoder")
+        saved = saved_from_bytes(data)
         if "files" in saved:
-            facts = EncoderFacts(without_code(saved["config"]), saved["maximum"], saved["inputs"])
-            with named_faults(SAVED):
-                tokenizer = tokenizer_from_files(saved["tokenizer"], facts.config, saved["use_fast"])
-            self._load(tokenizer, facts, saved["files"])
+            tokenizer, config = tokenizer_from_saved(saved)
+            self._load(tokenizer, EncoderFacts(config, saved["maximum"], saved["inputs"]), saved["files"])
         return self

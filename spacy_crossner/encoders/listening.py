@@ -39,7 +39,7 @@ def require_encoders(nlp: Language) -> None:
         model = getattr(pipe, "model", None)
         listeners = find_listeners(model) if isinstance(model, Model) else []
         if any(find_upstream(nlp, listener) is None for listener in listeners):
-            raise CrossnerError(Errors.C120.format(name=name, pipeline=", ".join(nlp.pipe_names)))
+            raise CrossnerError(Errors.C520.format(name=name, pipeline=", ".join(nlp.pipe_names)))
 
 
 def require_upstream(model: Model[Any, Any], docs: Iterable[Doc], component_name: str) -> None:

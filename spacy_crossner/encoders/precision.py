@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from typing import List, Optional
 
+import srsly
 import torch
 from torch import Tensor
 
@@ -75,3 +76,11 @@ class LossScale:
         else:
             self.scale, self._updates = self.scale / 2.0, 0
         return finite
+
+    def to_bytes(self) -> bytes:
+        """Return the factor, and the number of updates since the last overflow."""
+        return srsly.msgpack_dumps([self.scale, self._updates])
+
+    def from_bytes(self, data: bytes) -> None:
+        """Restore what `to_bytes` returned."""
+        self.scale, self._updates = srsly.msgpack_loads(data)

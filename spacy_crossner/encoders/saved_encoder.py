@@ -2,25 +2,40 @@
 
 import json
 from contextlib import suppress
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
+import srsly
 import torch
 from spacy.util import make_tempdir
 from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
+from ..storage.formats import check_format, with_format
 from .folders import SAVED, check_transformers
 from .opening import ATTENTIONS, OpenedEncoder, check_architecture, named_faults, quiet_transformers
 from .saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
 from .serialization import module_from_bytes, module_to_bytes, weights_dtype
 
 
+def saved_to_bytes(saved: Dict[str, Any]) -> bytes:
+    """Return the data of an encoder as msgpack, with the format's version."""
+    return srsly.msgpack_dumps(with_format(saved))
+
+
+def saved_from_bytes(data: bytes) -> Dict[str, Any]:
+    """Return the data that `saved_to_bytes` of this or an earlier version has written.
+
+    RAISES (CrossnerError): a later version of this package has written it.
+    """
+    saved: Dict[str, Any] = srsly.msgpack_loads(data)
+    check_format(saved, "encoder")
+    return saved
+
+
 def encoder_to_saved(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> Dict[str, Any]:
     """Return an encoder as data for msgpack, without anything that names code."""
     return {
-        "config": without_code(model.config.to_dict()),
+        **tokenizer_to_saved(tokenizer, model.config.to_dict()),
         "attention": model.config._attn_implementation,
-        "tokenizer": tokenizer_to_files(tokenizer),
-        "use_fast": tokenizer.is_fast,
         "weights": module_to_bytes(model),
     }
 
@@ -30,12 +45,30 @@ def encoder_from_saved(saved: Dict[str, Any], device: torch.device) -> OpenedEnc
 
     RAISES (CrossnerError): the data contains a forbidden file or setting of a tokenizer, or it is damaged.
     """
-    config = without_code(saved["config"])
+    tokenizer, config = tokenizer_from_saved(saved)
     with named_faults(SAVED):
-        tokenizer = tokenizer_from_files(saved["tokenizer"], config, saved["use_fast"])
         model = make_encoder(config, saved.get("attention"), weights_dtype(saved["weights"]))
     module_from_bytes(model, saved["weights"], device)
     return OpenedEncoder(tokenizer, model.eval())
+
+
+def tokenizer_to_saved(tokenizer: PreTrainedTokenizerBase, config: Dict[str, Any]) -> Dict[str, Any]:
+    """Return a tokenizer and the encoder's config as data for msgpack, without anything that names code."""
+    return {
+        "config": without_code(config),
+        "tokenizer": tokenizer_to_files(tokenizer),
+        "use_fast": tokenizer.is_fast,
+    }
+
+
+def tokenizer_from_saved(saved: Dict[str, Any]) -> Tuple[PreTrainedTokenizerBase, Dict[str, Any]]:
+    """Return the tokenizer and the encoder's config that `tokenizer_to_saved` has saved.
+
+    RAISES (CrossnerError): the data contains a forbidden file or setting of a tokenizer, or it is damaged.
+    """
+    config = without_code(saved["config"])
+    with named_faults(SAVED):
+        return tokenizer_from_files(saved["tokenizer"], config, saved["use_fast"]), config
 
 
 def make_encoder(config: Dict[str, Any], attention: Optional[str], dtype: torch.dtype) -> PreTrainedModel:

@@ -193,7 +193,7 @@ class WordPieces:
     def _split_docs(self, words: WordBatch) -> Pieces:
         """Return the pieces of words of which a tokenizer looks at several at once, by one call for each doc."""
         if not self.tokenizer.is_fast:
-            raise CrossnerError(Errors.C095.format(name=type(self.tokenizer).__name__))
+            raise CrossnerError(Errors.C501.format(name=type(self.tokenizer).__name__))
         counts, ids, start = [], [], 0
         for n_words in words.lengths.tolist():
             texts = self._texts(words, range(start, start + n_words))

@@ -21,7 +21,7 @@ from .evaluate import score
 from .predicting import predict
 from .provenance import sha256_of
 
-EXPORTED = "spacy_crossner.Encoder.v1"
+EXPORTABLE = "spacy_crossner.Encoder.v1"
 # The key of the figures in meta.json.
 META_KEY = "spacy_crossner_export"
 # Size of the docs of random words on which speed is measured without data.
@@ -94,7 +94,7 @@ def export_encoders(nlp: Language, backend: str, *, int8: bool) -> List[str]:
 def _blocks(config: Any) -> Iterator[Dict[str, Any]]:
     """Yield the blocks of a config that describe an encoder on PyTorch."""
     if isinstance(config, dict):
-        if config.get("@architectures") == EXPORTED:
+        if config.get("@architectures") == EXPORTABLE:
             yield config
         else:
             for value in config.values():
@@ -128,11 +128,13 @@ def export_pipeline(
     check_new(output, force)
     for input_path in (Path(model), *([data] if data is not None else [])):
         check_outside(output, input_path)
-    find_runtime(backend).check()
+    find_runtime(backend).import_library()
     nlp = load_pipeline(model)
     places = find_encoders(nlp)
     if not places:
-        raise CrossnerError(C216.format(model=model, architecture=EXPORTED, names=", ".join(nlp.pipe_names) or "none"))
+        raise CrossnerError(
+            C216.format(model=model, architecture=EXPORTABLE, names=", ".join(nlp.pipe_names) or "none")
+        )
     gold = None if data is None else read_docbin(data, nlp.vocab)
     docs = gold or random_docs(nlp, places[0].shim)
     before = _measure(nlp, docs, gold is not None, str(data), [place.shim for place in places])

@@ -7,8 +7,8 @@ methods:
     training_state_from_bytes(bytes_data: bytes) -> None
 
 The second method is called on the initialized component before its weights are loaded, so that it can first restore the
-structure of its model. `training.before_update` is not called again for finished steps. Loggers may have the same
-methods; the second one is called before the logger is set up.
+structure of its model. `training.before_update` is not called again for finished steps. The shim of a layer may have
+the same methods, and so may a logger; the logger's second one is called before it is set up.
 """
 
 from pathlib import Path
@@ -64,6 +64,7 @@ def write_state(run: TrainingRun, folder: Path) -> None:
         "strings": sorted(nlp.vocab.strings),
         "performance": nlp.meta.get("performance", {}),
         "pipes": {name: pipe.training_state_to_bytes() for name, pipe in savers.items()},
+        "shims": {name: shim.training_state_to_bytes() for name, shim in _saving_shims(nlp)},
         "logger": run.logger.training_state_to_bytes() if hasattr(run.logger, "training_state_to_bytes") else None,
     }
     (folder / STATE).write_bytes(srsly.msgpack_dumps(state))
@@ -92,6 +93,8 @@ def read_state(run: TrainingRun, folder: Path) -> None:
         tensor.copy_(weights[name])
     for name, node in nodes(nlp):
         node.attrs.update(state["attributes"][name])
+    for name, shim in _saving_shims(nlp):
+        shim.training_state_from_bytes(state["shims"][name])
     _set_gradients(nlp, set(state["gradients"]))
     for string in state["strings"]:
         nlp.vocab.strings.add(string)
@@ -131,6 +134,14 @@ def _torch_parameters(nlp: Language) -> Iterator[Tuple[str, nn.Parameter]]:
         for i, shim in enumerate(node.shims):
             for name, parameter in shim._model.named_parameters():
                 yield f"{prefix}/shim{i}/{name}", parameter
+
+
+def _saving_shims(nlp: Language) -> Iterator[Tuple[str, Any]]:
+    """Yield each shim that has a training state beside its weights, with a name."""
+    for prefix, node in nodes(nlp):
+        for i, shim in enumerate(node.shims):
+            if hasattr(shim, "training_state_to_bytes"):
+                yield f"{prefix}/shim{i}", shim
 
 
 def _plain_attributes(node: Model) -> Dict[str, Any]:

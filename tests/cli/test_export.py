@@ -50,7 +50,7 @@ def test_refused(good, tmp_path):
     (tmp_path / "full").mkdir()
     for words, expected in [
         ((good / "model", tmp_path / "out", "--backend", "onnx"), "C216"),
-        ((model, tmp_path / "out", "--backend", "tensorrt"), "C111"),
+        ((model, tmp_path / "out", "--backend", "tensorrt"), "C511"),
         ((model, tmp_path / "full", "--backend", "onnx"), "C217"),
     ]:
         result, output = run(*words)

@@ -94,6 +94,6 @@ def test_a_component_without_the_encoder_that_it_listens_to_is_an_error(form, tr
     del config["components"]["ner"]["replace_listeners"]
     config.to_disk(tmp_path / "stage.cfg")
     overrides = {**paths(corpus), **STEP, "paths.pretrained": str(trained), "paths.labels": str(corpus / "labels.json")}
-    with pytest.raises(CrossnerError, match=r"C120. Component 'ner' listens .* pipeline \(ner\).*replace_listeners"):
+    with pytest.raises(CrossnerError, match=r"C520. Component 'ner' listens .* pipeline \(ner\).*replace_listeners"):
         train(tmp_path / "stage.cfg", tmp_path / "out", overrides=overrides)
     assert not (tmp_path / "out").exists()

@@ -14,7 +14,7 @@ from transformers import (
     RobertaTokenizerFast,
 )
 
-from .test_encoder_kinds import BERTS, SPECIAL, byte_pairs, modernbert
+from .small_encoders import BERTS, SPECIAL, byte_pairs, modernbert
 
 TEXT = """
 the The THE of and Ada ada met Paris New York - based U.S. U.S don't can't un believable unbelievable 10 % ,

@@ -7,19 +7,17 @@ from thinc.api import SGD
 
 from spacy_crossner.annotations.words import see_words
 from spacy_crossner.encoders import precision as module
-from spacy_crossner.encoders.encoder import build_encoder, word_encoder
+from spacy_crossner.encoders.encoder import word_encoder
 from spacy_crossner.encoders.precision import LossScale, find_dtype
 
+from .encoder_checks import STILL, opened
 from .window_checks import make_doc, make_words
 
-STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 CPU = torch.device("cpu")
 
 
-def opened(folder, **settings):
-    model = build_encoder(str(folder), transformer_config=STILL, **settings)
-    model.initialize()
-    return model
+def opened_still(folder, **settings):
+    return opened(folder, transformer_config=STILL, **settings)
 
 
 def docs():
@@ -51,7 +49,7 @@ def backward(model, batch, factor=1e-3):
 
 @pytest.mark.parametrize(("name", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16)])
 def test_half_precision_is_used_and_close(tiny_encoder, name, dtype):
-    plain, half = opened(tiny_encoder, precision="fp32"), opened(tiny_encoder, precision=name)
+    plain, half = opened_still(tiny_encoder, precision="fp32"), opened_still(tiny_encoder, precision=name)
     assert used_in(half, lambda: half.predict(docs())) == {dtype}
     assert used_in(half, lambda: half.begin_update(docs())) == {dtype}
     assert used_in(plain, lambda: plain.predict(docs())) == {torch.float32}
@@ -62,7 +60,7 @@ def test_half_precision_is_used_and_close(tiny_encoder, name, dtype):
 
 
 def test_training_may_have_a_precision_of_its_own(tiny_encoder):
-    model = opened(tiny_encoder, precision="fp32", train_precision="bf16")
+    model = opened_still(tiny_encoder, precision="fp32", train_precision="bf16")
     assert used_in(model, lambda: model.predict(docs())) == {torch.float32}
     assert used_in(model, lambda: model.begin_update(docs())) == {torch.bfloat16}
 
@@ -70,7 +68,7 @@ def test_training_may_have_a_precision_of_its_own(tiny_encoder):
 @pytest.mark.parametrize("is_fast", [True, False])
 def test_auto_goes_by_the_device(tiny_encoder, monkeypatch, is_fast):
     monkeypatch.setattr(module, "has_fast_bf16", lambda device: is_fast)
-    model = opened(tiny_encoder)
+    model = opened_still(tiny_encoder)
     assert used_in(model, lambda: model.predict(docs())) == {torch.bfloat16 if is_fast else torch.float32}
     assert [find_dtype(name, CPU) for name in ("fp32", "bf16", "fp16")] == [None, torch.bfloat16, torch.float16]
 
@@ -90,7 +88,7 @@ def test_what_has_fast_bf16(monkeypatch):
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_gradients_in_half_precision_are_close(tiny_encoder, precision):
-    plain, half = opened(tiny_encoder, precision="fp32"), opened(tiny_encoder, train_precision=precision)
+    plain, half = opened_still(tiny_encoder, precision="fp32"), opened_still(tiny_encoder, train_precision=precision)
     for model in (plain, half):
         backward(model, docs())
         # Another pass, whose gradients are added.
@@ -106,7 +104,7 @@ def test_gradients_in_half_precision_are_close(tiny_encoder, precision):
 def test_an_update_in_fp16_is_that_in_fp32(tiny_encoder):
     weights = []
     for precision in ("fp32", "fp16"):
-        model = opened(tiny_encoder, precision=precision)
+        model = opened_still(tiny_encoder, precision=precision)
         before = {name: p.detach().clone() for name, p in word_encoder(model)._model.named_parameters()}
         backward(model, docs())
         backward(model, docs()[:1])
@@ -119,7 +117,7 @@ def test_an_update_in_fp16_is_that_in_fp32(tiny_encoder):
 
 
 def test_an_update_that_overflows_is_left_out(tiny_encoder):
-    model = opened(tiny_encoder, precision="fp16")
+    model = opened_still(tiny_encoder, precision="fp16")
     shim = word_encoder(model)
     before = {name: p.detach().clone() for name, p in shim._model.named_parameters()}
     scale = shim._loss_scale.scale
@@ -154,3 +152,13 @@ def test_the_scale_grows_and_shrinks():
     assert [update(1.0)[1] for _ in range(4)] == [8.0, 8.0, 16.0, 16.0]
     assert scale.unscale([])
     assert scale.scale == 16.0
+
+
+def test_a_restored_scale_grows_at_the_same_update():
+    scale, other = LossScale(scale=8.0, grow_after=3), LossScale(scale=2.0, grow_after=3)
+    for _ in range(2):
+        scale.unscale([torch.ones(2)])
+    other.from_bytes(scale.to_bytes())
+    assert other.scale == 8.0
+    other.unscale([torch.ones(2)])
+    assert other.scale == 16.0

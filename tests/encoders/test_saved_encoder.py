@@ -1,7 +1,7 @@
 """Encoders that were saved under transformers 4 and 5 give the same pieces and vectors under both.
 
 `saved_encoders/4` was written under transformers 4.53.2 and `saved_encoders/5` under 5.24.0. They hold encoders with
-random weights from `test_encoder_kinds`, in the form in which a pipeline saves them, the pieces of `TEXTS`, and the
+random weights from `small_encoders`, in the form in which a pipeline saves them, the pieces of `TEXTS`, and the
 vectors of the first text.
 """
 
@@ -12,10 +12,7 @@ import pytest
 import srsly
 import torch
 
-from spacy_crossner.encoders.folders import SAVED
-from spacy_crossner.encoders.opening import named_faults
-from spacy_crossner.encoders.saved_encoder import make_encoder
-from spacy_crossner.encoders.saved_tokenizer import tokenizer_from_files, tokenizer_to_files
+from spacy_crossner.encoders.saved_encoder import make_encoder, tokenizer_from_saved, tokenizer_to_saved
 from spacy_crossner.encoders.serialization import module_from_bytes, weights_dtype
 from spacy_crossner.errors import CrossnerError
 
@@ -35,12 +32,12 @@ TEXTS = [
 @pytest.mark.parametrize("version", ["4", "5"])
 def test_pieces_and_vectors_stay_the_same(version, kind):
     saved = srsly.read_msgpack(FOLDER / version / f"{kind}.msgpack")
-    tokenizer = tokenizer_from_files(saved["tokenizer"], saved["config"], saved["use_fast"])
+    tokenizer, config = tokenizer_from_saved(saved)
     assert [tokenizer(text)["input_ids"] for text in TEXTS] == saved["ids"]
     # As it is saved again.
-    again = tokenizer_from_files(tokenizer_to_files(tokenizer), saved["config"], tokenizer.is_fast)
+    again, _ = tokenizer_from_saved(tokenizer_to_saved(tokenizer, config))
     assert [again(text)["input_ids"] for text in TEXTS] == saved["ids"]
-    model = make_encoder(saved["config"], saved["attention"], weights_dtype(saved["weights"])).eval()
+    model = make_encoder(config, saved["attention"], weights_dtype(saved["weights"])).eval()
     module_from_bytes(model, saved["weights"], torch.device("cpu"))
     with torch.no_grad():
         vectors = model(torch.tensor(saved["ids"][:1])).last_hidden_state.numpy()
@@ -52,5 +49,5 @@ def test_pieces_and_vectors_stay_the_same(version, kind):
 def test_a_saved_tokenizer_without_a_vocabulary_is_refused():
     saved = srsly.read_msgpack(FOLDER / "5" / "bert.msgpack")
     del saved["tokenizer"]["tokenizer.json"]
-    with pytest.raises(CrossnerError, match=r"C082.*'saved in this pipeline' cannot be used"), named_faults(SAVED):
-        tokenizer_from_files(saved["tokenizer"], saved["config"], saved["use_fast"])
+    with pytest.raises(CrossnerError, match=r"C082.*'saved in this pipeline' cannot be used"):
+        tokenizer_from_saved(saved)

@@ -16,5 +16,5 @@ def find_runtime(backend: str) -> Type[EncoderRuntime]:
     RAISES (CrossnerError): there is no such backend.
     """
     if backend not in RUNTIMES:
-        raise CrossnerError(Errors.C111.format(backend=backend, known=", ".join(RUNTIMES)))
+        raise CrossnerError(Errors.C511.format(backend=backend, known=", ".join(RUNTIMES)))
     return RUNTIMES[backend]

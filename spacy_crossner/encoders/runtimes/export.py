@@ -32,7 +32,7 @@ def export_files(model: PreTrainedModel, names: List[str], backend: str, *, int8
         files = onnx_to_openvino(exported, int8=int8)
     lowest = lowest_cosine(model, names, backend, files)
     if not lowest >= LOWEST_COSINE[int8]:
-        raise CrossnerError(Errors.C114.format(kind=model.config.model_type, backend=backend, cosine=f"{lowest:.4f}"))
+        raise CrossnerError(Errors.C514.format(kind=model.config.model_type, backend=backend, cosine=f"{lowest:.4f}"))
     return files
 
 

@@ -2,10 +2,11 @@
 
 from typing import Any, Dict
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from .runtime import EncoderRuntime, import_library
+from .runtime import EncoderRuntime
 
 MODEL = "model.onnx"
 
@@ -18,7 +19,7 @@ class OnnxRuntime(EncoderRuntime):
 
     def open(self) -> Any:
         """Open a session."""
-        onnxruntime = import_library(self.library, self.backend)
+        onnxruntime = self.import_library()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.inter_op_num_threads = 1
@@ -26,7 +27,7 @@ class OnnxRuntime(EncoderRuntime):
         options.log_severity_level = 3
         return onnxruntime.InferenceSession(self.files[MODEL], options, providers=["CPUExecutionProvider"])
 
-    def run(self, session: Any, inputs: Dict[str, Tensor]) -> Tensor:
-        """Run the encoder. A session may be used by several threads."""
-        (hidden,) = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
-        return torch.from_numpy(hidden)
+    def run(self, session: Any, inputs: Dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Run the encoder."""
+        (hidden,) = session.run(None, inputs)
+        return hidden

@@ -4,8 +4,8 @@ from typing import Any, Dict, List, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from spacy.util import make_tempdir
-from torch import Tensor
 
 from .runtime import EncoderRuntime, import_library
 
@@ -29,7 +29,7 @@ class OpenVinoRuntime(EncoderRuntime):
 
     def open(self) -> Session:
         """Compile the model."""
-        openvino = import_library(self.library, self.backend)
+        openvino = self.import_library()
         core = openvino.Core()
         settings: Dict[str, Any] = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
         if self.precision in HINTS:
@@ -37,14 +37,14 @@ class OpenVinoRuntime(EncoderRuntime):
         model = core.read_model(self.files[GRAPH], self.files[WEIGHTS])
         return Session(core.compile_model(model, "CPU", settings), [])
 
-    def run(self, session: Session, inputs: Dict[str, Tensor]) -> Tensor:
+    def run(self, session: Session, inputs: Dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         """Run the encoder. Each call has a request for itself."""
         try:
             request = session.requests.pop()
         except IndexError:
             request = session.model.create_infer_request()
-        outputs = request.infer({name: tensor.numpy() for name, tensor in inputs.items()}, share_inputs=True)
-        hidden = torch.from_numpy(np.array(outputs[0]))
+        # A copy, because the next call writes its output into the same memory.
+        hidden = np.array(request.infer(inputs, share_inputs=True)[0])
         session.requests.append(request)
         return hidden
 
@@ -57,7 +57,7 @@ def onnx_to_openvino(onnx_model: bytes, *, int8: bool) -> Dict[str, bytes]:
         instructions for 8-bit products, OpenVINO quantizes the vectors, too, as it runs.
     RAISES (CrossnerError): OpenVINO is not installed.
     """
-    openvino = import_library(OpenVinoRuntime.library, OpenVinoRuntime.backend)
+    openvino = OpenVinoRuntime.import_library()
     model = openvino.Core().read_model(onnx_model)
     if int8:
         compress_weights(model)

@@ -4,6 +4,9 @@ import os
 from importlib import import_module
 from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import CrossnerError, Errors
@@ -34,19 +37,19 @@ class EncoderRuntime:
         self._opened: Optional[Tuple[int, Any]] = None
 
     @classmethod
-    def check(cls) -> None:
-        """Check that the library is installed.
+    def import_library(cls) -> Any:
+        """Return the library.
 
-        RAISES (CrossnerError): it is not.
+        RAISES (CrossnerError): it is not installed.
         """
-        import_library(cls.library, cls.backend)
+        return import_library(cls.library, cls.backend)
 
     def open(self) -> Any:
         """Open a session of the library."""
         raise NotImplementedError
 
-    def run(self, session: Any, inputs: Dict[str, Tensor]) -> Tensor:
-        """Run the encoder in an open session; see `__call__`."""
+    def run(self, session: Any, inputs: Dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Run the encoder in an open session, which several threads may use; see `__call__`."""
         raise NotImplementedError
 
     def __call__(self, inputs: Dict[str, Tensor]) -> Tensor:
@@ -54,7 +57,7 @@ class EncoderRuntime:
 
         inputs (Dict[str, Tensor]): the inputs of the encoder, int64, shape (n_rows, width of the rows).
         """
-        return self.run(self.session, inputs)
+        return torch.from_numpy(self.run(self.session, {name: tensor.numpy() for name, tensor in inputs.items()}))
 
     @property
     def session(self) -> Any:
@@ -74,7 +77,7 @@ class EncoderRuntime:
         except Exception as error:
             # The libraries raise errors of classes of their own.
             problem = " ".join(str(error).split())[:200]
-            raise CrossnerError(Errors.C115.format(library=self.library, problem=problem)) from error
+            raise CrossnerError(Errors.C515.format(library=self.library, problem=problem)) from error
 
     def __getstate__(self) -> Dict[str, Any]:
         """Return what a copy takes: all but the session."""
@@ -89,4 +92,4 @@ def import_library(name: str, extra: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise CrossnerError(Errors.C110.format(library=name, extra=extra)) from error
+        raise CrossnerError(Errors.C510.format(library=name, extra=extra)) from error

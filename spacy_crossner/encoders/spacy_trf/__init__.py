@@ -5,4 +5,4 @@ from ...errors import CrossnerError, Errors
 try:
     import spacy_transformers  # noqa: F401
 except ImportError as error:
-    raise CrossnerError(Errors.C089.format(problem=error)) from error
+    raise CrossnerError(Errors.C502.format(problem=error)) from error

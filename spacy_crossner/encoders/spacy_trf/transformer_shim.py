@@ -2,7 +2,6 @@
 
 from typing import Any, Dict, List, Optional, Sequence
 
-import srsly
 from spacy.util import SimpleFrozenDict
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
@@ -11,13 +10,12 @@ from thinc.types import ArgsKwargs
 from torch import Tensor
 
 from ...errors import CrossnerError, Errors
-from ...storage.formats import check_format, with_format
 from ...threads import Lock
 from ...tuning import ENCODER_CPU_PIECES, ENCODER_GPU_PIECES
 from ..chunks import chunk_by_length
 from ..module_shim import ModuleShim
 from ..pieces import PieceTokenizer, find_maximum
-from ..saved_encoder import encoder_from_saved, encoder_to_saved
+from ..saved_encoder import encoder_from_saved, encoder_to_saved, saved_from_bytes, saved_to_bytes
 
 
 class SafetensorsShim(ModuleShim, HFShim):
@@ -91,10 +89,9 @@ class SafetensorsShim(ModuleShim, HFShim):
                 "tokenizer_config": dict(objects._init_tokenizer_config),
                 "transformer_config": dict(objects._init_transformer_config),
             }
-            return srsly.msgpack_dumps(with_format(settings))
+            return saved_to_bytes(settings)
         # Through the property and its lock, so that only one thread changes the tokenizer.
-        saved = encoder_to_saved(self.tokenizer.tokenizer, objects.transformer)
-        return srsly.msgpack_dumps(with_format(saved))
+        return saved_to_bytes(encoder_to_saved(self.tokenizer.tokenizer, objects.transformer))
 
     def from_bytes(self, bytes_data: bytes) -> "SafetensorsShim":
         """Load the bytes that `to_bytes` of this or an earlier version returned.
@@ -102,8 +99,7 @@ class SafetensorsShim(ModuleShim, HFShim):
         RAISES (CrossnerError): a later version of this package has saved the bytes, they contain a forbidden file or
             setting of a tokenizer, or they are damaged.
         """
-        saved = srsly.msgpack_loads(bytes_data)
-        check_format(saved, "encoder")
+        saved = saved_from_bytes(bytes_data)
         if "weights" not in saved:
             self._hfmodel = HFObjects(None, None, None, saved["tokenizer_config"], saved["transformer_config"])
             return self

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import spacy
-import torch
 from spacy_transformers.span_getters import configure_get_doc_spans
-from tokenizers import ByteLevelBPETokenizer
-from transformers import AutoTokenizer, RobertaConfig, RobertaModel, RobertaTokenizerFast
+from transformers import AutoTokenizer
 
 from spacy_crossner.encoders.piece_windows import PieceWindows
 from spacy_crossner.encoders.pieces import PieceTokenizer
 
+from .. import small_encoders
+from ..small_encoders import save_encoder
 from ..window_checks import bounds, make_doc, make_words
 from .window_encoders import assert_by_hand, make_encoder
 
@@ -18,27 +18,7 @@ from .window_encoders import assert_by_hand, make_encoder
 @pytest.fixture(scope="module")
 def roberta(tmp_path_factory):
     """Give the folder of a RoBERTa with random weights: byte-level BPE, no known maximum but its 64 + 2 positions."""
-    folder = tmp_path_factory.mktemp("roberta")
-    trainer = ByteLevelBPETokenizer()
-    text = " ".join(make_words(300, seed=7)) + " ada met grace in paris the lab"
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    trainer.train_from_iterator([text], vocab_size=400, special_tokens=special, show_progress=False)
-    trainer.save_model(str(folder))
-    tokenizer = RobertaTokenizerFast(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    config = RobertaConfig(
-        vocab_size=trainer.get_vocab_size(),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=66,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = RobertaModel(config)
-    tokenizer.save_pretrained(folder)
-    model.save_pretrained(folder)
-    return folder
+    return save_encoder(small_encoders.roberta, tmp_path_factory.mktemp("roberta"))
 
 
 @pytest.mark.filterwarnings("error")

@@ -8,6 +8,7 @@ import srsly
 from spacy.util import load_config, registry
 from thinc.api import Config
 
+from spacy_crossner.encoders.encoder import word_encoder
 from spacy_crossner.fingerprints import RECORD
 from spacy_crossner.training.train import train
 
@@ -66,6 +67,12 @@ def crf_config(corpus):
         },
         "initialize": {},
     }
+
+
+def call_first(config, callback):
+    """Let training call another callback before the one that may stop it."""
+    callbacks = {"first": callback, "stop": config["training"]["before_update"]}
+    config["training"]["before_update"] = {"@callbacks": "spacy_crossner.chain.v1", "*": callbacks}
 
 
 def stream_config(corpus):
@@ -148,6 +155,25 @@ def transformer_config(corpus):
     return config
 
 
+@registry.callbacks("test_checkpoint.large_scale.v1")
+def create_large_scale():
+    """Set a factor with which gradients in fp16 overflow, until it has been halved ten times."""
+
+    def set_scale(nlp, args):
+        if args["step"] == 0:
+            word_encoder(nlp.get_pipe("ner").model.get_ref("tok2vec"))._loss_scale.scale = 2.0**28
+
+    return set_scale
+
+
+def fp16_config(corpus):
+    """Train an encoder in fp16, whose first updates are left out because their gradients overflow."""
+    config = transformer_config(corpus)
+    config["components"]["ner"]["model"]["tok2vec"]["train_precision"] = "fp16"
+    call_first(config, {"@callbacks": "test_checkpoint.large_scale.v1"})
+    return config
+
+
 def distilled_config(corpus):
     """Train a sourced component with losses of this stage: from a teacher that follows it, ever more."""
     config = sourced_config(corpus)
@@ -164,7 +190,7 @@ def distilled_config(corpus):
     config["initialize"] = {"after_init": {**chain, "*": {"loss": loss, "teacher": teacher}}}
     # Longer and with less dropout, so that it gets better than it was.
     config["training"].update(max_epochs=4, dropout=0.1)
-    config["training"]["before_update"] = {**chain, "*": {"ramp": ramp, "stop": config["training"]["before_update"]}}
+    call_first(config, ramp)
     return config
 
 
@@ -182,9 +208,7 @@ def mean_teacher_config(corpus):
 def unscored_config(corpus):
     """Leave out the evaluation at step 0."""
     config = crf_config(corpus)
-    skip = {"@callbacks": "spacy_crossner.skip_first_evaluation.v1"}
-    chain = {"@callbacks": "spacy_crossner.chain.v1"}
-    config["training"]["before_update"] = {**chain, "*": {"skip": skip, "stop": config["training"]["before_update"]}}
+    call_first(config, {"@callbacks": "spacy_crossner.skip_first_evaluation.v1"})
     return config
 
 

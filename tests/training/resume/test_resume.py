@@ -17,6 +17,7 @@ from .stages import (
     STEPS,
     crf_config,
     different,
+    fp16_config,
     mean_teacher_config,
     parametrize_configs,
     patient_config,
@@ -58,6 +59,11 @@ def test_an_interrupted_stage_ends_as_an_unbroken_one(make, corpus, unbroken, tm
     # After a checkpoint and another batch; patience ends the stage after step 6.
     stop = 4 if make is patient_config else 8
     assert different(run(make(corpus), tmp_path, stop), unbroken(make)) == []
+
+
+def test_an_interrupted_stage_in_fp16_ends_as_an_unbroken_one(corpus, unbroken, tmp_path):
+    # The gradients still overflow, so with the first factor the next updates would not be left out.
+    assert different(run(fp16_config(corpus), tmp_path, 8), unbroken(fp16_config)) == []
 
 
 # The kinds of state: that of readers and batchers, of thinc's optimizer and schedules, of a teacher; and no score yet.
