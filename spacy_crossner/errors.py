@@ -332,6 +332,7 @@ class Errors:
         "spacy-transformers, which cannot be imported ({problem}). It does not work with transformers 5. Use this "
         "pipeline in an environment with transformers 4 and spacy-transformers, or train it again without these layers."
     )
+    C503 = "[C503] {n} layers of the encoder cannot begin with new weights: it has {known} layers. Check fresh_layers."
     C510 = (
         "[C510] The encoder runs on {library}, which is not installed. Install it with "
         '`pip install "spacy-crossner[{extra}]"`.'
