@@ -323,6 +323,7 @@ class Errors:
         "[C098] The encoder is not loaded, so there are no vectors. Call nlp.initialize(), or load a trained pipeline "
         "with spacy.load."
     )
+    C099 = "[C099] There is no preset '{preset}'. Known: {known}."
     C501 = (
         "[C501] The tokenizer {name} splits a word differently beside other words, and it does not say which pieces "
         'belong to which word. Use its fast version (tokenizer_config = {{"use_fast": true}}).'
