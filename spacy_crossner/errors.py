@@ -323,6 +323,7 @@ class Errors:
         "[C098] The encoder is not loaded, so there are no vectors. Call nlp.initialize(), or load a trained pipeline "
         "with spacy.load."
     )
+    C099 = "[C099] There is no preset '{preset}'. Known: {known}."
     C501 = (
         "[C501] The tokenizer {name} splits a word differently beside other words, and it does not say which pieces "
         'belong to which word. Use its fast version (tokenizer_config = {{"use_fast": true}}).'
@@ -332,6 +333,7 @@ class Errors:
         "spacy-transformers, which cannot be imported ({problem}). It does not work with transformers 5. Use this "
         "pipeline in an environment with transformers 4 and spacy-transformers, or train it again without these layers."
     )
+    C503 = "[C503] {n} layers of the encoder cannot begin with new weights: it has {known} layers. Check fresh_layers."
     C510 = (
         "[C510] The encoder runs on {library}, which is not installed. Install it with "
         '`pip install "spacy-crossner[{extra}]"`.'

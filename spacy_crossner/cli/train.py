@@ -21,6 +21,9 @@ def train_cli(
     ] = None,
     min_steps: Annotated[int, typer.Option(min=0, help="With --epochs: minimum number of steps")] = 0,
     evaluations: Annotated[int, typer.Option(min=1, help="With --epochs: number of evaluations on dev")] = 4,
+    preset: Annotated[
+        str, typer.Option(help="Recipe by the size of the encoder: small, base, or auto to choose by its width")
+    ] = "auto",
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
     resume: Annotated[
         bool,
@@ -36,6 +39,7 @@ def train_cli(
             epochs=epochs,
             min_steps=min_steps,
             evaluations=evaluations,
+            preset=preset,
             use_gpu=gpu_id,
             overrides=overrides,
             resume=resume,

@@ -17,6 +17,7 @@ from thinc.types import Floats2d
 from ..annotations.words import WordBatch, see_words
 from ..threads import use_ops_of
 from .encoder_shim import EncoderShim
+from .fresh_layers import renew_layers
 from .opening import open_encoder
 from .word_encoder import EncoderSettings, WordEncoder
 
@@ -39,6 +40,7 @@ def build_encoder(
     precision: str = "auto",
     train_precision: Optional[str] = None,
     max_pieces: Optional[int] = None,
+    fresh_layers: int = 0,
     tokenizer_config: Dict[str, Any] = NO_SETTINGS,
     transformer_config: Dict[str, Any] = NO_SETTINGS,
 ) -> EncoderModel:
@@ -46,19 +48,20 @@ def build_encoder(
 
     name (str): see `find_encoder`.
     pooling, pieces, overlap, precision, train_precision, max_pieces: see `EncoderSettings`.
+    fresh_layers (int): number of top layers that begin training with new random weights; see `renew_layers`.
     tokenizer_config (Dict[str, Any]): settings of the tokenizer.
-    transformer_config (Dict[str, Any]): settings of the encoder.
+    transformer_config (Dict[str, Any]): settings of the encoder. `num_hidden_layers` leaves out the layers above.
     RAISES (CrossnerError): a setting has an invalid value.
     """
     shim = EncoderShim(EncoderSettings(pooling, pieces, overlap, precision, train_precision, max_pieces))
-
-    return make_layer(shim, partial(open_layer, name, dict(tokenizer_config), dict(transformer_config)))
+    return make_layer(shim, partial(open_layer, name, dict(tokenizer_config), dict(transformer_config), fresh_layers))
 
 
 def open_layer(
     name: str,
     tokenizer_config: Dict[str, Any],
     transformer_config: Dict[str, Any],
+    fresh_layers: int,
     model: EncoderModel,
     X: Optional[List[Doc]] = None,
     Y: Any = None,
@@ -66,7 +69,9 @@ def open_layer(
     """Open the encoder of a layer, unless it is open. A function of the module, so that a pipeline can be pickled."""
     shim = cast(EncoderShim, model.shims[0])
     if not shim.is_open:
-        shim.open(*open_encoder(name, tokenizer_config, transformer_config))
+        tokenizer, module = open_encoder(name, tokenizer_config, transformer_config)
+        renew_layers(module, fresh_layers)
+        shim.open(tokenizer, module)
     model.set_dim("nO", shim.width, force=True)
 
 

@@ -33,6 +33,7 @@ from .configs import check_config, complete_config, named_errors, named_sources
 from .dev_set import why_all_scores_are_0
 from .divergence import Diverged, forget_divergence, note_divergence, refuse_divergence
 from .parameters import first_not_finite
+from .presets import AUTO, apply_preset, check_preset
 from .run import TrainingRun
 from .state import read_state, why_not_saved
 
@@ -46,6 +47,7 @@ def train(
     epochs: Optional[float] = None,
     min_steps: int = 0,
     evaluations: int = 4,
+    preset: str = AUTO,
     use_gpu: int = -1,
     overrides: Optional[Dict[str, Any]] = None,
     resume: bool = True,
@@ -61,23 +63,25 @@ def train(
         If not given, the values of the config are used.
     min_steps (int): with `epochs`, the minimum number of steps, for small corpora.
     evaluations (int): with `epochs`, the number of evaluations on dev after the first step. The last one is at the end.
+    preset (str): "small", "base", or "auto" to choose by the width of the encoder; see `PRESETS`.
     use_gpu (int): GPU, -1 for the CPU.
     overrides (Optional[Dict]): config settings to override, by dotted name.
     resume (bool): resume from a checkpoint with the same config, data and versions, and keep a finished result with the
         same inputs.
-    RAISES (CrossnerError): the config or a file that it names is missing, the length is invalid, another process writes
-        to the folder, a folder to replace was not written by `train`, or training has diverged.
+    RAISES (CrossnerError): the config or a file that it names is missing, the length or the preset is invalid, another
+        process writes to the folder, a folder to replace was not written by `train`, or training has diverged.
     """
     overrides = dict(overrides or {})
     if evaluations < 1 or min_steps < 0 or (epochs is not None and not 0 < epochs < math.inf):
         raise CrossnerError(Errors.C013.format(epochs=epochs, evaluations=evaluations))
+    check_preset(preset)
     if not config_path.is_file():
         raise CrossnerError(Errors.C009.format(path=config_path))
     length = {} if epochs is None else {"epochs": epochs, "min_steps": min_steps, "evaluations": evaluations}
     with only_writer(output), named_errors(config_path, output):
         config = complete_config(config_path, overrides)
         check_config(config_path, config)
-        fingerprint = take_fingerprint(config, output, use_gpu, **length)
+        fingerprint = take_fingerprint(config, output, use_gpu, preset=preset, **length)
         if resume and is_up_to_date(output, fingerprint):
             return
         if resume:
@@ -91,7 +95,16 @@ def train(
             frequency = math.ceil(max(epochs * count_batches(config), min_steps) / evaluations)
             overrides["training.eval_frequency"] = frequency
             overrides["training.max_steps"] = frequency * evaluations
-        run_training(config_path, output, fingerprint, use_gpu=use_gpu, overrides=overrides, resume=resume)
+        run_training(
+            config_path,
+            output,
+            fingerprint,
+            preset=preset,
+            evaluations=None if epochs is None else evaluations,
+            use_gpu=use_gpu,
+            overrides=overrides,
+            resume=resume,
+        )
 
 
 def run_training(
@@ -99,11 +112,13 @@ def run_training(
     output: Path,
     fingerprint: Fingerprint,
     *,
+    preset: str,
+    evaluations: Optional[int],
     use_gpu: int,
     overrides: Dict[str, Any],
     resume: bool,
 ) -> None:
-    """Initialize a pipeline, resume from its checkpoint if it has one, and train it; see `train`."""
+    """Initialize a pipeline, resume from its checkpoint if it has one, and train it; see `train` and `apply_preset`."""
     setup_gpu(use_gpu)
     is_new = not output.exists()
     msg.divider("Initializing pipeline")
@@ -112,6 +127,9 @@ def run_training(
     require_encoders(nlp)
     # The commit of an encoder from the hub is only known after it is loaded. Other entries keep their first value.
     fingerprint = {**take_fingerprint(complete_config(config_path, overrides), output, use_gpu), **fingerprint}
+    changed = apply_preset(nlp, preset, overrides, evaluations)
+    if changed:
+        msg.info(changed)
     # `nlp.resume_training` of the saved pipeline only reads this block, so its variables have to be interpolated.
     nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
     msg.good("Initialized pipeline")

@@ -9,6 +9,7 @@ from spacy.cli.train import train as spacy_train
 
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.methods.pdaln.anchors import augment_files
+from spacy_crossner.training import presets
 from spacy_crossner.training.train import train
 
 from .stages import BILSTM, CONFIGS, METHODS, encoder_of, paths, tag
@@ -138,3 +139,15 @@ def test_the_same_seed_gives_the_same_weights(corpus, tiny_encoder, tmp_path):
         train(CONFIGS / "crf.cfg", tmp_path / run, overrides=overrides)
         blobs.append((tmp_path / run / "model-last" / "ner" / "model").read_bytes())
     assert blobs[0] == blobs[1]
+
+
+def test_a_stage_on_a_large_encoder_is_trained_by_its_preset(corpus, tiny_encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(presets, "BASE_WIDTH", 16)
+    monkeypatch.setitem(presets.PRESETS, "base", presets.Preset(rate=1 / 3, min_steps=3))
+    length = {"epochs": 0.01, "evaluations": 1}
+    stage = {"paths.pretrained": str(tmp_path / "source" / "model-best"), "paths.labels": str(corpus / "labels.json")}
+    for name, config, overrides in (("source", "crf", encoder_of("crf", tiny_encoder)), ("target", "finetune", stage)):
+        train(CONFIGS / f"{config}.cfg", tmp_path / name, overrides={**paths(corpus), **overrides}, **length)
+        training = spacy.load(tmp_path / name / "model-best").config["training"]
+        assert training["optimizer"]["encoder_rate"] == pytest.approx(1e-4)
+        assert training["optimizer"]["total_steps"] == training["max_steps"] == training["eval_frequency"] == 3
