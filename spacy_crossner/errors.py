@@ -353,6 +353,10 @@ class Errors:
         'replace_listeners = ["model.tok2vec"] under its source in the config: this copies the encoder into it. Or '
         "take the component with the encoder from that pipeline, too."
     )
+    C099 = (
+        "[C099] {n} pipelines cannot be compared in pairs, and '{last}' has no partner. Give two for each seed of "
+        "training, then the DocBin: FIRST SECOND DATA."
+    )
 
 
 class Warnings:
