@@ -31,11 +31,8 @@ def paired_t_test(differences: Sequence[float]) -> TTest:
     """
     n = len(differences)
     mean, error = statistics.mean(differences), statistics.stdev(differences) / math.sqrt(n)
-    if error:
-        t = mean / error
-    else:
-        # Equal differences: nothing speaks against them, unless they are 0.
-        t = math.copysign(math.inf, mean) if mean else 0.0
+    # Equal differences have no error: nothing speaks against them, unless they are 0.
+    t = mean / error if error else math.copysign(math.inf, mean) if mean else 0.0
     return TTest(t, n - 1, float(2 * student_t.sf(abs(t), n - 1)))
 
 
