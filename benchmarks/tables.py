@@ -53,12 +53,15 @@ def find_runs(tables: Tables, row: Mapping[str, Any]) -> List[Dict[str, Any]]:
 
 
 def cell(key: str, runs: List[Dict[str, Any]]) -> str:
-    """Return the mean of a score, with standard deviation if several runs have it; for "seeds", return the seeds."""
+    """Return the mean of a score, with standard deviation if several runs have it; for "seeds", return the seeds.
+
+    Test F1 of a row without runs is "not measured".
+    """
     values = [run[key] for run in runs if key in run]
     if key == "seeds":
         return ", ".join(str(run["seed"]) for run in runs)
     if not values:
-        return ""
+        return "" if runs or key != "test_f" else "not measured"
     mean = f"{statistics.mean(values):.1f}"
     return f"{mean} ± {statistics.stdev(values):.1f}" if len(values) > 1 else mean
 
