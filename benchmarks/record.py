@@ -81,8 +81,11 @@ def add_runs(table: Dict[str, Any], runs: Iterable[Mapping[str, Any]], row: str)
         for run in map(figures, new):
             # A calibrated pipeline adds its scores to those of the same training.
             runs_of_row[_identity(run)] = {**runs_of_row.get(_identity(run), {}), **run}
-        # Stable: runs of other conditions keep their order.
-        rows[name]["runs"] = sorted(runs_of_row.values(), key=lambda run: int(run["seed"]))
+        # Runs of the same conditions stand together by seed, the new ones last.
+        latest = _identity(figures(new[-1]))[1]
+        order = list(dict.fromkeys(group for _, group in runs_of_row))
+        places = sorted(runs_of_row, key=lambda place: (place[1] == latest, order.index(place[1]), place[0]))
+        rows[name]["runs"] = [runs_of_row[place] for place in places]
 
 
 def _identity(run: Mapping[str, Any]) -> Tuple[int, FrozenSet[Tuple[str, str]]]:
