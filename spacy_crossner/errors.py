@@ -323,7 +323,6 @@ class Errors:
         "[C098] The encoder is not loaded, so there are no vectors. Call nlp.initialize(), or load a trained pipeline "
         "with spacy.load."
     )
-    C099 = "[C099] There is no preset '{preset}'. Known: {known}."
     C501 = (
         "[C501] The tokenizer {name} splits a word differently beside other words, and it does not say which pieces "
         'belong to which word. Use its fast version (tokenizer_config = {{"use_fast": true}}).'
@@ -357,6 +356,11 @@ class Errors:
         "({pipeline}) has one that it can listen to. If '{name}' comes from a trained pipeline, put "
         'replace_listeners = ["model.tok2vec"] under its source in the config: this copies the encoder into it. Or '
         "take the component with the encoder from that pipeline, too."
+    )
+    C521 = "[C521] There is no preset '{preset}'. Known: {known}."
+    C099 = (
+        "[C099] {n} pipelines cannot be compared in pairs, and '{last}' has no partner. Give two for each seed of "
+        "training, then the DocBin: FIRST SECOND DATA."
     )
 
 

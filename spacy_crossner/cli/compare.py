@@ -24,7 +24,9 @@ def compare_cli(
     methods: Annotated[str, typer.Option(help="Methods, by config name")] = "tagger,crf,laner",
     domains: Annotated[str, typer.Option(help="Target domains")] = "ai",
     seeds: Annotated[str, typer.Option(help="Seeds of the target stage")] = "1,2,3",
-    sentences: Annotated[str, typer.Option(help="Numbers of labelled target sentences; 0 for all")] = "0",
+    sentences: Annotated[
+        str, typer.Option(help="Numbers of labelled target sentences, drawn by the seed; 0 for all")
+    ] = "0",
     variables: Annotated[
         Optional[List[str]], typer.Option("--var", help="Set a project variable for all runs: name=value (repeatable)")
     ] = None,

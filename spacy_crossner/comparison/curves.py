@@ -28,7 +28,7 @@ def draw_curve(curve: Curve, path: Path, label: str) -> Sequence[Path]:
             scores = [[100 * run["test"]["f"] for run in points[place]] for place in places]
             spreads = [statistics.stdev(values) if len(values) > 1 else 0.0 for values in scores]
             details = line._replace(domain="").place
-            name = f"{line.setting} {line.method}{', ' if details else ''}{details}"
+            name = f"{' '.join(line.name)}{', ' if details else ''}{details}"
             axis.errorbar(
                 places,
                 list(map(statistics.mean, scores)),
@@ -59,7 +59,7 @@ def draw_types(runs: Sequence[Run], path: Path) -> Sequence[Path]:
     figure = new_figure(9, 3.2 * len(domains))
     axes = figure.subplots(len(domains), 1, squeeze=False)[:, 0]
     for axis, domain in zip(axes, domains, strict=True):
-        rows = {group[:2]: seed_runs for group, seed_runs in groups.items() if group.domain == domain}
+        rows = {group.name: seed_runs for group, seed_runs in groups.items() if group.domain == domain}
         labels = sorted(
             {label for seed_runs in rows.values() for run in seed_runs for label in run["test"]["per_type"]}
         )

@@ -4,6 +4,7 @@ import statistics
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
@@ -134,6 +135,7 @@ def run_plan(project: Path, plan: Plan, ledger: Ledger, variables: Mapping[str, 
                 raise CrossnerError(Errors.C056.format(step=step.name, run=plan.grid_run, problem=problem)) from error
     run = {
         "key": plan.key,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         **asdict(plan.grid_run),
         **_settings(project, {**variables, **plan.grid_run.varied}),
         **scores,

@@ -9,7 +9,15 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 import numpy as np
 
 from ..evaluation.bootstrap import paired_bootstrap
+from ..evaluation.significance import holm
+from .conditions import differing_conditions
 from .published import ROWS, published
+
+# What stars mean, see `significance`.
+STARS = (
+    "`*` p < 0.05, `**` p < 0.01 (hierarchical paired bootstrap test over seeds and sentences, two seeds or more, "
+    "corrected by Holm's method for the number of comparisons in the table)"
+)
 
 Run = Mapping[str, Any]
 Row = Sequence[str]
@@ -23,6 +31,7 @@ class Group(NamedTuple):
     domain (str): the target domain.
     sentences (int): number of labelled sentences; 0 for all.
     variant (str): a project variable with a value for these runs only, `name=value`; "" for none.
+    conditions (str): the device and versions that differ from those of the latest run; "" if none differ.
     """
 
     setting: str
@@ -30,6 +39,12 @@ class Group(NamedTuple):
     domain: str
     sentences: int = 0
     variant: str = ""
+    conditions: str = ""
+
+    @property
+    def name(self) -> Tuple[str, str]:
+        """The first two cells of a row: the setting, and the method with its conditions."""
+        return self.setting, f"{self.method} ({self.conditions})" if self.conditions else self.method
 
     @property
     def place(self) -> str:
@@ -50,15 +65,18 @@ def latest_runs(runs: Iterable[Run]) -> List[Run]:
     return list({(*_group(run), run["seed"]): run for run in runs}.values())
 
 
-def group_runs(runs: Iterable[Run]) -> Dict[Group, List[Run]]:
-    """Group runs that differ only in the seed, in the given order."""
+def group_runs(runs: Sequence[Run]) -> Dict[Group, List[Run]]:
+    """Group runs that differ only in the seed, in the given order.
+
+    Runs with other versions or on another device are a group of their own, and so are runs without a record of them.
+    """
     groups: Dict[Group, List[Run]] = {}
-    for run in runs:
-        groups.setdefault(_group(run), []).append(run)
+    for run, conditions in zip(runs, differing_conditions(runs), strict=True):
+        groups.setdefault(_group(run)._replace(conditions=conditions), []).append(run)
     return groups
 
 
-def plain_groups(runs: Iterable[Run]) -> Dict[Group, List[Run]]:
+def plain_groups(runs: Sequence[Run]) -> Dict[Group, List[Run]]:
     """Return the groups that use all sentences and the project's own variables."""
     groups = group_runs(runs)
     return {group: seed_runs for group, seed_runs in groups.items() if not group.sentences and not group.variant}
@@ -102,30 +120,37 @@ def score_rows(runs: Sequence[Run], baseline: Optional[Tuple[str, str]] = None) 
 
     runs (Sequence[Run]): the runs.
     baseline (Optional[Tuple[str, str]]): setting and method of the baseline; the first row if not given. Other rows are
-        compared with it by a paired bootstrap test over runs of the same seeds.
+        compared with it, see `significance`, if device and versions are the same.
     RETURNS (List[Row]): the header, then the rows, then published results. `*` means p < 0.05, `**` means p < 0.01.
     """
     groups = plain_groups(runs)
     domains = list(dict.fromkeys(group.domain for group in groups))
-    names = list(dict.fromkeys((group.setting, group.method) for group in groups))
-    baseline = baseline or (names[0] if names else None)
+    rows_of = {group._replace(domain=""): group for group in groups}
+    baseline = baseline or next((group[:2] for group in groups), ("", ""))
+    pairs = {}
+    for group, seed_runs in groups.items():
+        other = group._replace(setting=baseline[0], method=baseline[1])
+        if other in groups and other != group:
+            pairs[group] = seed_runs, groups[other]
+    stars = significance(pairs)
     rows: List[Row] = [
         ("setting", "method", *(f"{domain}, {split}" for domain in domains for split in ("test", "dev")))
     ]
-    for setting, method in names:
-        cells: List[str] = [setting, method]
+    for line, group in rows_of.items():
+        cells: List[str] = [*group.name]
         for domain in domains:
-            seed_runs = groups.get(Group(setting, method, domain))
-            if seed_runs is None:
+            place = line._replace(domain=domain)
+            if place not in groups:
                 cells += ["", ""]
                 continue
-            other = groups.get(Group(*baseline, domain)) if baseline else None
-            stars = "" if other is None or other is seed_runs else significance(seed_runs, other)
-            test, dev = _test_and_dev(seed_runs)
-            cells += [test + stars, dev]
+            test, dev = _test_and_dev(groups[place])
+            cells += [test + stars.get(place, ""), dev]
         rows.append(cells)
-    for setting, method in names:
-        by_domain = {domain: groups.get(Group(setting, method, domain), []) for domain in domains}
+    for setting, method in dict.fromkeys(group[:2] for group in groups):
+        by_domain = {
+            domain: [run for group in groups if group[:3] == (setting, method, domain) for run in groups[group]]
+            for domain in domains
+        }
         sizes = {domain: {len(run["counts"] or []) for run in seed_runs} for domain, seed_runs in by_domain.items()}
         figures = published(setting, method, sizes)
         if any(domain in figures for domain in domains):
@@ -136,36 +161,34 @@ def score_rows(runs: Sequence[Run], baseline: Optional[Tuple[str, str]] = None) 
     return rows
 
 
-def significance(runs: Sequence[Run], other: Sequence[Run], *, two_sided: bool = False) -> str:
-    """Return stars for the significance of a difference: a paired bootstrap test over sentences, with paired seeds.
+def significance(
+    pairs: Mapping[Group, Tuple[Sequence[Run], Sequence[Run]]], *, two_sided: bool = False
+) -> Dict[Group, str]:
+    """Return stars for the significance of the differences in a table.
 
-    runs (Sequence[Run]): the runs that may be better.
-    other (Sequence[Run]): the runs to compare them with.
-    two_sided (bool): test whether the runs differ, not only whether they are better.
+    The test is the hierarchical paired bootstrap over seeds and sentences, see `paired_bootstrap`. Its p-values are
+    corrected for the number of pairs (Holm).
+
+    pairs (Mapping[Group, Tuple[Sequence[Run], Sequence[Run]]]): the runs that may be better and those to compare them
+        with. Pairs without two seeds that both sides have, with counts of the same sentences, have no test.
+    two_sided (bool): test whether the runs differ, not only whether the first are better.
     """
-    if two_sided:
-        return _stars(min(2 * _p_value(runs, other), 2 * _p_value(other, runs)))
-    return _stars(_p_value(runs, other))
+    name = "p_two_sided" if two_sided else "p_value"
+    tests = {group: _compare(*pair) for group, pair in pairs.items()}
+    corrected = holm({group: test[name] for group, test in tests.items() if test})
+    return {group: "**" if p < 0.01 else "*" if p < 0.05 else "" for group, p in corrected.items()}
 
 
-def _stars(p_value: float) -> str:
-    return "**" if p_value < 0.01 else "*" if p_value < 0.05 else ""
-
-
-def _p_value(runs: Sequence[Run], other: Sequence[Run]) -> float:
+def _compare(runs: Sequence[Run], other: Sequence[Run]) -> Optional[Dict[str, Any]]:
+    """Return the test of two groups of runs; None without two seeds to compare."""
     by_seed = {run["seed"]: run for run in other}
     pairs = [(run, by_seed[run["seed"]]) for run in runs if run["seed"] in by_seed]
-    counts = [
-        tuple(np.array(run["counts"]) for run in pair) for pair in pairs if all(run.get("counts") for run in pair)
-    ]
+    counts = [[np.array(run["counts"]) for run in pair] for pair in pairs if all(run.get("counts") for run in pair)]
     # Leave out runs on another test set.
-    counts = [(one, two) for one, two in counts if one.shape == two.shape == counts[-1][0].shape]
-    if not counts:
-        return 1.0
-    # Sum the counts of a sentence over all seeds, so that the bootstrap draws them together.
-    one, two = (sum(pair[i] for pair in counts) for i in (0, 1))
-    p_value: float = paired_bootstrap(np.asarray(one), np.asarray(two))["p_value"]
-    return p_value
+    counts = [pair for pair in counts if {side.shape for side in pair} == {counts[-1][0].shape}]
+    if len(counts) < 2:
+        return None
+    return paired_bootstrap(*(np.stack([pair[side] for pair in counts]) for side in (0, 1)))
 
 
 def curve_rows(curve: Curve) -> List[Row]:
@@ -174,7 +197,7 @@ def curve_rows(curve: Curve) -> List[Row]:
     rows: List[Row] = [("setting", "method", "domain", *(f"{place:.10g}" for place in places))]
     for line, points in curve.items():
         cells = [percent([run["test"]["f"] for run in points[place]]) if place in points else "" for place in places]
-        rows.append((line.setting, line.method, line.place, *cells))
+        rows.append((*line.name, line.place, *cells))
     return rows
 
 
@@ -187,28 +210,31 @@ def variant_rows(runs: Sequence[Run]) -> List[Row]:
     """
     groups = group_runs(runs)
     lines = list(dict.fromkeys(group._replace(variant="") for group in groups if group.variant))
+    stars = significance(
+        {group: (groups[group], groups.get(group._replace(variant=""), [])) for group in groups if group.variant},
+        two_sided=True,
+    )
     rows: List[Row] = [("setting", "method", "domain", "variant", "test", "dev", "difference, test")] if lines else []
     for line in lines:
         base = groups.get(line, [])
         if base:
-            rows.append((line.setting, line.method, line.place, "", *_test_and_dev(base), ""))
+            rows.append((*line.name, line.place, "", *_test_and_dev(base), ""))
         for group, seed_runs in groups.items():
             if group.variant and group._replace(variant="") == line:
                 by_seed = {run["seed"]: run["test"]["f"] for run in base}
                 gains = [run["test"]["f"] - by_seed[run["seed"]] for run in seed_runs if run["seed"] in by_seed]
-                stars = significance(seed_runs, base, two_sided=True)
-                gain = f"{100 * statistics.mean(gains):+.1f}{stars}" if gains else ""
-                rows.append((line.setting, line.method, line.place, group.variant, *_test_and_dev(seed_runs), gain))
+                gain = f"{100 * statistics.mean(gains):+.1f}{stars.get(group, '')}" if gains else ""
+                rows.append((*line.name, line.place, group.variant, *_test_and_dev(seed_runs), gain))
     return rows
 
 
 def type_rows(runs: Sequence[Run]) -> List[Row]:
     """Return the table of test F1 by entity type, with a header and one row for each domain and type."""
     groups = plain_groups(runs)
-    names = list(dict.fromkeys((group.setting, group.method) for group in groups))
+    names = list(dict.fromkeys(group.name for group in groups))
     rows: List[Row] = [("domain", "type", *(f"{setting} {method}" for setting, method in names))]
     for domain in dict.fromkeys(group.domain for group in groups):
-        columns = {group[:2]: seed_runs for group, seed_runs in groups.items() if group.domain == domain}
+        columns = {group.name: seed_runs for group, seed_runs in groups.items() if group.domain == domain}
         labels = sorted(
             {label for seed_runs in columns.values() for run in seed_runs for label in run["test"]["per_type"]}
         )
@@ -239,8 +265,7 @@ def cost_rows(runs: Sequence[Run]) -> List[Row]:
         speed = statistics.median(run["test"]["words_per_second"] for run in seed_runs)
         rows.append(
             (
-                group.setting,
-                group.method,
+                *group.name,
                 group.place,
                 f"{statistics.mean(seconds):,.0f}",
                 f"{statistics.mean(per_seed):,.0f}",
@@ -256,7 +281,7 @@ def legend(runs: Sequence[Run], baseline: Tuple[str, str]) -> str:
     if not any((group.setting, group.method) == baseline for group in plain_groups(runs)):
         return ""
     name = " ".join(baseline).replace("|", "\\|")
-    return f"Better than {name}, the baseline: `*` p < 0.05, `**` p < 0.01 (paired bootstrap test over sentences).\n"
+    return f"Better than {name}, the baseline: {STARS}, one-sided.\n"
 
 
 def to_markdown(rows: Sequence[Row]) -> str:

@@ -17,6 +17,7 @@ from .keys import step_key
 from .ledger import Ledger
 from .project import grid_run_steps, project_variables
 from .tables import (
+    STARS,
     Run,
     cost_rows,
     curve_rows,
@@ -36,10 +37,7 @@ TITLES = {
     "cost": "Time and memory",
 }
 AXES = {"target_sentences": "labelled target sentences"}
-VARIANTS_LEGEND = (
-    "Difference: mean difference to the unchanged project; `*` p < 0.05, `**` p < 0.01 (paired bootstrap test over "
-    "sentences, two-sided).\n"
-)
+VARIANTS_LEGEND = f"Difference: mean difference to the unchanged project; {STARS}, two-sided.\n"
 # Files of earlier calls, which show other runs.
 LEFT = re.compile(r"(scores|variants|types|cost|curve|overlap|curve-.*)\.(csv|png|svg)")
 

@@ -19,7 +19,7 @@ from .from_text import text_scores
 from .metrics import RULE, conlleval_scores, count_illegal, strict_scores, untyped_scores
 from .mistakes import count_entities
 from .predicting import Predictions, predict
-from .provenance import sha256_of, versions
+from .provenance import device_name, sha256_of, versions
 
 C205 = (
     "[C205] The pipeline changed the tokens of sentence {number} from {gold} to {predicted}. Scores need the gold "
@@ -147,7 +147,7 @@ def score_files(
         "model": {"path": str(model), **{key: nlp.meta[key] for key in ("lang", "name", "version")}},
         "data": {"path": str(data), "sha256": digest},
         "drop_seen": [str(path) for path in drop_seen],
-        "device": "cpu" if gpu_id < 0 else f"gpu:{gpu_id}",
+        "device": device_name(gpu_id),
         "versions": versions(),
         **score(predictions),
     }

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Optional
 
 from spacy.language import Language
+from spacy.pipeline import EntityRecognizer
 
 from ..core.component import SequenceNER
 from ..errors import CrossnerError, Errors
@@ -21,17 +22,23 @@ def create_add_labels(component: str, labels: Optional[Iterable[str]]) -> Callab
 
     spaCy does not initialize sourced components, so it would not add these labels.
 
-    component (str): the component's name.
+    component (str): the component's name. It may also be spaCy's own `ner`, the usual baseline.
     labels (Optional[Iterable[str]]): the labels. Existing labels keep their weights. None, which spaCy's `read_labels`
         returns for a missing path, is an error.
-    RAISES (CrossnerError): when called, if the pipeline has no such spacy-crossner component, or `labels` is None.
+    RAISES (CrossnerError): when called, if the pipeline has no such component, or `labels` is None.
     """
 
     def add_labels(nlp: Language) -> None:
-        pipe = _find_component(nlp, component)
+        pipe = dict(nlp.components).get(component)
+        if not isinstance(pipe, EntityRecognizer):
+            pipe = _find_component(nlp, component)
         if labels is None:
             raise CrossnerError(Errors.C010.format(name=component))
-        pipe.add_labels(labels)
+        if isinstance(pipe, EntityRecognizer):
+            for label in labels:
+                pipe.add_label(label)
+        else:
+            pipe.add_labels(labels)
 
     return add_labels
 

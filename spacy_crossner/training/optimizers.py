@@ -34,6 +34,8 @@ class HeadAdamW(Optimizer):
     beta1 (float): decay of the first moment.
     beta2 (float): decay of the second moment.
     eps (float): term added to the denominator.
+    thinc_rate (Optional[float]): peak learning rate of thinc's own layers outside of marked heads, such as the parser
+        of spaCy's `ner` on a torch encoder; None for `encoder_rate`.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class HeadAdamW(Optimizer):
         beta1: float = 0.9,
         beta2: float = 0.999,
         eps: float = 1e-8,
+        thinc_rate: Optional[float] = None,
     ) -> None:
         super().__init__(encoder_rate, use_averages=False, grad_clip=grad_clip)
         self.peaks = {False: encoder_rate, True: head_rate}
@@ -55,7 +58,9 @@ class HeadAdamW(Optimizer):
         self.weight_decay = weight_decay
         self.settings: Dict[str, Any] = {"betas": (beta1, beta2), "eps": eps}
         self.step = 0
+        self.thinc_peak = encoder_rate if thinc_rate is None else thinc_rate
         self.heads: Set[Key] = set()
+        self.of_thinc: Set[Key] = set()
         self.parameters: Dict[Key, torch.nn.Parameter] = {}
         self.arrays: Dict[Key, FloatsXd] = {}
         self.gradients: Dict[Key, torch.Tensor] = {}
@@ -76,6 +81,9 @@ class HeadAdamW(Optimizer):
         RAISES (CrossnerError): the parameter already has a gradient for this step.
         """
         self._note(key)
+        if key not in self.of_thinc:
+            self.of_thinc.add(key)
+            self.regroup = True
         parameter = self.parameters.get(key)
         tensor = xp2torch(weights)
         if parameter is None or parameter.shape != weights.shape:
@@ -190,7 +198,8 @@ class HeadAdamW(Optimizer):
         """Return an optimizer over all parameters that keeps the moments of the previous optimizer."""
         groups: Dict[Tuple[float, float], List[torch.nn.Parameter]] = {}
         for key, parameter in self.parameters.items():
-            peak = self.peaks[key in self.heads] * self.scales[key]
+            unmarked = self.thinc_peak if key in self.of_thinc else self.peaks[False]
+            peak = (self.peaks[True] if key in self.heads else unmarked) * self.scales[key]
             # thinc's biases are called "b" and may have two dimensions (Maxout).
             decay = self.weight_decay if parameter.dim() > 1 and key[1] != "b" else 0.0
             groups.setdefault((peak, decay), []).append(parameter)

@@ -34,7 +34,7 @@ def check_preset(name: str) -> None:
     RAISES (CrossnerError): there is no such preset.
     """
     if name not in (AUTO, *PRESETS):
-        raise CrossnerError(Errors.C099.format(preset=name, known=", ".join((AUTO, *PRESETS))))
+        raise CrossnerError(Errors.C521.format(preset=name, known=", ".join((AUTO, *PRESETS))))
 
 
 def encoder_width(nlp: Language) -> int:

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple, TypeVar
+from typing import Any, Collection, Dict, Iterator, List, Sequence, Tuple, TypeVar
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -13,6 +13,7 @@ from spacy.vocab import Vocab
 from ..annotations.domains import get_domain, set_domain, without_annotation
 from ..data.augmenters import replace_mentions
 from ..data.docbin import check_language, read_docbin
+from ..data.subsets import draw_subset
 from ..data.tokenizing import blank_pipeline, bounded
 from ..errors import CrossnerError, Errors
 from ..methods.cross_lm.model import normal_form
@@ -88,8 +89,9 @@ class DomainReader:
         replace_mentions (float): probability that an entity is replaced by another entity with the same label and
             domain, 0 by default; see `replace_mentions`. Replacements differ between passes if `max_epochs = -1`.
     shuffle (bool): shuffle the docs of all domains together in each pass. spaCy does not do it if `max_epochs = -1`.
-    seed (int): random seed of the shuffle.
-    limit (int): maximum number of docs of each domain; 0 for all.
+    seed (int): random seed of the shuffle, of samples, of replacements and of the subset.
+    limit (int): maximum number of docs of each domain; 0 for all. The seed draws the subset, stratified over entity
+        types (see `draw_subset`); it is the same in each pass. Unlabelled docs are drawn at random.
     RAISES (CrossnerError): no block has a path, or a block has an invalid setting; when called, if a DocBin and the
         pipeline have different languages.
     """
@@ -111,6 +113,7 @@ class DomainReader:
                 raise CrossnerError(Errors.C007.format(name=name, block=block, roles=" or ".join(ROLES)))
         self.shuffle = shuffle
         self.limit = limit
+        self.seed = seed
         self.random = random.Random(seed)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
@@ -129,16 +132,22 @@ class DomainReader:
         """Return the docs of a block for one pass."""
         path, unlabelled, size = Path(block["path"]), block.get("role") == "unlabelled", block.get("sample", 0)
         if unlabelled and path.suffix != ".spacy":
-            lines = self._draw(read_text_lines(path)[: self.limit or None], size)
+            lines = read_text_lines(path)
+            lines = self._draw(self._limit(lines, [()] * len(lines)), size)
             docs = list(map(bounded(nlp.tokenizer), lines))
         else:
-            docs = self._draw(read_docbin(path, nlp.vocab)[: self.limit or None], size)
+            docs = read_docbin(path, nlp.vocab)
+            types = [() if unlabelled else {ent.label_ for ent in doc.ents} for doc in docs]
+            docs = self._draw(self._limit(docs, types), size)
             check_language(docs, path, str(nlp.lang))
             if unlabelled:
                 docs = [without_annotation(doc, nlp.vocab) for doc in docs]
         for doc in docs:
             set_domain(doc, block.get("domain") or get_domain(doc) or name)
         return docs
+
+    def _limit(self, rows: List[Row], types: Sequence[Collection[str]]) -> List[Row]:
+        return draw_subset(rows, types, self.limit, self.seed) if self.limit else rows
 
     def _draw(self, rows: List[Row], size: int) -> List[Row]:
         return self.random.sample(rows, size) if 0 < size < len(rows) else rows

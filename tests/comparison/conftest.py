@@ -24,8 +24,8 @@ text = pathlib.Path(model, "weights").read_text()
 pathlib.Path("count.txt").open("a").write("score\\n")
 f = int(hashlib.sha256(text.encode()).hexdigest(), 16) % 1000 / 1000
 scores = {"strict": {"f": f, "p": f, "r": f, "per_type": {"place": {"f": f}}}, "conlleval": {"f": f}}
-scores |= {"calibration": None, "words_per_second": 100.0, "data": {"sha256": "x"}, "versions": {}, "device": "cpu"}
-scores |= {"model": {"path": model}, "per_sentence": [[1, 2, 2], [0, 1, 1]]}
+scores |= {"calibration": None, "words_per_second": 100.0, "data": {"sha256": "x"}, "device": "cpu"}
+scores |= {"versions": {"torch": "1"}, "model": {"path": model}, "per_sentence": [[1, 2, 2], [0, 1, 1]]}
 pathlib.Path(model, "meta.json").write_text(json.dumps({"performance": {"ents_f": f / 2}}))
 pathlib.Path(output).parent.mkdir(exist_ok=True)
 pathlib.Path(output).write_text(json.dumps(scores))

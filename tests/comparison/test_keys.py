@@ -73,6 +73,12 @@ def test_the_version_of_each_package_counts(project, monkeypatch, package):
     assert all(new != old for new, old in zip(keys(project), before, strict=True))
 
 
+def test_our_version_counts(project, monkeypatch):
+    before = keys(project)
+    monkeypatch.setattr(packages, "__version__", "99")
+    assert all(new != old for new, old in zip(keys(project), before, strict=True))
+
+
 def test_a_config_that_cannot_be_read_is_left_to_its_step(project):
     (project / "config.cfg").write_text("[components\n")
     assert all(keys(project))

@@ -1,6 +1,7 @@
 """A grid is carried out by the steps of its project: nothing twice, whatever fails, within a budget."""
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,7 @@ import srsly
 
 from spacy_crossner.comparison import run
 from spacy_crossner.comparison.grid_run import GridRun, make_grid
-from spacy_crossner.comparison.ledger import RUNS
+from spacy_crossner.comparison.ledger import RUNS, Ledger
 from spacy_crossner.comparison.run import LOCKED, run_grid
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.storage.locks import lock_path, only_writer
@@ -35,6 +36,7 @@ def test_stages_are_shared_and_runs_are_done_once(project, counted):
 
 
 def test_a_run_says_what_it_was(project):
+    before = datetime.now(UTC).replace(microsecond=0)
     (state,) = run_grid(project, GRID[:1], project / "out-compare")
     run = state.run
     assert {key: run[key] for key in ("setting", "method", "domain", "seed", "sentences")} == {
@@ -49,6 +51,9 @@ def test_a_run_says_what_it_was(project):
     assert all(stage["seconds"] > 0 and stage["megabytes"] > 1 for stage in run["stages"].values())
     assert run["counts"] == [[1, 2, 2], [0, 1, 1]]
     assert (run["encoder"], run["variables"]) == ("small", {})
+    assert (run["versions"], run["device"]) == ({"torch": "1"}, "cpu")
+    assert run["key"] in Ledger(project / "out-compare").runs
+    assert before <= datetime.fromisoformat(run["date"]) <= datetime.now(UTC)
     assert json.loads((project / "out-compare" / RUNS).read_text()) == run
     assert "source-crf" in (project / "out-compare" / "logs" / "source.log").read_text()
 

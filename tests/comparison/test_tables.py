@@ -4,6 +4,7 @@ import io
 import pytest
 
 from spacy_crossner.comparison.tables import (
+    Group,
     cost_rows,
     curve_rows,
     find_curves,
@@ -37,23 +38,87 @@ def test_scores_have_means_deviations_and_stars(runs):
     assert score_rows(runs, baseline=("no-dapt", "laner"))[1][2] == "52.0 ± 1.0"
 
 
-def test_significance_needs_the_same_seeds_and_sentences(make_run):
-    better = [make_run("a", "b", 1, 0.5, right=4)]
-    worse = [make_run("a", "c", 1, 0.4, right=2)]
-    assert significance(better, worse) == "**"
-    assert significance(worse, better) == significance(better, better) == ""
-    assert significance(better, [make_run("a", "c", 2, 0.4, right=2)]) == ""
-    assert significance(better, [make_run("a", "c", 1, 0.4)]) == ""
+def stars(*pairs, **settings):
+    """Return the stars of pairs of runs in one table."""
+    groups = {Group("a", str(i), "ai"): pair for i, pair in enumerate(pairs)}
+    found = significance(groups, **settings)
+    return [found.get(group) for group in groups]
+
+
+def test_significance_needs_two_seeds_and_the_same_sentences(make_run):
+    better = [make_run("a", "b", seed, 0.5, right=4) for seed in (1, 2)]
+    worse = [make_run("a", "c", seed, 0.4, right=2) for seed in (1, 2)]
+    assert stars((better, worse)) == ["**"]
+    assert stars((worse, better)) == stars((better, better)) == [""]
+    # One seed, other seeds, no counts: no test.
+    assert stars((better[:1], worse)) == stars((better, [make_run("a", "c", 3, 0.4, right=2)])) == [None]
+    assert stars((better, [make_run("a", "c", seed, 0.4) for seed in (1, 2)])) == [None]
 
 
 def test_significance_passes_over_seeds_of_another_test_set(make_run):
-    better = [make_run("a", "b", seed, 0.5, right=4) for seed in (1, 2, 3)]
-    worse = [make_run("a", "c", seed, 0.4, right=2) for seed in (1, 2, 3)]
+    better = [make_run("a", "b", seed, 0.5, right=4) for seed in (1, 2, 3, 4)]
+    worse = [make_run("a", "c", seed, 0.4, right=2) for seed in (1, 2, 3, 4)]
     # One pair on fewer sentences, one whose runs do not fit together.
     for run in (better[0], worse[0], better[1]):
         run["counts"] = run["counts"][:-2]
-    assert significance(better, worse) == "**"
-    assert significance(better[1:2], worse[1:2]) == ""
+    assert stars((better, worse)) == ["**"]
+    assert stars((better[1:3], worse[1:3])) == [None]
+
+
+def test_significance_is_over_seeds_too(make_run):
+    """Each pair of pipelines differs clearly over sentences, but the method is as often worse."""
+    first = [make_run("a", "b", seed, 0.5, right=right) for seed, right in enumerate((4, 4, 2))]
+    second = [make_run("a", "c", seed, 0.5, right=right) for seed, right in enumerate((2, 2, 4))]
+    assert stars((first, second)) == [""]
+    assert stars((first, second), two_sided=True) == [""]
+
+
+def test_p_values_are_corrected_for_the_comparisons_of_a_table(make_run, monkeypatch):
+    pair = [[make_run("a", "b", seed, 0.5, right=4) for seed in (1, 2)] for _ in range(2)]
+    p_values = {"p_value": 0.02, "p_two_sided": 0.06}
+    monkeypatch.setattr("spacy_crossner.comparison.tables.paired_bootstrap", lambda first, second: p_values)
+    assert stars(pair) == ["*"]
+    assert stars(pair, two_sided=True) == [""]
+    assert stars(pair, pair) == ["*", "*"]
+    assert stars(pair, pair, pair) == ["", "", ""]
+    # A pair without a test does not count.
+    assert stars(pair, pair, ([], [])) == ["*", "*", None]
+
+
+OLD = {"torch": "2.9.0", "spacy": "3.8.18"}
+NEW = {"torch": "2.13.0", "spacy": "3.8.18"}
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        ({"versions": OLD, "device": "cpu, AVX2"}, "crf (torch 2.9.0)"),
+        ({"versions": NEW, "device": "NVIDIA H100"}, "crf (device NVIDIA H100)"),
+        ({}, "crf (device unknown, torch unknown, spacy unknown)"),
+    ],
+)
+def test_runs_of_other_versions_and_devices_are_never_averaged(make_run, other, name):
+    runs = [{**make_run("all", "crf", seed, 0.3, right=2), **other} for seed in (1, 2)]
+    runs += [
+        {**make_run("all", method, seed, f, right=4), "versions": NEW, "device": "cpu, AVX2"}
+        for method, f in (("crf", 0.5), ("laner", 0.6))
+        for seed in (1, 2)
+    ]
+    rows = score_rows(runs)
+    assert [row[:3] for row in rows[1:4]] == [
+        ["all", name, "30.0 ± 0.0"],
+        ["all", "crf", "50.0 ± 0.0"],
+        ["all", "laner", "60.0 ± 0.0"],
+    ]
+    assert [row[1] for row in cost_rows(runs)[1:]] == [name, "crf", "laner"]
+    assert type_rows(runs)[0][2:] == (f"all {name}", "all crf", "all laner")
+    # Nor are they compared with each other: the first row is the baseline of those with its conditions alone.
+    assert score_rows([*runs[:2], *runs[4:]], baseline=("all", "crf"))[2][2] == "60.0 ± 0.0"
+    # A curve or a variant takes no point from other conditions.
+    few = [{**run, "sentences": 10} for run in runs[:2]] + [{**run, "sentences": 20} for run in runs[2:4]]
+    assert find_curves(few, {}) == {}
+    varied = [*runs[:2], *({**run, "variant": "a=1"} for run in runs[2:4])]
+    assert variant_rows(varied)[-1][-1] == ""
 
 
 def test_the_last_run_of_a_kind_is_in_the_tables(make_run):
@@ -123,13 +188,6 @@ def test_variants_stand_beside_the_project_as_it_is(make_run):
     # Better or worse.
     better = [{**run, "counts": [[4, 4, 4]] * 431} for run in runs[2:4]]
     assert variant_rows([*runs[:2], *better])[2][-1] == "-6.0**"
-
-
-def test_a_difference_that_may_be_either_way_needs_half_the_p_value(make_run, monkeypatch):
-    one, two = ([make_run("a", method, 1, f, right=right)] for method, f, right in (("b", 0.5, 4), ("c", 0.4, 2)))
-    monkeypatch.setattr("spacy_crossner.comparison.tables.paired_bootstrap", lambda first, second: {"p_value": 0.03})
-    assert significance(one, two) == "*"
-    assert significance(one, two, two_sided=True) == ""
 
 
 def test_types_are_a_row_each(runs):

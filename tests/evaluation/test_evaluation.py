@@ -4,6 +4,7 @@ import time
 
 import pytest
 import spacy
+import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spacy.language import Language
@@ -14,6 +15,7 @@ from spacy.training import Example
 from spacy_crossner.annotations.domains import get_domain, set_domain
 from spacy_crossner.annotations.tags import bio_to_spans
 from spacy_crossner.data.docbin import write_docbin
+from spacy_crossner.encoders.precision import has_fast_bf16
 from spacy_crossner.errors import CrossnerError, DataError
 from spacy_crossner.evaluation.evaluate import TAGS_KEY, evaluate, evaluate_files
 
@@ -215,6 +217,9 @@ def test_files(nlp, tmp_path):
     assert scores["model"]["lang"] == "en"
     assert scores["versions"]["spacy"] == spacy.__version__
     assert all(scores["versions"].values())
+    # The instructions that PyTorch uses, on which the last bits of scores depend.
+    assert scores["device"].split(", ")[:2] == ["cpu", torch.backends.cpu.get_cpu_capability()]
+    assert ("bf16" in scores["device"]) == has_fast_bf16(torch.device("cpu"))
     assert [path.name for path in output.parent.iterdir()] == ["metrics.json"]
 
 

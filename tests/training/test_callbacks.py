@@ -145,9 +145,26 @@ def test_a_component_that_is_not_ours_is_refused():
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
     nlp.add_pipe("ner")
-    for name in ("ner", "sentencizer"):
-        with pytest.raises(CrossnerError, match=f"C008.*'{name}'.*sentencizer, ner"):
-            create_add_labels(name, ["person"])(nlp)
+    for create, setting, names in (
+        (create_add_labels, ["person"], ("sentencizer",)),
+        (create_set_losses, {"likelihood": None}, ("ner", "sentencizer")),
+    ):
+        for name in names:
+            with pytest.raises(CrossnerError, match=f"C008.*'{name}'.*sentencizer, ner"):
+                create(name, setting)(nlp)
+
+
+def test_the_baseline_of_spacy_gets_labels(tmp_path):
+    nlp = spacy.blank("en")
+    ner = nlp.add_pipe("ner")
+    doc = Doc(nlp.vocab, words=["R2", "waits"], ents=["B-robot", "O"])
+    optimizer = nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc)])
+    create_add_labels("ner", ["person", "robot"])(nlp)
+    assert set(ner.labels) == {"person", "robot"}
+    other = Doc(nlp.vocab, words=["Ada", "waits"], ents=["B-person", "O"])
+    for _ in range(30):
+        nlp.update([Example(nlp.make_doc(each.text), each) for each in (doc, other)], sgd=optimizer)
+    assert [ent.label_ for text in ("Ada waits", "R2 waits") for ent in nlp(text).ents] == ["person", "robot"]
 
 
 def test_a_stage_may_have_a_loss_and_a_teacher_of_its_own(source):

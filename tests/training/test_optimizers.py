@@ -75,11 +75,13 @@ def reference_adamw(start, **settings):
     return copies, torch.optim.AdamW(groups, betas=(0.9, 0.99), eps=1e-8)
 
 
+# The encoder of these tests consists of thinc's layers.
+@pytest.mark.parametrize("rates", [{"encoder_rate": ENCODER_RATE}, {"encoder_rate": 5.0, "thinc_rate": ENCODER_RATE}])
 @pytest.mark.parametrize("grad_clip", [0.0, 0.1])
-def test_ten_steps_equal_torch(ner, examples, grad_clip):
+def test_ten_steps_equal_torch(ner, examples, grad_clip, rates):
     total = 12
     settings = {"weight_decay": 1.0, "grad_clip": grad_clip, "total_steps": total, "warmup": 0.25, "beta2": 0.99}
-    optimizer = HeadAdamW(ENCODER_RATE, HEAD_RATE, **settings)
+    optimizer = HeadAdamW(head_rate=HEAD_RATE, **rates, **settings)
     copies, adamw = reference_adamw(weights(ner), **settings)
     # The warm-up takes 3 steps: the first takes a third of the peak rate, the one after the last would take 0.
     schedule = torch.optim.lr_scheduler.LambdaLR(adamw, lambda step: np.interp(step, [-1, 2, 3, total], [0, 1, 1, 0]))

@@ -88,5 +88,5 @@ def test_a_pipeline_without_an_optimizer_of_this_package(nlp, settings):
 def test_an_unknown_preset_is_an_error(tmp_path):
     for name in ("auto", *PRESETS):
         check_preset(name)
-    with pytest.raises(CrossnerError, match=r"C099. There is no preset 'large'. Known: auto, small, base"):
+    with pytest.raises(CrossnerError, match=r"C521. There is no preset 'large'. Known: auto, small, base"):
         train(tmp_path / "no.cfg", tmp_path / "out", preset="large")

@@ -8,6 +8,7 @@ from spacy.training import Example
 
 from spacy_crossner.annotations.domains import get_domain, set_domain
 from spacy_crossner.data.docbin import write_docbin
+from spacy_crossner.data.subsets import draw_subset
 from spacy_crossner.errors import CrossnerError, DataError
 from spacy_crossner.training.readers import DomainReader, corpus_domains, corpus_words
 
@@ -127,7 +128,34 @@ def test_shuffle_mixes_anew_in_each_pass_and_repeats_with_the_seed(nlp, paths):
 def test_limit_is_for_each_domain(nlp, paths):
     examples = list(DomainReader(blocks(paths, upsample=2), limit=4)(nlp))
     assert Counter(map(domain_of, examples)) == {"news": 4, "target": 8}
-    assert texts(examples)[:4] == texts(DomainReader(blocks(paths))(nlp))[:4]
+    assert len(set(texts(examples)[:4])) == 4
+
+
+def test_a_limit_draws_a_subset_by_the_seed_that_all_passes_have(nlp, paths, annotated_docs):
+    docs = annotated_docs(nlp)[:14]
+    types = [{ent.label_ for ent in doc.ents} for doc in docs]
+
+    def passes(seed, limit=5, **settings):
+        reader = DomainReader({"source": {"path": paths["source"]}}, seed=seed, limit=limit, **settings)
+        return [texts(reader(nlp)) for _ in range(2)]
+
+    subset = [doc.text for doc in draw_subset(docs, types, 5, seed=1)]
+    assert passes(1) == [subset, subset]
+    assert passes(1, shuffle=True)[0] != subset
+    assert sorted(passes(1, shuffle=True)[1]) == sorted(subset)
+    assert len({tuple(passes(seed)[0]) for seed in range(10)}) > 5
+    # A limit that is not below the size changes nothing, not even the order.
+    assert passes(1, limit=14) == passes(1, limit=0) == passes(2, limit=99)
+
+
+def test_a_limit_draws_unlabelled_docs_without_a_look_at_their_types(nlp, paths, annotated_docs, tmp_path):
+    plain = [doc.text.strip() for doc in annotated_docs(nlp)[:14]]
+    (tmp_path / "raw.txt").write_text("\n".join(plain) + "\n")
+    block = {"path": tmp_path / "raw.txt", "role": "unlabelled"}
+    lines = texts(DomainReader({"raw": block}, seed=3, limit=5)(nlp))
+    block = {"path": paths["source"], "role": "unlabelled"}
+    docs = texts(DomainReader({"raw": block}, seed=3, limit=5)(nlp))
+    assert lines == [text.strip() for text in docs] == draw_subset(plain, [()] * 14, 5, seed=3)
 
 
 def test_a_sample_is_drawn_anew_in_each_pass(nlp, paths):
