@@ -134,8 +134,10 @@ def build_lattice(rows: Rows, start: Tensor, transitions: Tensor, end: Tensor, n
     after_begin, after_inside = after_begin.clamp_(max=1.0), after_inside.clamp_(max=1.0)
     of_docs = rows.order.argsort()
     # shape: (n_docs, n_tokens, n_tags or n_labels)
-    padded = (rows.restore(values, n_tokens) for values in (states, after_begin, after_inside))
-    return Lattice((log_partition + scores.shift)[of_docs], *padded, rows.lengths[of_docs])
+    states, after_begin, after_inside = (
+        rows.restore(values, n_tokens) for values in (states, after_begin, after_inside)
+    )
+    return Lattice((log_partition + scores.shift)[of_docs], states, after_begin, after_inside, rows.lengths[of_docs])
 
 
 def _sum_in_log_space(scores: Scores, rows: Rows, of_rows: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -95,7 +95,8 @@ def path_span_probabilities(
             label = ((padded[docs] + 1) // 2 - 1).clamp_(min=0).unsqueeze(2)
             again = (lattice.tag_marginals[:, :, 1::2], lattice.after_begin, lattice.after_inside)
             steps[docs] = torch.cat([values.gather(2, label) for values in again], dim=2)
-    return multiply_steps(*steps.permute(2, 1, 0), padded.T, mask.T).T
+    begins, after_begin, after_inside = steps.permute(2, 1, 0)
+    return multiply_steps(begins, after_begin, after_inside, padded.T, mask.T).T
 
 
 def multiply_steps(begins: Tensor, after_begin: Tensor, after_inside: Tensor, paths: Tensor, inside: Tensor) -> Tensor:
