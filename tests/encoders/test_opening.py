@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import spacy
 import torch
-import transformers
 from packaging.requirements import Requirement
 from packaging.version import Version
 from safetensors.torch import load_file, save_file
@@ -27,6 +26,7 @@ from spacy_crossner.dapt.masking import Masking
 from spacy_crossner.dapt.mlm_head import load_masked_model, load_tokenizer
 from spacy_crossner.dapt.settings import DaptSettings
 from spacy_crossner.dapt.train import adapt_encoder
+from spacy_crossner.encoders import folders
 from spacy_crossner.encoders.folders import HOLE
 from spacy_crossner.encoders.opening import open_config, open_encoder, open_tokenizer
 from spacy_crossner.encoders.saved_encoder import make_encoder
@@ -235,7 +235,8 @@ def test_a_name_of_nothing_is_said_to_be_that(name, problem, way):
 def test_a_version_of_transformers_with_the_hole_opens_nothing(tiny_encoder, monkeypatch, version, has_hole):
     opened = open_encoder(str(tiny_encoder), {}, {})
     config, files = opened.model.config.to_dict(), tokenizer_to_files(opened.tokenizer)
-    monkeypatch.setattr(transformers, "__version__", version)
+    # transformers 5 replaces its module on import, so that another import may be another object.
+    monkeypatch.setattr(folders.transformers, "__version__", version)
     ways = [
         lambda: open_config(str(tiny_encoder)),
         lambda: open_config("no-such-encoder"),

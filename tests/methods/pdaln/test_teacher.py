@@ -157,6 +157,7 @@ def test_it_is_asked_once_of_each_doc(annotated_docs, tiny_encoder, monkeypatch)
     assert calls == [len(examples), 1]
 
 
+@pytest.mark.spacy_trf
 @pytest.mark.parametrize("mode", [{"every": 3}, {"decay": 0.5}])
 def test_its_state_comes_back(mode, tiny_encoder, annotated_docs):
     nlp, ner, examples, optimizer = make_pipeline("transformer", tiny_encoder, annotated_docs)
@@ -173,6 +174,7 @@ def test_its_state_comes_back(mode, tiny_encoder, annotated_docs):
     assert torch.equal(asked(other, nlp, ner, examples)[0], asked(ner.teacher, nlp, ner, examples)[0])
 
 
+@pytest.mark.spacy_trf
 def test_the_saved_pipeline_has_none(tiny_encoder, annotated_docs):
     nlp, ner, _, _ = make_pipeline("transformer", tiny_encoder, annotated_docs)
     before = len(ner.to_bytes())
