@@ -9,14 +9,16 @@ other load on the machine affects all of them. Ratios are medians over rounds. T
 import json
 import statistics
 from pathlib import Path
-from typing import Annotated, Dict, List, Optional
+from typing import Annotated, Any, Dict, List, Optional
 
 import spacy
 import torch
 import typer
+from overhead import count_words
+from pipelines import pipe_all
 from spacy.language import Language
 from spacy.training import Example
-from speed import timed
+from turns import speed_ratio, take_turns
 from wasabi import table
 
 from spacy_crossner.data.docbin import read_docbin
@@ -27,7 +29,7 @@ SPACY = "spaCy's ner"
 def spacy_ner(labels: List[str], examples: List[Example]) -> Language:
     """Return a pipeline with spaCy's `ner` and default settings."""
     nlp = spacy.blank("en")
-    ner = nlp.add_pipe("ner")
+    ner: Any = nlp.add_pipe("ner")
     for label in labels:
         ner.add_label(label)
     nlp.initialize(lambda: examples)
@@ -47,25 +49,20 @@ def main(
     first = sides[str(models[0])]
     gold = read_docbin(data, first.vocab)
     texts = [" ".join(token.text for token in doc) for doc in gold]
-    words = sum(len(doc) for doc in first.tokenizer.pipe(texts))
-    sides[SPACY] = spacy_ner(list(first.get_pipe("ner").labels), [Example(doc, doc) for doc in gold[:10]])
-    seconds: Dict[str, List[float]] = {name: [] for name in sides}
-    for turn in range(rounds + 1):
-        for name, nlp in sides.items():
-            took = timed(lambda nlp=nlp: list(nlp.pipe(texts, batch_size=first.batch_size)))
-            if turn:
-                seconds[name].append(took)
-    result = {
+    words = count_words(first, texts)
+    ner: Any = first.get_pipe("ner")
+    sides[SPACY] = spacy_ner(list(ner.labels), [Example(doc, doc) for doc in gold[:10]])
+    for nlp in sides.values():
+        nlp.batch_size = first.batch_size
+    seconds = take_turns({name: pipe_all(nlp, texts) for name, nlp in sides.items()}, rounds)
+    result: Dict[str, Any] = {
         "words": words,
         "sentences": len(texts),
         "threads": threads,
         "rounds": rounds,
         "batch_size": first.batch_size,
         "words_per_second": {name: words / statistics.median(times) for name, times in seconds.items()},
-        "over_spacy_ner": {
-            name: statistics.median(b / a for a, b in zip(times, seconds[SPACY], strict=True))
-            for name, times in seconds.items()
-        },
+        "over_spacy_ner": {name: speed_ratio(seconds, name, SPACY) for name in seconds},
     }
     rows = [
         [name, f"{result['words_per_second'][name]:,.0f}", f"{result['over_spacy_ner'][name]:.2f}"] for name in sides

@@ -72,7 +72,7 @@ def study(
     unbroken = run(command, has_begun)
     expected = read_results()
     shutil.rmtree(out)
-    kills = []
+    kills: List[Dict[str, Any]] = []
     for _ in range(KILLS):
         seconds = run(command, has_begun, kill_after=chooser.uniform(0, unbroken / KILLS))
         kills.append({"seconds": seconds, "left": sorted(path.name for path in (out / "checkpoint").glob("*"))})

@@ -13,22 +13,23 @@ same tags.
 
 import json
 import statistics
-import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Callable, Dict, List, Optional, Tuple
 
 import spacy
 import torch
 import typer
+from pipelines import take_step
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
-from spacy.util import load_config, registry
+from spacy.util import load_config, minibatch, registry
 from torch import Tensor, nn
+from turns import timed
 
 from spacy_crossner.annotations.domains import without_annotation
-from spacy_crossner.annotations.words import see_words
-from spacy_crossner.core.bridge import get_module, predict_rows
+from spacy_crossner.core.bridge import get_module
 from spacy_crossner.core.head import Decoding, HeadOutput
 from spacy_crossner.data.docbin import read_docbin
 from spacy_crossner.methods.laner.greedy import tag_greedily
@@ -52,12 +53,7 @@ def training_step(data: Path, encoder: str, *, both_parts: bool) -> Tuple[Callab
     resolved = registry.resolve({"batcher": training["batcher"], "optimizer": training["optimizer"]})
     corpus = registry.resolve({"corpus": config.interpolate()["corpora"]["train"]})["corpus"](nlp)
 
-    def step(examples: List[Example]) -> None:
-        nlp.update(examples, sgd=False, drop=0.1, losses={})
-        for _, pipe in nlp.pipeline:
-            pipe.finish_update(resolved["optimizer"])
-        resolved["optimizer"].step_schedules()
-
+    step = partial(take_step, nlp, optimizer=resolved["optimizer"], dropout=0.1)
     return step, list(corpus), resolved["batcher"]
 
 
@@ -70,10 +66,9 @@ def time_training(data: Path, encoder: str, steps: int) -> Dict[str, float]:
     while done < steps + 2:
         for batch in batcher(examples):
             for name, step in (("full", full), ("linear", linear)):
-                start = time.perf_counter()
-                step(batch)
+                took = timed(partial(step, batch))
                 if done >= 2:
-                    seconds[name].append(time.perf_counter() - start)
+                    seconds[name].append(took)
             done += 1
             if done == steps + 2:
                 break
@@ -109,14 +104,9 @@ def plain_loop(head: LabelAwareTagger, output: HeadOutput) -> Tensor:
     return tags
 
 
-def best_of(repeats: int, run: Callable[[], Any]) -> float:
-    """Return the shortest time of several runs in seconds."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
+def best_of(repeats: int, tag: Callable[[HeadOutput], object], outputs: List[HeadOutput]) -> float:
+    """Return the shortest time of several runs over all batches in seconds."""
+    return min(timed(lambda: [tag(output) for output in outputs]) for _ in range(repeats))
 
 
 def time_decoding(head: LabelAwareTagger, outputs: List[HeadOutput], repeats: int, loop: bool) -> Dict[str, Any]:
@@ -124,18 +114,16 @@ def time_decoding(head: LabelAwareTagger, outputs: List[HeadOutput], repeats: in
     rules = Decoding()
     chosen = [head._search(output, rules) for output in outputs]
     rounds = torch.cat([tagging.rounds for tagging in chosen]).double()
-    seconds = {"chosen": best_of(repeats, lambda: [head._search(output, rules) for output in outputs])}
+    seconds = {"chosen": best_of(repeats, partial(head._search, decoding=rules), outputs)}
     for block in BLOCKS:
         for output, tagging in zip(outputs, chosen, strict=True):
             tags = tag_greedily(head, output, rules, block).tags
             assert torch.equal(tags[output.mask], tagging.tags[output.mask])
-        seconds[f"block {block}"] = best_of(
-            repeats, lambda block=block: [tag_greedily(head, output, rules, block) for output in outputs]
-        )
+        seconds[f"block {block}"] = best_of(repeats, partial(tag_greedily, head, decoding=rules, block=block), outputs)
     if loop:
         for output, tagging in zip(outputs, chosen, strict=True):
             assert torch.equal(plain_loop(head, output)[output.mask], tagging.tags[output.mask])
-        seconds["plain loop"] = best_of(repeats, lambda: [plain_loop(head, output) for output in outputs])
+        seconds["plain loop"] = best_of(repeats, partial(plain_loop, head), outputs)
     whole = torch.cat([tag_greedily(head, output, rules, 10**6).rounds for output in outputs]).double()
     return {
         "seconds": seconds,
@@ -162,7 +150,7 @@ def main(
         full, linear = result["training_step"]["full"], result["training_step"]["linear"]
         print(f"training step: {full:.3f} s, linear tagger {linear:.3f} s, ratio {full / linear:.2f}")
     nlp = spacy.load(model)
-    ner = nlp.get_pipe("ner")
+    ner: Any = nlp.get_pipe("ner")
     head = get_module(ner.model)
     assert isinstance(head, LabelAwareTagger)
     gold = read_docbin(test, nlp.vocab)
@@ -173,24 +161,18 @@ def main(
         result["decoding"] = {}
         for size in BATCH_SIZES:
             some = sorted(texts[:docs], key=len)
-            batches = [
-                [(i, 0, len(some[i])) for i in range(start, min(start + size, len(some)))]
-                for start in range(0, len(some), size)
-            ]
-            outputs = list(predict_rows(ner.model, some, see_words(some), batches))
-            head.eval()
+            outputs = [ner.model.predict(batch) for batch in minibatch(some, size)]
             row = time_decoding(head, outputs, repeats, loop=True)
             result["decoding"][size] = row
             print_row(f"batch {size}", row)
         result["growth"] = {}
         words = [token.text for doc in gold for token in doc]
         for length in LENGTHS:
-            n = max(1, 2000 // length)
+            n = max(1, min(2000, len(words)) // length)
             some = [Doc(nlp.vocab, words=words[i * length : (i + 1) * length]) for i in range(n)]
             with nlp.select_pipes(disable="ner"):
                 some = list(nlp.pipe(some))
-            outputs = list(predict_rows(ner.model, some, see_words(some), [[(i, 0, length)] for i in range(n)]))
-            head.eval()
+            outputs = [ner.model.predict([doc]) for doc in some]
             row = time_decoding(head, outputs, 1, loop=length <= 200)
             result["growth"][length] = row
             print_row(f"{length} words, batch 1", row)

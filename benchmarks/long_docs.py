@@ -33,7 +33,7 @@ def main(
 ) -> None:
     """Print the F1 of single sentences and of joined docs."""
     nlp = spacy.load(model)
-    ner = nlp.get_pipe("ner")
+    ner: Any = nlp.get_pipe("ner")
     sentences = read_docbin(test, nlp.vocab)
     result: Dict[str, Any] = {"join": join}
 

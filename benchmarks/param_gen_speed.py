@@ -19,11 +19,12 @@ from typing import Annotated, Any, Callable, Dict, List, Optional
 import spacy
 import torch
 import typer
+from pipelines import pipe_all, take_step
 from spacy.language import Language
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config, registry
-from speed import timed
+from turns import speed_ratio, timed
 from wasabi import table
 
 from spacy_crossner.annotations.domains import get_domain, without_annotation
@@ -44,10 +45,7 @@ def make_step(overrides: Dict[str, Any], batches: int) -> Callable[[], int]:
 
     def step() -> int:
         batch: List[Example] = next(stream)
-        nlp.update(batch, sgd=False, drop=0.5, losses={})  # type: ignore[arg-type]
-        for _, pipe in nlp.pipeline:
-            pipe.finish_update(resolved["optimizer"])  # type: ignore[attr-defined]
-        resolved["optimizer"].step_schedules()
+        take_step(nlp, batch, resolved["optimizer"], dropout=0.5)
         return sum(len(example) for example in batch)
 
     return step
@@ -55,15 +53,10 @@ def make_step(overrides: Dict[str, Any], batches: int) -> Callable[[], int]:
 
 def make_bilstm_crf(target: Path, vectors: Path) -> Language:
     """Return a BiLSTM-CRF of the same width with random weights."""
-    overrides = {"paths.train": str(target), "paths.dev": str(target), "paths.vectors": str(vectors)}
+    overrides: Dict[str, Any] = {"paths.train": str(target), "paths.dev": str(target), "paths.vectors": str(vectors)}
     tok2vec = {"hidden": 100, "depth": 1, "character_filters": 50}
     overrides.update({f"components.ner.model.tok2vec.{key}": value for key, value in tok2vec.items()})
     return init_nlp(load_config(CONFIGS / "bilstm_crf.cfg", overrides))
-
-
-def ratio(own: List[float], other: List[float]) -> float:
-    """Return the median ratio of the other time to the first time."""
-    return statistics.median(b / a for a, b in zip(own, other, strict=True))
 
 
 def main(
@@ -113,21 +106,17 @@ def main(
     for turn in range(ROUNDS + 1):
         for name, nlp in pipelines.items():
             docs = [without_annotation(doc, nlp.vocab) for doc in gold]
-            took = timed(lambda nlp=nlp, docs=docs: list(nlp.pipe(docs)))
+            took = timed(pipe_all(nlp, docs))
             if turn:
                 tagging[name].append(took / words)
-    result = {
+    result: Dict[str, Any] = {
         "threads": torch.get_num_threads(),
         "training": {name: 1 / statistics.median(times) for name, times in training.items()},
-        "training_ratio": ratio(training["generated weights"], training["one set of weights"]),
+        "training_ratio": speed_ratio(training, "generated weights", "one set of weights"),
         "tagging": {name: 1 / statistics.median(times) for name, times in tagging.items()},
-        "tagging_ratio": ratio(tagging["generated weights"], tagging["BiLSTM-CRF"]),
+        "tagging_ratio": speed_ratio(tagging, "generated weights", "BiLSTM-CRF"),
     }
-    rows = [
-        [what, name, f"{result[what][name]:,.0f}"]  # type: ignore[index]
-        for what in ("training", "tagging")
-        for name in result[what]  # type: ignore[attr-defined]
-    ]
+    rows = [[what, name, f"{speed:,.0f}"] for what in ("training", "tagging") for name, speed in result[what].items()]
     print(table(rows, header=("what", "side", "tokens/s"), divider=True, aligns=("l", "l", "r")))
     print(
         f"Training at {result['training_ratio']:.2f} times the speed of one set of weights, tagging at "

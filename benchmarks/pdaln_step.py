@@ -11,16 +11,17 @@ progressive teacher predicts each doc; later steps use its cached predictions.
 import json
 import statistics
 import tempfile
-import time
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated, Any, Callable, Dict, List, Optional
 
 import spacy
 import typer
+from pipelines import take_step
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config, registry
+from turns import timed
 from wasabi import table
 
 from spacy_crossner.annotations.domains import get_domain
@@ -67,10 +68,7 @@ def make_step(paths: Dict[str, str], settings: Dict[str, Any], batches: int) -> 
     stream = cycle(drawn)
 
     def step() -> None:
-        nlp.update(next(stream), sgd=False, drop=0.1, losses={})  # type: ignore[arg-type]
-        for _, pipe in nlp.pipeline:
-            pipe.finish_update(resolved["optimizer"])  # type: ignore[attr-defined]
-        resolved["optimizer"].step_schedules()
+        take_step(nlp, next(stream), resolved["optimizer"], dropout=0.1)
 
     return step
 
@@ -80,17 +78,15 @@ def main(
     source: Annotated[Path, typer.Argument(help="Annotated DocBin of the source")],
     target: Annotated[Path, typer.Argument(help="Annotated DocBin of the target")],
     adaptive: Annotated[Path, typer.Argument(help="DocBin of `spacy crossner augment`")],
-    steps: Annotated[
-        int, typer.Option(help="Timed steps of each variant, after the same number of warm-up steps")
-    ] = 10,
+    steps: Annotated[int, typer.Option(help="Timed steps of each variant, after as many warm-up steps")] = 10,
     output: Annotated[Optional[Path], typer.Option(help="JSON file")] = None,
 ) -> None:
     """Print seconds per step and ratios."""
-    labels = list(spacy.load(model).get_pipe("ner").labels)
+    ner: Any = spacy.load(model).get_pipe("ner")
     docs = read_docbin(target, spacy.blank("en").vocab)
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "labels.json"
-        listed.write_text(json.dumps(labels), encoding="utf8")
+        listed.write_text(json.dumps(list(ner.labels)), encoding="utf8")
         paths = {
             "paths.train": str(target),
             "paths.dev": str(target),
@@ -106,10 +102,9 @@ def main(
     seconds: Dict[str, List[float]] = {name: [] for name in runs}
     for turn in range(2 * steps):
         for name, run in runs.items():
-            start = time.perf_counter()
-            run()
+            took = timed(run)
             if turn >= steps:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(took)
     result = {
         name: {
             "seconds": statistics.median(times),

@@ -1,7 +1,7 @@
 """The pipelines that the benchmarks of speed compare, with random weights where no trained pipeline is given."""
 
 from pathlib import Path
-from typing import Any, List, Sequence
+from typing import Any, Iterable, List, Sequence, Union
 
 import spacy
 from spacy.language import Language
@@ -11,6 +11,7 @@ from thinc.api import Adam
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
 from transformers.modeling_outputs import BaseModelOutput
+from turns import Run
 
 from spacy_crossner.encoders.encoder import word_encoder
 from spacy_crossner.encoders.encoder_shim import EncoderShim
@@ -20,6 +21,8 @@ SPACY_BATCH = 64
 # As in configs/.
 BATCH = 512
 UPDATE_DOCS = 8
+# With it, `update` takes no step of its own; spaCy's annotation leaves it out.
+NO_OPTIMIZER: Any = False
 FACTORIES = {"crf": ("crf_ner", "spacy_crossner.CRF.v1"), "laner": ("label_aware_ner", "spacy_crossner.LabelAware.v1")}
 
 
@@ -50,7 +53,8 @@ def save_tiny_encoder(encoder: str, folder: Path) -> Path:
 
 def encoder_of(nlp: Language) -> EncoderShim:
     """Return the encoder of the component `ner`."""
-    encoder = word_encoder(nlp.get_pipe("ner").model.get_ref("tok2vec"))
+    ner: Any = nlp.get_pipe("ner")
+    encoder = word_encoder(ner.model.get_ref("tok2vec"))
     assert isinstance(encoder, EncoderShim)
     return encoder
 
@@ -75,14 +79,33 @@ def make_pipeline(method: str, encoder: str, docs: Sequence[Doc], updates: int, 
     if stub:
         shim = encoder_of(nlp)
         shim._model = TableEncoder(shim._model.config).to(shim.device)
-    head = nlp.get_pipe("ner").model.get_ref("head")
-    optimizer = Adam(0.005)
+    ner: Any = nlp.get_pipe("ner")
+    head, optimizer = ner.model.get_ref("head"), Adam(0.005)
     for update in range(updates):
         places = [(update * UPDATE_DOCS + i) % len(examples) for i in range(UPDATE_DOCS)]
-        nlp.update([examples[place] for place in places], sgd=False)
+        nlp.update([examples[place] for place in places], sgd=NO_OPTIMIZER)
         head.finish_update(optimizer)
         encoder_of(nlp)._model.zero_grad()
     return nlp
+
+
+def pipe_all(nlp: Language, texts: Iterable[Union[str, Doc]]) -> Run:
+    """Return a function that runs a pipeline on texts or docs."""
+
+    def run() -> None:
+        for _ in nlp.pipe(texts):
+            pass
+
+    return run
+
+
+def take_step(nlp: Language, examples: List[Example], optimizer: Any, dropout: float) -> None:
+    """Take a training step as `train` takes it."""
+    nlp.update(examples, sgd=NO_OPTIMIZER, drop=dropout, losses={})
+    component: Any
+    for _, component in nlp.pipeline:
+        component.finish_update(optimizer)
+    optimizer.step_schedules()
 
 
 def load_with_precision(folder: Path, precision: str) -> Language:

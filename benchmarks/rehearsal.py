@@ -78,7 +78,7 @@ def main(
     for way in ("before", "without", "with"):
         fix_random_seed(seed)
         nlp = spacy.load(model)
-        ner = nlp.get_pipe("ner")
+        ner: Any = nlp.get_pipe("ner")
         labels = list(ner.labels)
         target = read_docbin(train, nlp.vocab)
         if way != "before":

@@ -176,7 +176,7 @@ def main(
     best = {part: np.min([run["seconds"][part] for run in parts], axis=0) for part in parts[0]["seconds"]}
     in_all = np.min([[side["cpu"] for side in run] for run in whole], axis=0)
     best["select without its list"] = in_all - best["read the list"]
-    rows = []
+    rows: List[Tuple[str, ...]] = []
     for part, (ours, plain) in best.items():
         # Building the list takes the same time for any size of text.
         ours, plain = (ours, plain) if part == "read the list" else (ours / gigabytes, plain / gigabytes)

@@ -25,6 +25,7 @@ import numpy as np
 import spacy
 import typer
 from spacy.matcher import PhraseMatcher
+from spacy.tokenizer import Tokenizer
 from wasabi import table
 
 from spacy_crossner.text.entities import read_entities
@@ -145,17 +146,18 @@ def run_phrase_matcher(raw: List[Path], entities: Path, n_bytes: int) -> Dict[st
     """Time spaCy's PhraseMatcher on a part of the text."""
     nlp = spacy.blank("en")
     nlp.max_length = 10**9
+    tokenizer: Tokenizer = nlp.tokenizer
     matcher = PhraseMatcher(nlp.vocab)
     names = read_entities(entities).names
 
     def build() -> None:
         for batch in batches(names, 10_000):
-            matcher.add("name", list(nlp.tokenizer.pipe(batch)))
+            matcher.add("name", list(tokenizer.pipe(batch)))
 
     built = seconds_of(build)
     sentences = read_part(raw, n_bytes)
-    matched = seconds_of(lambda: sum(len(matcher(doc)) for doc in nlp.tokenizer.pipe(sentences)))
-    docs = list(nlp.tokenizer.pipe(sentences))
+    matched = seconds_of(lambda: sum(len(matcher(doc)) for doc in tokenizer.pipe(sentences)))
+    docs = list(tokenizer.pipe(sentences))
     alone = seconds_of(lambda: sum(len(matcher(doc)) for doc in docs))
     return {
         "build": built["cpu"],

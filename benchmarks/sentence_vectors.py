@@ -8,7 +8,7 @@ set and the first set, with the kernel bandwidths of training. The plot needs ma
 """
 
 from pathlib import Path
-from typing import Annotated, Dict, List
+from typing import Annotated, Any, Dict, List
 
 import numpy as np
 import spacy
@@ -27,13 +27,14 @@ from spacy_crossner.methods.pdaln.mmd import squared_mmd
 def sentence_vectors(model: Path, sets: List[Path], sentences: int) -> Dict[str, NDArray[np.float32]]:
     """Return the sentence vectors of evenly spaced docs of each set, shape (n, width)."""
     nlp = spacy.load(model)
-    tok2vec = nlp.get_pipe("ner").model.get_ref("tok2vec")
+    ner: Any = nlp.get_pipe("ner")
+    tok2vec, device = ner.model.get_ref("tok2vec"), torch.device("cpu")
     found = {}
     for path in sets:
         docs = [doc for doc in read_docbin(path, nlp.vocab) if len(doc)]
         places = np.linspace(0, len(docs) - 1, min(sentences, len(docs))).astype(int)
         docs = [without_annotation(docs[i], nlp.vocab) for i in places]
-        vectors = begin_words(tok2vec, see_words(docs), torch.device("cpu"), with_sentences=True).sentences
+        vectors = begin_words(tok2vec, see_words(docs), device, with_sentences=True).sentences
         assert vectors is not None
         found[path.parent.name + "/" + path.stem] = vectors.numpy()
     return found

@@ -26,7 +26,7 @@ import typer
 from bare_encoder import BareEncoder
 from footprint import measure_footprint
 from overhead import as_table, count_words, decoding_shares, overhead_with_stub, overhead_with_tiny_encoder
-from pipelines import FACTORIES, load_with_precision, make_pipeline, make_spacy_ner
+from pipelines import FACTORIES, load_with_precision, make_pipeline, make_spacy_ner, pipe_all
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -37,17 +37,6 @@ from spacy_crossner.data.docbin import read_docbin
 from spacy_crossner.encoders.folders import find_encoder
 
 ENCODER, SPACY = "bare encoder fp32", "spaCy's ner, its defaults"
-RATIOS = ("over_encoder", "over_spacy")
-
-
-def pipe_all(nlp: Language, texts: List[str]) -> Run:
-    """Return a function that runs a pipeline on texts."""
-
-    def run() -> None:
-        for _ in nlp.pipe(texts):
-            pass
-
-    return run
 
 
 def saved_pipelines(

@@ -11,16 +11,33 @@ import random
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import List, Tuple
 
 import spacy
 import torch
+from spacy.language import Language
 
 from spacy_crossner.core.component import SequenceNER
 
+Answer = List[Tuple[int, int, str, float]]
 # The span group with all scored spans.
 KEY = "threads"
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample" / "ai_raw.txt"
+
+
+def answer(nlp: Language, text: str) -> Answer:
+    """Return the entities of a text and all scored spans."""
+    doc = nlp(text)
+    spans = [*doc.ents, *doc.spans[KEY]]
+    return [(span.start_char, span.end_char, span.label_, span._.score) for span in spans]
+
+
+def count_other(nlp: Language, texts: List[str], expected: List[Answer], seed: int) -> int:
+    """Return how many texts, in a random order, get another answer than expected."""
+    order = random.Random(seed).sample(range(len(texts)), len(texts))
+    return sum(answer(nlp, texts[i]) != expected[i] for i in order)
 
 
 def main() -> None:
@@ -39,25 +56,13 @@ def main() -> None:
     failed = False
     for name in arguments.pipelines:
         nlp = spacy.load(name)
-
         for _, component in nlp.pipeline:
             if isinstance(component, SequenceNER):
                 component.candidates_key, component.candidates_floor = KEY, 0.01
-
-        def answer(text: str, nlp: spacy.Language = nlp) -> list:
-            doc = nlp(text)
-            spans = [*doc.ents, *doc.spans[KEY]]
-            return [(span.start_char, span.end_char, span.label_, span._.score) for span in spans]
-
-        expected = [answer(text) for text in texts]
-
-        def work(seed: int, answer=answer, expected=expected) -> int:
-            order = random.Random(seed).sample(range(len(texts)), len(texts))
-            return sum(answer(texts[i]) != expected[i] for i in order)
-
+        expected = [answer(nlp, text) for text in texts]
         started = time.perf_counter()
         with ThreadPoolExecutor(arguments.threads) as pool:
-            differ = sum(pool.map(work, range(arguments.threads)))
+            differ = sum(pool.map(partial(count_other, nlp, texts, expected), range(arguments.threads)))
         seconds = time.perf_counter() - started
         found = sum(map(len, expected))
         print(

@@ -23,6 +23,7 @@ import spacy
 import torch
 import torchcrf
 import typer
+from pipelines import take_step
 from spacy.language import Language
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
@@ -117,13 +118,7 @@ def our_step(config: Config, side: str, gpu_id: int) -> Tuple[Language, Step]:
     training = config.interpolate()["training"]
     optimizer = registry.resolve({"optimizer": training["optimizer"]})["optimizer"]
 
-    def step(examples: List[Example]) -> None:
-        nlp.update(examples, sgd=False, drop=0.1, losses={})
-        for _, pipe in nlp.pipeline:
-            pipe.finish_update(optimizer)
-        optimizer.step_schedules()
-
-    return nlp, step
+    return nlp, partial(take_step, nlp, optimizer=optimizer, dropout=0.1)
 
 
 def draw_batches(config: Config, nlp: Language, number: int) -> Iterator[List[Example]]:
@@ -156,15 +151,16 @@ def main(
     torch.set_num_threads(threads)
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
-    overrides = {"paths.train": str(data), "paths.dev": str(data), "paths.encoder": encoder}
+    overrides: Dict[str, Any] = {"paths.train": str(data), "paths.dev": str(data), "paths.encoder": encoder}
     overrides |= {"components.ner.model.use_crf": head == "crf", "training.batcher.size": size}
     config = load_config(CONFIG, overrides=overrides)
     ours = {name: our_step(config, name, gpu_id) for name in names if name != "plain"}
     nlp = next(iter(ours.values()))[0]
     steppers = {name: step for name, (_, step) in ours.items()}
     if "plain" in names:
-        tags, device = label_tags(nlp.get_pipe("ner").labels), "cpu" if gpu_id < 0 else "cuda"
-        steppers["plain"] = plain_step(find_encoder(encoder), tags, head == "crf", device)
+        ner: Any = nlp.get_pipe("ner")
+        device = "cpu" if gpu_id < 0 else "cuda"
+        steppers["plain"] = plain_step(find_encoder(encoder), label_tags(ner.labels), head == "crf", device)
     seconds: Dict[str, List[float]] = {name: [] for name in names}
     for done, batch in enumerate(draw_batches(config, nlp, steps + WARM_UP)):
         for name in names:
@@ -172,7 +168,7 @@ def main(
             if done >= WARM_UP:
                 seconds[name].append(took)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
-    result = {
+    result: Dict[str, Any] = {
         "head": head,
         "encoder": encoder,
         "steps": steps,
