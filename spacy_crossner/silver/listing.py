@@ -81,11 +81,12 @@ class Listing:
         ]
 
     def common(self) -> List[Dict[str, Any]]:
-        """Return the most frequent names that are common words, and how often the text has each form."""
+        """Return the most frequent common words of one type, and how often the text has each form."""
         if self.names is None or self.words is None:
             return []
         rows = []
-        for i in self._most_frequent(self.names.is_common.nonzero()[0].tolist(), SHOWN_OPEN):
+        places = [i for i in self.names.is_common.nonzero()[0].tolist() if len(self.names.types[i]) == 1]
+        for i in self._most_frequent(places, SHOWN_OPEN):
             as_listed, lower = self.words.counts_of(i)
             rows.append(
                 {"name": self._name(i), "mentions": self.tally.mentions[i], "as_listed": as_listed, "lower_case": lower}
@@ -93,12 +94,13 @@ class Listing:
         return rows
 
     def refuted(self) -> List[Dict[str, Any]]:
-        """Return the most frequent names that are mostly no entities in the gold sentences, with their types."""
+        """Return the most frequent names of one type that are mostly no entities in the gold sentences."""
         if self.names is None:
             return []
-        places = ((self.names.balance < 0) & ~self.names.is_common).nonzero()[0].tolist()
+        refuted = ((self.names.balance < 0) & ~self.names.is_common).nonzero()[0].tolist()
+        places = [i for i in refuted if len(self.names.types[i]) == 1]
         return [
-            {"name": self._name(i), "types": sorted(self.names.types[i]), "mentions": self.tally.mentions[i]}
+            {"name": self._name(i), "type": min(self.names.types[i]), "mentions": self.tally.mentions[i]}
             for i in self._most_frequent(places, SHOWN_OPEN)
         ]
 
@@ -137,11 +139,11 @@ class Listing:
         ambiguous = [(f"{row['name']} ({', '.join(row['types'])})", row["mentions"]) for row in self.ambiguous()]
         if ambiguous:
             parts.append("\nNames of several types, left open: " + _in_line(ambiguous))
-        refuted = [(f"{row['name']} ({', '.join(row['types'])})", row["mentions"]) for row in self.refuted()]
+        refuted = [(f"{row['name']} ({row['type']})", row["mentions"]) for row in self.refuted()]
         if refuted:
             parts.append("\nNo entities in the gold sentences, left open: " + _in_line(refuted))
         common = [
-            (f"{row['name']} (written so {row['as_listed']}, in lower case {row['lower_case']})", row["mentions"])
+            (f"{row['name']} (written so {row['as_listed']:,}, in lower case {row['lower_case']:,})", row["mentions"])
             for row in self.common()
         ]
         if common:

@@ -22,7 +22,7 @@ from .choosing import Draw, rarity_of_types
 from .common_words import WordCounter
 from .labeller import Labeller, Tally
 from .listing import Listing, listing_path, statistics_path
-from .names import WeakNames, check_labels, count_types, read_weak_names
+from .names import WeakNames, count_types, read_type_map, read_weak_names
 from .near_duplicates import NearDuplicates
 from .parts import Parts
 from .settings import SilverSettings
@@ -108,12 +108,9 @@ def make_silver(
     excluded_files = [*sources.exclude, *([sources.gold] if sources.gold else [])]
     excluded = read_excluded(excluded_files) if excluded_files else None
     teachers = Teachers(sources.teachers, gpu_id) if sources.teachers else None
-    counts_of_gold = count_types(gold)
     if sources.type_map and teachers:
-        check_labels(sources.type_map, teachers.labels, f"the teacher {teachers.models[0]}")
-    elif sources.type_map and sources.gold:
-        check_labels(sources.type_map, counts_of_gold, str(sources.gold))
-    labeller = Labeller(names, teachers, rarity_of_types(counts_of_gold), settings)
+        _check_labels(sources.type_map, teachers)
+    labeller = Labeller(names, teachers, rarity_of_types(count_types(gold)), settings)
     parts = Parts(output, sources.fingerprint(settings))
     try:
         run = SilverRun(sources, settings, labeller, excluded, parts)
@@ -131,6 +128,16 @@ def make_silver(
         raise
     parts.remove()
     return report
+
+
+def _check_labels(type_map: Path, teachers: Teachers) -> None:
+    """Raise an error if a map leads to a label that the teachers do not know."""
+    unknown = sorted(set(read_type_map(type_map).values()) - {"", *teachers.labels})
+    if unknown:
+        known = ", ".join(teachers.labels)
+        raise CrossnerError(
+            Errors.C604.format(path=type_map, label=unknown[0], teacher=teachers.models[0], labels=known)
+        )
 
 
 class SilverRun:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
-from typing import Collection, Dict, List, Optional, Sequence, Set
+from typing import Dict, List, Optional, Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,21 +144,6 @@ def read_type_map(path: Path) -> TypeMap:
             raise CrossnerError(Errors.C602.format(path=path, line=number, found=found))
         mapping[cells[0]] = cells[1]
     return mapping
-
-
-def check_labels(type_map: Path, labels: Collection[str], known_by: str) -> None:
-    """Check that a map leads to known labels only.
-
-    type_map (Path): the map.
-    labels (Collection[str]): the known labels.
-    known_by (str): who knows them, for the error.
-    RAISES (CrossnerError): a label of the map is not known.
-    """
-    for label in read_type_map(type_map).values():
-        if label and label not in labels:
-            raise CrossnerError(
-                Errors.C604.format(path=type_map, label=label, known_by=known_by, labels=", ".join(sorted(labels)))
-            )
 
 
 def count_types(gold: Sequence[Doc]) -> "Counter[str]":
