@@ -353,7 +353,9 @@ class Errors:
         'replace_listeners = ["model.tok2vec"] under its source in the config: this copies the encoder into it. Or '
         "take the component with the encoder from that pipeline, too."
     )
-    C600 = "[C600] There is nothing to label with. Give a list with --names, gold sentences with --gold, or a --teacher."
+    C600 = (
+        "[C600] There is nothing to label with. Give a list with --names, gold sentences with --gold, or a --teacher."
+    )
     C601 = "[C601] {path}: found names without types; expected `name<TAB>type` on each line."
     C602 = "[C602] {path}, line {line}: found {found}; expected `type<TAB>label`, or `type<TAB>` for a type to keep."
     C603 = (
@@ -375,7 +377,7 @@ class Errors:
     )
     C608 = "[C608] The pipeline '{model}' has no component of spacy-crossner; it has {names}. Give another teacher."
     C609 = "[C609] {name} is {value}; expected {expected}."
-    C610 = "[C610] {setting} needs a --teacher."
+    C610 = "[C610] {setting} needs {needed}. Give one, or leave the option out."
     C611 = "[C611] No sentence of {names} is left: {count} sentences were read, and {reasons}."
     C612 = (
         "[C612] The output would hold a sentence of a file given with --exclude: '{text}'. Nothing was written. This "
@@ -389,7 +391,10 @@ class Errors:
         "[C614] The soft labels of the corpus have the label '{label}', which component '{name}' does not have. Its "
         "labels: {labels}. Add the label, or label the text with other teachers."
     )
-    C615 = "[C615] The teacher {other} has the language '{lang}', and {first} has '{first_lang}'. Give teachers of one language."
+    C615 = (
+        "[C615] The teacher {other} has the language '{lang}', and {first} has '{first_lang}'. Give teachers of one "
+        "language."
+    )
 
 
 class Warnings:

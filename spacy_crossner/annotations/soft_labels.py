@@ -16,8 +16,8 @@ class SoftLabels(NamedTuple):
     """The soft labels of a doc.
 
     labels (List[str]): the entity labels.
-    probabilities (NDArray): the probability of each tag of `label_tags(labels)`, shape (n_tokens, n_tags). Probabilities
-        below 0.001 are 0; so a row may sum to less than 1.
+    probabilities (NDArray): the probability of each tag of `label_tags(labels)`, shape (n_tokens, n_tags).
+        Probabilities below 0.001 are 0; so a row may sum to less than 1.
     """
 
     labels: List[str]

@@ -57,7 +57,7 @@ def silver_cli(
     ] = 3.0,
     frequent: Annotated[
         float, typer.Option(help="A name in lower case is a common word if it is more frequent in a million words")
-    ] = 200.0,
+    ] = 100.0,
     split: Annotated[
         bool, typer.Option("--split/--lines", help="Split lines into sentences, or treat each line as a sentence")
     ] = True,

@@ -130,8 +130,8 @@ class SequenceHead(nn.Module):
     def tag_probabilities(self, output: HeadOutput, decoding: Decoding) -> Tensor:
         """Return the probability of each tag at each token, float64, shape (n_docs, n_tokens, n_tags).
 
-        Values at padding have no meaning. For an autoregressive head without a CRF, the probabilities are conditional on
-        the decoded tags before the token.
+        Values at padding have no meaning. For an autoregressive head without a CRF, the probabilities are conditional
+        on the decoded tags before the token.
         """
         raise NotImplementedError
 

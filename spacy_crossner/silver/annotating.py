@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 
 from ..annotations.tags import TagSpan
 from ..core.alignment import IOB_BEGIN, IOB_INSIDE, IOB_OUTSIDE
+from ..data.normal_form import name_key
 
 
 class Outside(StrEnum):
@@ -33,7 +34,7 @@ class Weak(NamedTuple):
     """The mentions of names in a sentence.
 
     spans (List[TagSpan]): mentions with a label.
-    open (List[Tuple[int, int]]): start and end of mentions without one: ambiguous names and common words.
+    open (List[Tuple[int, int]]): start and end of mentions without one: ambiguous names, common words and the like.
     """
 
     spans: List[TagSpan]
@@ -95,10 +96,10 @@ def annotate(
 ) -> Tuple[Annotation, int]:
     """Combine the mentions of names with what the teachers are sure of.
 
-    A mention with a label that the teachers know stays where they are not sure, or sure of the same entity. Where they
-    are sure of another entity or of O, both are dropped, and the tokens are open. A mention with a type that the
-    teachers do not know stays unless they are sure of an entity there: then the teachers' entity is taken. In an
-    ambiguous name or a common word, only the teachers' entities and sure Os count.
+    A mention stays where the teachers are not sure, or sure of the same entity. Where they are sure of O at one of its
+    tokens, it is dropped, and its other tokens are open. Where they are sure of another entity, both are dropped; but
+    if the teachers do not know the type of the mention, their entity is taken. In an ambiguous name or a common word,
+    only the teachers' entities and sure Os count.
 
     n_tokens (int): number of tokens.
     weak (Weak): the mentions.
@@ -117,17 +118,28 @@ def annotate(
     refused: List[TagSpan] = []
     for mention in weak.spans:
         start, end, label = mention
-        others = [span for span in (sure.spans if sure else []) if span[0] < end and start < span[1] and span != mention]
-        is_known = label in labels
-        if others or (sure is not None and is_known and sure.outside[start:end].any()):
+        others = [
+            span for span in (sure.spans if sure else []) if span[0] < end and start < span[1] and span != mention
+        ]
+        if others or (sure is not None and sure.outside[start:end].any()):
             contradicted.append(mention)
-            refused += others if is_known else []
+            refused += others if label in labels else []
         else:
             kept.append(mention)
     spans = sorted({*kept, *(sure.spans if sure else [])} - set(refused))
-    for start, end, _ in [*contradicted, *refused, *spans]:
+    for start, end, _ in [*contradicted, *refused]:
+        is_outside[start:end] &= False if sure is None else sure.outside[start:end]
+    for start, end, _ in spans:
         is_outside[start:end] = False
     return Annotation(spans, is_outside), len(contradicted)
+
+
+def is_beside_hyphen(words: Sequence[str], start: int, end: int) -> bool:
+    """Return whether a hyphen or dash is the token before or after a span.
+
+    Such a span may be a part of a word: the tokenizer makes three tokens of "self-critical". It gets no annotation.
+    """
+    return any(0 <= i < len(words) and name_key(words[i]) == "-" for i in (start - 1, end))
 
 
 def set_annotation(doc: Doc, annotation: Annotation) -> None:

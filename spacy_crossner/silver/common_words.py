@@ -11,7 +11,7 @@ from ..text.words import Vocabulary, find_tokens, is_word_character
 # After these characters a word may have a capital that says nothing about it, as at the beginning of a line.
 CAPITAL_FOLLOWS = b".!?:;\"'\n"
 # A lower-case word with fewer occurrences is not called frequent, however short the text is.
-FEWEST = 20
+FEWEST = 10
 MILLION = 1_000_000
 
 
@@ -25,7 +25,7 @@ class WordCounter:
       quotation mark, do not count: there, any word may have a capital. An abbreviation ("MAP") is found in capitals
       only, and is no common word. With `ignore_case` the rule holds for every name with a capital.
     - The list has it in lower case ("model"), and it occurs more than `frequent` times in a million words of the text,
-      and at least 20 times.
+      and at least 10 times.
 
     names (Sequence[str]): the names in their normal form.
     ignore_case (bool): whether names are found in any case.

@@ -30,6 +30,7 @@ from .teachers import Teachers
 
 # Bytes of text that are labelled at once. Teachers take seconds for a block, so that the progress bar moves.
 BLOCK, BLOCK_OF_TEACHERS = 1 << 20, 1 << 15
+DEFAULTS = SilverSettings()
 WORD_OR_SYMBOL = re.compile(r"\w+|[^\w\s]")
 
 
@@ -61,7 +62,8 @@ class Sources:
         """Return everything that the output depends on."""
         fingerprint = {name: str(value) for name, value in asdict(settings).items()}
         fingerprint.update({f"file {i}": text_digest(path) for i, path in enumerate(self.files())})
-        fingerprint["number of files"] = f"{len(self.raw)} {len(self.names)} {len(self.exclude)} {self.type_map} {self.gold}"
+        kinds = [len(self.raw), len(self.names), bool(self.type_map), bool(self.gold)]
+        fingerprint["kinds of files"] = str(kinds)
         for i, model in enumerate(self.teachers):
             fingerprint[f"teacher {i}"] = path_digest(pipeline_package(model) or Path(model))
         return {**fingerprint, **version_fingerprint()}
@@ -82,7 +84,7 @@ class SilverReport:
 
 
 def make_silver(
-    sources: Sources, output: Path, settings: SilverSettings = SilverSettings(), *, gpu_id: int = -1
+    sources: Sources, output: Path, settings: SilverSettings = DEFAULTS, *, gpu_id: int = -1
 ) -> SilverReport:
     """Label raw text with names and teachers, choose sentences, and write them as a DocBin for training.
 
@@ -100,6 +102,8 @@ def make_silver(
     settings.check(has_teachers=bool(sources.teachers))
     if not (sources.names or sources.gold or sources.teachers):
         raise CrossnerError(Errors.C600)
+    if sources.type_map and not sources.names:
+        raise CrossnerError(Errors.C610.format(setting="--map", needed="a list (--names)"))
     check_files(sources.raw)
     check_output(output, sources.files(), docbin=True)
     check_inputs([listing_path(output), statistics_path(output)], sources.files())
@@ -266,8 +270,8 @@ class SilverRun:
             raise CrossnerError(Errors.C607.format(count=tally.labelled, sure=self.settings.sure))
         if not self.draw.heap:
             reasons = (
-                f"{stream.excluded_count} are in files to exclude, {stream.repeated + self.n_near} are repetitions, and "
-                f"{tally.labelled - tally.with_entity} have no entity"
+                f"{stream.excluded_count} are in files to exclude, {stream.repeated + self.n_near} are repetitions, "
+                f"and {tally.labelled - tally.with_entity} have no entity"
             )
             names = ", ".join(map(str, self.sources.raw))
             raise CrossnerError(Errors.C611.format(names=names, count=stream.read, reasons=reasons))

@@ -11,8 +11,8 @@ from ..text.duplicates import DuplicateFilter
 
 # Words in a run. A sentence is compared by the set of its runs.
 RUN = 3
-# Six groups of four hashes: of two sentences that share 80% of their runs, 95% are found; of those that share half, 32%;
-# a fifth, 1%.
+# Six groups of four hashes: of sentences that share 80% of their runs with an earlier one, 96% are found; of those that
+# share half, 32%; a fifth, 1%.
 GROUPS, ROWS = 6, 4
 # Odd factors make each hash a permutation of the 64-bit numbers.
 FACTORS = np.random.default_rng(0).integers(1, 2**63, size=GROUPS * ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)

@@ -6,8 +6,8 @@ from typing import Any, Dict, Optional
 
 import srsly
 
-from ..data.files import reason, write_files
 from ..data.faults import NOT_WRITABLE, Faults
+from ..data.files import reason, write_files
 from ..fingerprints import Fingerprint
 
 RECORD = "fingerprint.json"

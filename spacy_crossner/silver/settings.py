@@ -32,7 +32,7 @@ class SilverSettings:
     soft: bool = False
     most: int = 4000
     ratio: float = 3.0
-    frequent: float = 200.0
+    frequent: float = 100.0
     split: bool = True
     ignore_case: bool = False
     share: float = 1.0
@@ -47,7 +47,9 @@ class SilverSettings:
         """
         for name in ("sure", "sure_outside"):
             if not 0.5 < getattr(self, name) <= 1:
-                raise CrossnerError(Errors.C609.format(name=name, value=getattr(self, name), expected="above 0.5, 1 at most"))
+                raise CrossnerError(
+                    Errors.C609.format(name=name, value=getattr(self, name), expected="above 0.5, 1 at most")
+                )
         if self.most < 1:
             raise CrossnerError(Errors.C609.format(name="most", value=self.most, expected="1 or more"))
         for name in ("ratio", "frequent"):
@@ -59,9 +61,9 @@ class SilverSettings:
         if self.outside not in (None, *Outside):
             raise CrossnerError(Errors.C609.format(name="outside", value=self.outside, expected=", ".join(Outside)))
         if not has_teachers and self.soft:
-            raise CrossnerError(Errors.C610.format(setting="--soft"))
+            raise CrossnerError(Errors.C610.format(setting="--soft", needed="a --teacher"))
         if not has_teachers and self.outside == Outside.teachers:
-            raise CrossnerError(Errors.C610.format(setting="--outside teachers"))
+            raise CrossnerError(Errors.C610.format(setting="--outside teachers", needed="a --teacher"))
 
     def outside_with(self, *, has_teachers: bool) -> Outside:
         """Return the setting `outside`, or its default."""

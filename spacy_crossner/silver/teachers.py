@@ -34,9 +34,7 @@ class Teachers:
         for model, (nlp, pipe) in zip(models, self.pipelines, strict=True):
             differing = sorted(set(pipe.labels) ^ set(self.labels))
             if differing:
-                raise CrossnerError(
-                    Errors.C605.format(other=model, first=models[0], differing=", ".join(differing))
-                )
+                raise CrossnerError(Errors.C605.format(other=model, first=models[0], differing=", ".join(differing)))
             if nlp.lang != self.lang:
                 raise CrossnerError(
                     Errors.C615.format(other=model, lang=nlp.lang, first=models[0], first_lang=self.lang)
@@ -56,7 +54,7 @@ class Teachers:
         """Return the mean of the teachers' probabilities for each tag at each token.
 
         docs (Sequence[Doc]): docs without blank tokens.
-        RETURNS (List[NDArray]): for each doc, shape (n_tokens, n_tags). The tags are those of `label_tags(self.labels)`.
+        RETURNS (List[NDArray]): for each doc, shape (n_tokens, n_tags), for the tags of `label_tags(self.labels)`.
         """
         means = [np.zeros((len(doc), 1 + 2 * len(self.labels))) for doc in docs]
         tags = label_tags(self.labels)

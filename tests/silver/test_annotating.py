@@ -9,7 +9,16 @@ from spacy.vocab import Vocab
 
 from spacy_crossner.annotations.tags import bio_to_spans, label_tags
 from spacy_crossner.data.docbin import read_docbin, write_docbin
-from spacy_crossner.silver.annotating import Annotation, Outside, Sure, Weak, annotate, find_sure, set_annotation
+from spacy_crossner.silver.annotating import (
+    Annotation,
+    Outside,
+    Sure,
+    Weak,
+    annotate,
+    find_sure,
+    is_beside_hyphen,
+    set_annotation,
+)
 
 LABELS = ["x", "y"]
 TAGS = label_tags(LABELS)
@@ -49,7 +58,9 @@ def test_where_o_is_sure_and_where_it_is_probable():
     assert sure.probably_outside.tolist() == [True, True, False]
 
 
-@given(st.lists(st.lists(st.floats(0, 1), min_size=5, max_size=5).filter(any), max_size=6), st.sampled_from([0.51, 0.7]))
+@given(
+    st.lists(st.lists(st.floats(0, 1), min_size=5, max_size=5).filter(any), max_size=6), st.sampled_from([0.51, 0.7])
+)
 def test_sure_entities_are_those_of_the_sure_tags(rows, sure):
     table = np.array([np.array(row) / sum(row) for row in rows]).reshape(-1, 5)
     tags = [next((TAGS[i] for i in range(5) if row[i] >= sure), None) for row in table]
@@ -97,16 +108,17 @@ def test_teachers_alone(outside, expected):
         ([(0, 1, "y")], [], "By O O ? ?", 0),
         # Another type, or other borders: neither counts.
         ([(0, 1, "x")], [], "? O O ? ?", 1),
-        ([(0, 2, "y")], [], "? ? O ? ?", 1),
+        ([(0, 2, "y")], [], "? O O ? ?", 1),
         # The teachers are sure of O at one of the tokens.
-        ([(2, 4, "x")], [], "By O ? ? ?", 1),
-        # A type of the weak stage, which the teachers do not know: their entity counts, but not their O.
-        ([(0, 2, "Weak")], [], "By ? O ? ?", 1),
-        ([(1, 3, "Weak")], [], "By BWeak IWeak ? ?", 0),
+        ([(2, 4, "x")], [], "By O O ? ?", 1),
+        ([(1, 4, "Weak")], [], "By O O ? ?", 1),
+        # A type of the weak stage, which the teachers do not know: their entity counts.
+        ([(0, 1, "Weak")], [], "By O O ? ?", 1),
+        ([(3, 5, "Weak")], [], "By O O BWeak IWeak", 0),
         # An ambiguous name: what the teachers are sure of counts.
         ([], [(0, 1), (2, 4)], "By O O ? ?", 0),
         # A name of two, of which one overlaps the teachers' entity.
-        ([(0, 1, "x"), (1, 2, "x")], [], "? ? O ? ?", 2),
+        ([(0, 1, "x"), (1, 2, "x")], [], "? O O ? ?", 2),
     ],
 )
 def test_names_with_teachers(spans, open_, expected, contradicted):
@@ -120,6 +132,14 @@ def test_o_that_is_only_probable_does_not_count_in_an_ambiguous_name():
 def test_two_names_within_an_entity_of_the_teachers():
     sure = Sure([(0, 2, "x")], np.zeros(2, dtype=bool), np.zeros(2, dtype=bool))
     assert show(2, Weak([(0, 1, "x"), (1, 2, "y")], []), sure, "teachers") == ("? ?", 2)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [(0, 1, False), (1, 2, True), (3, 4, True), (3, 5, True), (1, 5, False), (6, 7, False)],
+)
+def test_spans_beside_a_hyphen(start, end, expected):
+    assert is_beside_hyphen(["the", "self", "–", "critical", "net", ",", "too"], start, end) == expected
 
 
 def test_the_annotation_of_a_doc_is_kept_in_a_docbin(tmp_path):

@@ -44,7 +44,28 @@ def test_the_largest_keys_stay_in_the_order_of_the_text():
 
 
 def test_near_duplicates():
-    words = "the network learns to find a path from the first room of the old house to the garden behind it".split()
+    words = [
+        "the",
+        "network",
+        "learns",
+        "to",
+        "find",
+        "a",
+        "path",
+        "from",
+        "the",
+        "first",
+        "room",
+        "of",
+        "the",
+        "old",
+        "house",
+        "to",
+        "the",
+        "garden",
+        "behind",
+        "it",
+    ]
     sentence = " ".join(words)
     near = NearDuplicates(1)
     other = "a model of the house finds no path , and the first garden is behind the network of the old rooms ."
@@ -59,7 +80,10 @@ def test_the_share_of_near_duplicates_that_is_found(changed, low, high):
     rng = np.random.default_rng(1)
     found = []
     for i in range(100):
-        words = [f"{'abcdefghij'[k]}{'klmnopqrst'[j]}{'x' * (i % 7)}{chr(97 + i % 26)}" for j, k in rng.integers(0, 10, (24, 2))]
+        words = [
+            f"{'abcdefghij'[k]}{'klmnopqrst'[j]}{'x' * (i % 7)}{chr(97 + i % 26)}"
+            for j, k in rng.integers(0, 10, (24, 2))
+        ]
         copy = list(words)
         for place in rng.choice(24, changed, replace=False):
             copy[place] = "other"

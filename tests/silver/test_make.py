@@ -36,9 +36,11 @@ def files(tmp_path):
     (tmp_path / "raw.txt").write_text(RAW)
     (tmp_path / "names.tsv").write_text(NAMES)
     (tmp_path / "map.tsv").write_text(MAP)
-    words = "Grace Hopper wrote to Barbara".split()
-    write_docbin([Doc(Vocab(), words=words, ents=["B-person", "I-person", "O", "O", "B-person"])], tmp_path / "gold.spacy")
-    write_docbin([Doc(Vocab(), words="It rained on Paris all day long".split())], tmp_path / "test.spacy")
+    words = ["Grace", "Hopper", "wrote", "to", "Barbara"]
+    write_docbin(
+        [Doc(Vocab(), words=words, ents=["B-person", "I-person", "O", "O", "B-person"])], tmp_path / "gold.spacy"
+    )
+    write_docbin([Doc(Vocab(), words=["It", "rained", "on", "Paris", "all", "day", "long"])], tmp_path / "test.spacy")
     return tmp_path
 
 
@@ -63,7 +65,9 @@ def read(path):
 def test_names_label_text(files):
     out = files / "out.spacy"
     report = make_silver(
-        sources(files, gold=files / "gold.spacy", exclude=[files / "test.spacy"]), out, SilverSettings(domain="silver", ratio=2)
+        sources(files, gold=files / "gold.spacy", exclude=[files / "test.spacy"]),
+        out,
+        SilverSettings(domain="silver", ratio=2),
     )
     assert read(out) == [
         "[Ada Lovelace|person] wrote a long letter about engines in [London|city] .",
@@ -123,8 +127,8 @@ def test_teachers_label_text_with_soft_labels(files, teachers):
 def test_names_and_teachers(files, teachers):
     out = files / "out.spacy"
     # A label of the list that the teachers do not know.
+    (files / "map.tsv").write_text(MAP.replace("person", "hero"))
     with pytest.raises(CrossnerError, match=r"\[C604\].*the label 'hero', which the teacher .* does not have"):
-        (files / "map.tsv").write_text(MAP.replace("person", "hero"))
         make_silver(sources(files, teachers=teachers), out)
     (files / "map.tsv").write_text(MAP)
     report = make_silver(sources(files, teachers=teachers), out, SilverSettings(sure=0.6))
@@ -218,6 +222,7 @@ ERRORS = {
     "C609 share": ({}, {"share": 0.0}, "share is 0.0"),
     "C610 soft": ({}, {"soft": True}, "--soft needs a --teacher"),
     "C610 outside": ({}, {"outside": "teachers"}, "--outside teachers needs a --teacher"),
+    "C610 map": ({"names": [], "gold": "gold.spacy"}, {}, r"--map needs a list \(--names\)"),
     "C611": ({"exclude": ["raw.txt"]}, {}, r"No sentence of .*raw.txt is left: 10 sentences were read, and 10 are"),
     "C400": ({"raw": ["none.txt"]}, {}, "none.txt: found no such file"),
 }
@@ -228,7 +233,8 @@ def test_an_error_leaves_everything_as_it_was(files, case):
     changes, settings, message = ERRORS[case]
     (files / "other.txt").write_text("Nothing of it is here .\n")
     changes = {
-        key: [files / name for name in value] if isinstance(value, list) else value for key, value in changes.items()
+        key: [files / name for name in value] if isinstance(value, list) else value and files / value
+        for key, value in changes.items()
     }
     before = {path: path.read_bytes() for path in files.iterdir()}
     with pytest.raises(CrossnerError, match=rf"\[{case.split()[0]}\].*{message}"):

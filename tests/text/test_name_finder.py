@@ -1,5 +1,7 @@
 """`NameFinder` against a slow search over all runs of tokens."""
 
+from itertools import chain
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ def slow_mentions(names, tokens, ignore_case):
     tokens = [naive_tokens(name_key(token, ignore_case=ignore_case)) for token in tokens]
     found, start = [], 0
     while start < len(tokens):
-        runs = [(end, sum(tokens[start:end], [])) for end in range(len(tokens), start, -1)]
+        runs = [(end, [*chain(*tokens[start:end])]) for end in range(len(tokens), start, -1)]
         end, run = next(((end, run) for end, run in runs if run in listed), (start + 1, None))
         if run is not None:
             found.append((start, end, listed.index(run)))
