@@ -134,12 +134,14 @@ def annotate(
     return Annotation(spans, is_outside), len(contradicted)
 
 
-def is_beside_hyphen(words: Sequence[str], start: int, end: int) -> bool:
-    """Return whether a hyphen or dash is the token before or after a span.
+def is_fragment(words: Sequence[str], start: int, end: int) -> bool:
+    """Return whether a span may be a part of a word, or no word at all. Such a span gets no annotation.
 
-    Such a span may be a part of a word: the tokenizer makes three tokens of "self-critical". It gets no annotation.
+    It may be a part if a hyphen or dash is the token before or after it: the tokenizer makes three tokens of
+    "self-critical". It is no word if it has neither a letter nor a digit.
     """
-    return any(0 <= i < len(words) and name_key(words[i]) == "-" for i in (start - 1, end))
+    beside_hyphen = any(0 <= i < len(words) and name_key(words[i]) == "-" for i in (start - 1, end))
+    return beside_hyphen or not any(map(str.isalnum, "".join(words[start:end])))
 
 
 def set_annotation(doc: Doc, annotation: Annotation) -> None:

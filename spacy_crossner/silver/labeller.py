@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from ..annotations.soft_labels import set_soft_labels
 from ..annotations.words import docs_of_words
 from ..data.tokenizing import blank_pipeline, bounded
-from .annotating import Weak, annotate, find_sure, is_beside_hyphen, set_annotation
+from .annotating import Weak, annotate, find_sure, is_fragment, set_annotation
 from .choosing import Draw, draw_key, weigh
 from .names import WeakNames
 from .settings import SilverSettings
@@ -102,7 +102,7 @@ class Labeller:
             if of_doc is not None:
                 sure = find_sure(of_doc, labels, self.settings.sure, self.settings.sure_outside)
                 words = [token.text for token in doc]
-                sure = sure._replace(spans=[span for span in sure.spans if not is_beside_hyphen(words, *span[:2])])
+                sure = sure._replace(spans=[span for span in sure.spans if not is_fragment(words, *span[:2])])
                 tally.sure.update(label for _, _, label in sure.spans)
             annotation, contradicted = annotate(len(doc), weak, sure, labels, self.outside)
             tally.contradicted += contradicted
@@ -128,7 +128,7 @@ class Labeller:
             for mention in mentions:
                 tally.mentions[mention.name] += 1
                 label = self.names.type_of(mention.name)
-                if label is None or is_beside_hyphen(of_doc, mention.start, mention.end):
+                if label is None or is_fragment(of_doc, mention.start, mention.end):
                     weak.open.append((mention.start, mention.end))
                 else:
                     weak.spans.append((mention.start, mention.end, label))

@@ -11,6 +11,7 @@ from spacy.vocab import Vocab
 
 from ..annotations.domains import set_domain, set_language
 from ..data.docbin import pack_docs, read_docbin, unpack_docs
+from ..data.faults import NOT_WRITABLE, Faults
 from ..data.files import check_inputs, check_output, write_files
 from ..errors import CrossnerError, Errors
 from ..fingerprints import Fingerprint, path_digest, text_digest, version_fingerprint
@@ -106,14 +107,18 @@ def make_silver(
         raise CrossnerError(Errors.C610.format(setting="--map", needed="a list (--names)"))
     check_files(sources.raw)
     check_output(output, sources.files(), docbin=True)
+    for path in (output, listing_path(output), statistics_path(output)):
+        if path.is_dir():
+            # Not only at the end of a long run.
+            raise Faults(path).error(NOT_WRITABLE, None, "a folder of that name")
     check_inputs([listing_path(output), statistics_path(output)], sources.files())
     gold = read_docbin(sources.gold, Vocab()) if sources.gold else []
     names = read_weak_names(sources.names, sources.type_map, gold, ignore_case=settings.ignore_case)
     excluded_files = [*sources.exclude, *([sources.gold] if sources.gold else [])]
     excluded = read_excluded(excluded_files) if excluded_files else None
     teachers = Teachers(sources.teachers, gpu_id) if sources.teachers else None
-    if sources.type_map and teachers:
-        _check_labels(sources.type_map, teachers)
+    if teachers:
+        _check_teachers(teachers, sources, settings)
     labeller = Labeller(names, teachers, rarity_of_types(count_types(gold)), settings)
     parts = Parts(output, sources.fingerprint(settings))
     try:
@@ -134,13 +139,17 @@ def make_silver(
     return report
 
 
-def _check_labels(type_map: Path, teachers: Teachers) -> None:
-    """Raise an error if a map leads to a label that the teachers do not know."""
-    unknown = sorted(set(read_type_map(type_map).values()) - {"", *teachers.labels})
+def _check_teachers(teachers: Teachers, sources: Sources, settings: SilverSettings) -> None:
+    """Raise an error if the map leads to a label that the teachers do not know, or if they have another language."""
+    if settings.lang not in (None, teachers.lang):
+        expected = f"{teachers.lang}, the language of the teachers"
+        raise CrossnerError(Errors.C609.format(name="lang", value=settings.lang, expected=expected))
+    labels = read_type_map(sources.type_map).values() if sources.type_map else []
+    unknown = sorted(set(labels) - {"", *teachers.labels})
     if unknown:
         known = ", ".join(teachers.labels)
         raise CrossnerError(
-            Errors.C604.format(path=type_map, label=unknown[0], teacher=teachers.models[0], labels=known)
+            Errors.C604.format(path=sources.type_map, label=unknown[0], teacher=teachers.models[0], labels=known)
         )
 
 

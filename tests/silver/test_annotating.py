@@ -16,7 +16,7 @@ from spacy_crossner.silver.annotating import (
     Weak,
     annotate,
     find_sure,
-    is_beside_hyphen,
+    is_fragment,
     set_annotation,
 )
 
@@ -136,10 +136,10 @@ def test_two_names_within_an_entity_of_the_teachers():
 
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
-    [(0, 1, False), (1, 2, True), (3, 4, True), (3, 5, True), (1, 5, False), (6, 7, False)],
+    [(0, 1, False), (1, 2, True), (3, 4, True), (3, 5, True), (1, 5, False), (6, 7, False), (5, 6, True)],
 )
-def test_spans_beside_a_hyphen(start, end, expected):
-    assert is_beside_hyphen(["the", "self", "–", "critical", "net", ",", "too"], start, end) == expected
+def test_spans_beside_a_hyphen_and_spans_without_a_word(start, end, expected):
+    assert is_fragment(["the", "self", "–", "critical", "net", ",", "too"], start, end) == expected
 
 
 def test_the_annotation_of_a_doc_is_kept_in_a_docbin(tmp_path):

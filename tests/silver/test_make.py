@@ -222,18 +222,21 @@ ERRORS = {
     "C609 share": ({}, {"share": 0.0}, "share is 0.0"),
     "C610 soft": ({}, {"soft": True}, "--soft needs a --teacher"),
     "C610 outside": ({}, {"outside": "teachers"}, "--outside teachers needs a --teacher"),
-    "C610 map": ({"names": [], "gold": "gold.spacy"}, {}, r"--map needs a list \(--names\)"),
+    "C610 map": ({"names": [], "gold": True}, {}, r"--map needs a list \(--names\)"),
+    "C609 lang": ({"teachers": True}, {"lang": "de"}, "lang is de; expected xx, the language of the teachers"),
     "C611": ({"exclude": ["raw.txt"]}, {}, r"No sentence of .*raw.txt is left: 10 sentences were read, and 10 are"),
     "C400": ({"raw": ["none.txt"]}, {}, "none.txt: found no such file"),
 }
 
 
 @pytest.mark.parametrize("case", ERRORS)
-def test_an_error_leaves_everything_as_it_was(files, case):
+def test_an_error_leaves_everything_as_it_was(files, teachers, case):
     changes, settings, message = ERRORS[case]
+    changes = {**changes, "gold": files / "gold.spacy"} if changes.get("gold") else changes
+    changes = {**changes, "teachers": teachers} if changes.get("teachers") else changes
     (files / "other.txt").write_text("Nothing of it is here .\n")
     changes = {
-        key: [files / name for name in value] if isinstance(value, list) else value and files / value
+        key: [files / name for name in value] if isinstance(value, list) and key != "teachers" else value
         for key, value in changes.items()
     }
     before = {path: path.read_bytes() for path in files.iterdir()}
