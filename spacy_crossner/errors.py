@@ -395,6 +395,7 @@ class Errors:
         "[C615] The teacher {other} has the language '{lang}', and {first} has '{first_lang}'. Give teachers of one "
         "language."
     )
+    C616 = "[C616] Found no sentence in {names}; expected text with a sentence or a paragraph on each line."
 
 
 class Warnings:

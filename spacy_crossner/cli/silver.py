@@ -76,8 +76,9 @@ def silver_cli(
     Names of several types and names that are common words are left open, and so are words of which the teachers are not
     sure. Sentences with few open words and with rare types of --gold are preferred. A killed run goes on.
     """
-    from ..silver.make import Sources, make_silver
+    from ..silver.make import make_silver
     from ..silver.settings import SilverSettings
+    from ..silver.sources import Sources
 
     settings = SilverSettings(
         outside, sure, sure_outside, soft, most, ratio, frequent, split, ignore_case, share, lang, domain

@@ -11,10 +11,11 @@ from spacy_crossner.annotations.domains import get_domain, get_language
 from spacy_crossner.annotations.soft_labels import get_soft_labels
 from spacy_crossner.data.docbin import read_docbin, write_docbin
 from spacy_crossner.errors import CrossnerError
-from spacy_crossner.silver import make
+from spacy_crossner.silver import run
 from spacy_crossner.silver.labeller import Labeller
-from spacy_crossner.silver.make import Sources, make_silver
+from spacy_crossner.silver.make import make_silver
 from spacy_crossner.silver.settings import SilverSettings
+from spacy_crossner.silver.sources import Sources
 from spacy_crossner.silver.teachers import Teachers
 
 RAW = """\
@@ -155,7 +156,7 @@ def long_text(files):
 @pytest.mark.parametrize("with_teachers", [False, True])
 def test_a_killed_run_goes_on_to_the_same_output(long_text, teachers, monkeypatch, with_teachers):
     for name in ("BLOCK", "BLOCK_OF_TEACHERS"):
-        monkeypatch.setattr(make, name, 500)
+        monkeypatch.setattr(run, name, 500)
     out = long_text / "out.spacy"
     given = sources(long_text, teachers=teachers if with_teachers else ())
     settings = SilverSettings(most=20, sure=0.6, soft=with_teachers)
@@ -192,25 +193,27 @@ def test_a_killed_run_goes_on_to_the_same_output(long_text, teachers, monkeypatc
 
 
 def test_parts_of_a_run_with_other_inputs_are_not_used(long_text, monkeypatch):
-    monkeypatch.setattr(make, "BLOCK", 500)
+    monkeypatch.setattr(run, "BLOCK", 500)
     out = long_text / "out.spacy"
-    take = make.SilverRun._take
+    take = run.SilverRun._take
 
-    def die(run, part):
-        take(run, part)
+    def die(silver_run, part):
+        take(silver_run, part)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(make.SilverRun, "_take", die)
+    monkeypatch.setattr(run.SilverRun, "_take", die)
     with pytest.raises(KeyboardInterrupt):
         make_silver(sources(long_text), out)
     assert (long_text / ".out.spacy.parts" / "0.msgpack").exists()
-    monkeypatch.setattr(make.SilverRun, "_take", take)
+    monkeypatch.setattr(run.SilverRun, "_take", take)
     (long_text / "names.tsv").write_text("London\tthing\n")
     make_silver(sources(long_text), out)
     assert {ent.text for doc in read_docbin(out, Vocab()) for ent in doc.ents} == {"London"}
 
 
 ERRORS = {
+    "C616": ({"raw": ["empty.txt"]}, {}, "Found no sentence in .*empty.txt"),
+    "C616 teachers": ({"raw": ["empty.txt"], "names": [], "type_map": None, "teachers": True}, {}, "empty.txt"),
     "C600": ({"names": [], "type_map": None}, {}, "There is nothing to label with"),
     "C606": ({"raw": ["other.txt"]}, {}, r"No name of .*names.tsv is in the text \(case matters"),
     "C606 ignore": ({"raw": ["other.txt"]}, {"ignore_case": True}, r"is in the text\."),
@@ -234,6 +237,7 @@ def test_an_error_leaves_everything_as_it_was(files, teachers, case):
     changes, settings, message = ERRORS[case]
     changes = {**changes, "gold": files / "gold.spacy"} if changes.get("gold") else changes
     changes = {**changes, "teachers": teachers} if changes.get("teachers") else changes
+    (files / "empty.txt").write_text(" \n\n")
     (files / "other.txt").write_text("Nothing of it is here .\n")
     changes = {
         key: [files / name for name in value] if isinstance(value, list) and key != "teachers" else value
@@ -253,7 +257,7 @@ def test_teachers_that_are_sure_of_nothing(files, teachers):
 
 def test_a_sentence_of_the_test_set_is_never_written(files, monkeypatch):
     """The output is checked by itself, should the text have slipped through."""
-    monkeypatch.setattr(make.SentenceStream, "take", lambda self, lines: (lines, np.ones(len(lines), dtype=bool)))
+    monkeypatch.setattr(run.SentenceStream, "take", lambda self, lines: (lines, np.ones(len(lines), dtype=bool)))
     (files / "names.tsv").write_text("Paris\tcity\n")
     with pytest.raises(CrossnerError, match=r"\[C612\].*'It rained on Paris all day long and all the night \.'"):
         make_silver(sources(files, exclude=[files / "test.spacy"]), files / "out.spacy")
