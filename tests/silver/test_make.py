@@ -257,7 +257,12 @@ def test_teachers_that_are_sure_of_nothing(files, teachers):
 
 def test_a_sentence_of_the_test_set_is_never_written(files, monkeypatch):
     """The output is checked by itself, should the text have slipped through."""
-    monkeypatch.setattr(run.SentenceStream, "take", lambda self, lines: (lines, np.ones(len(lines), dtype=bool)))
+
+    def take_all(stream, lines):
+        stream.read += len(lines)
+        return lines, np.ones(len(lines), dtype=bool)
+
+    monkeypatch.setattr(run.SentenceStream, "take", take_all)
     (files / "names.tsv").write_text("Paris\tcity\n")
     with pytest.raises(CrossnerError, match=r"\[C612\].*'It rained on Paris all day long and all the night \.'"):
         make_silver(sources(files, exclude=[files / "test.spacy"]), files / "out.spacy")
