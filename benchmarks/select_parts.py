@@ -146,7 +146,7 @@ def run_parts(raw: List[Path], entities: Path, quick_tokens: bool) -> Dict[str, 
 
 def run_whole(raw: List[Path], entities: Path, output: Path, types: List[str], plain: bool) -> Dict[str, Any]:
     """Time the selection of the integrated level, with the plain or the numpy version of all parts."""
-    names = ("select.EntityMatcher", "selection.DuplicateFilter", "raw.normalise")
+    names = ("select.EntityMatcher", "stream.DuplicateFilter", "raw.normalise")
     for name, part in zip(names, (PlainMatcher, PlainDuplicates, plain_normalise), strict=True):
         if plain:
             patch(f"spacy_crossner.text.{name}", part).start()

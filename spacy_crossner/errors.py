@@ -323,6 +323,10 @@ class Errors:
         "[C098] The encoder is not loaded, so there are no vectors. Call nlp.initialize(), or load a trained pipeline "
         "with spacy.load."
     )
+    C099 = (
+        "[C099] {n} pipelines cannot be compared in pairs, and '{last}' has no partner. Give two for each seed of "
+        "training, then the DocBin: FIRST SECOND DATA."
+    )
     C501 = (
         "[C501] The tokenizer {name} splits a word differently beside other words, and it does not say which pieces "
         'belong to which word. Use its fast version (tokenizer_config = {{"use_fast": true}}).'
@@ -358,10 +362,49 @@ class Errors:
         "take the component with the encoder from that pipeline, too."
     )
     C521 = "[C521] There is no preset '{preset}'. Known: {known}."
-    C099 = (
-        "[C099] {n} pipelines cannot be compared in pairs, and '{last}' has no partner. Give two for each seed of "
-        "training, then the DocBin: FIRST SECOND DATA."
+    C600 = (
+        "[C600] There is nothing to label with. Give a list with --names, gold sentences with --gold, or a --teacher."
     )
+    C601 = "[C601] {path}: found names without types; expected `name<TAB>type` on each line."
+    C602 = "[C602] {path}, line {line}: found {found}; expected `type<TAB>label`, or `type<TAB>` for a type to keep."
+    C603 = (
+        "[C603] {path} does not name the type '{type}' of {names}. Add `{type}<TAB>label`, or `{type}<TAB>` to keep "
+        "the type as it is."
+    )
+    C604 = (
+        "[C604] {path} maps to the label '{label}', which the teacher {teacher} does not have. Its labels: {labels}. "
+        "Correct the map."
+    )
+    C605 = (
+        "[C605] The teacher {other} has other labels than {first}: {differing} are labels of only one of them. Their "
+        "probabilities cannot be averaged. Give teachers of one label set."
+    )
+    C606 = "[C606] No name of {names} is in the text{hint}. Give a list of the domain of the text."
+    C607 = (
+        "[C607] The teachers are sure of no entity in {count} sentences: none reaches the probability {sure}. Lower "
+        "--sure, or give better teachers."
+    )
+    C608 = "[C608] The pipeline '{model}' has no component of spacy-crossner; it has {names}. Give another teacher."
+    C609 = "[C609] {name} is {value}; expected {expected}."
+    C610 = "[C610] {setting} needs {needed}. Give one, or leave the option out."
+    C611 = "[C611] No sentence of {names} is left: {count} sentences were read, and {reasons}."
+    C612 = (
+        "[C612] The output would hold a sentence of a file given with --exclude: '{text}'. Nothing was written. This "
+        "is an error of spacy-crossner; please report it with the sentence."
+    )
+    C613 = (
+        "[C613] Component '{name}' learns from soft labels, but the doc '{text}' has none. Set `domain` of the term "
+        "Distillation to the domain of the docs with soft labels, which `spacy crossner silver --soft` writes."
+    )
+    C614 = (
+        "[C614] The soft labels of the corpus have the label '{label}', which component '{name}' does not have. Its "
+        "labels: {labels}. Add the label, or label the text with other teachers."
+    )
+    C615 = (
+        "[C615] The teacher {other} has the language '{lang}', and {first} has '{first_lang}'. Give teachers of one "
+        "language."
+    )
+    C616 = "[C616] Found no sentence in {names}; expected text with a sentence or a paragraph on each line."
 
 
 class Warnings:

@@ -114,23 +114,46 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
             return begun
         require_module(self.model, self.name)
         require_upstream(self.model, docs, self.name)
-        windows = plan_windows(words, self.window, self.overlap)
         with use_ops_of(self.model), torch.inference_mode():
-            vectors = predict_words(self.model.get_ref("tok2vec"), words, get_device(self.model))
-            for chunk in chunk_windows(windows):
-                rows = Rows(words, chunk)
-                output = predict_rows(self.model, vectors, rows)
-                allowed = allowed_in_windows(
-                    rows, output.mask.shape[1], self.labels, beside_preset=self.preset_ents == "constrain"
-                )
-                decoding = Decoding(
-                    constrained=self.decoding == "constrained",
-                    allowed=None if allowed is None else to_device(allowed, output.mask.device),
-                    temperature=self.temperature,
-                )
+            for rows, output, decoding in self._run(words):
                 results = begin_fetch(self.decode_windows(output, decoding))
                 begun.parts.append(Part(rows, output, decoding, results))
         return begun
+
+    def _run(self, words: WordBatch) -> Iterator[Tuple[Rows, HeadOutput, Decoding]]:
+        """Yield chunks of the windows of a batch, with the output of the head and the rules of decoding."""
+        vectors = predict_words(self.model.get_ref("tok2vec"), words, get_device(self.model))
+        for chunk in chunk_windows(plan_windows(words, self.window, self.overlap)):
+            rows = Rows(words, chunk)
+            output = predict_rows(self.model, vectors, rows)
+            allowed = allowed_in_windows(
+                rows, output.mask.shape[1], self.labels, beside_preset=self.preset_ents == "constrain"
+            )
+            decoding = Decoding(
+                constrained=self.decoding == "constrained",
+                allowed=None if allowed is None else to_device(allowed, output.mask.device),
+                temperature=self.temperature,
+            )
+            yield rows, output, decoding
+
+    def tag_probabilities(self, docs: Sequence[Doc]) -> List[NDArray[np.float64]]:
+        """Return the probability of each tag at each word of docs, at the component's temperature.
+
+        docs (Sequence[Doc]): the docs. Blank tokens are no words, see `annotations.words`.
+        RETURNS (List[NDArray]): for each doc, shape (n_words, n_tags). The tags are those of `label_tags(self.labels)`.
+        """
+        words = see_words(docs)
+        found = [np.zeros((len(of_doc), 1 + 2 * len(self.labels))) for of_doc in words]
+        if len(words.columns):
+            require_module(self.model, self.name)
+            require_upstream(self.model, list(docs), self.name)
+            with use_ops_of(self.model), torch.inference_mode():
+                for rows, output, decoding in self._run(words):
+                    chunk = get_module(self.model).tag_probabilities(output, decoding).cpu().numpy()
+                    for window, of_row in zip(rows.windows, chunk, strict=True):
+                        core = of_row[window.core_start - window.start : window.core_end - window.start]
+                        found[window.doc][window.core_start : window.core_end] = core
+        return found
 
     def decode_windows(self, output: HeadOutput, decoding: Decoding) -> Dict[str, Tensor]:
         """Decode the head's output for windows, on the device.

@@ -127,6 +127,14 @@ class SequenceHead(nn.Module):
         """Return the spans with a probability of at least `floor`, shape (n_spans, 4), and their probabilities."""
         raise NotImplementedError
 
+    def tag_probabilities(self, output: HeadOutput, decoding: Decoding) -> Tensor:
+        """Return the probability of each tag at each token, float64, shape (n_docs, n_tokens, n_tags).
+
+        Values at padding have no meaning. For an autoregressive head without a CRF, the probabilities are conditional
+        on the decoded tags before the token.
+        """
+        raise NotImplementedError
+
     def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
         """Add new tags. They come after the old tags, which keep their weights.
 

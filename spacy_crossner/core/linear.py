@@ -89,8 +89,14 @@ class LinearTagger(SequenceHead):
 
     def candidates(self, output: HeadOutput, floor: float, decoding: Decoding) -> Tuple[Tensor, Tensor]:
         """Return the spans with a probability of at least `floor`; see `SequenceHead`."""
-        rows = torch.arange(len(output.mask), device=output.mask.device)
-        return self._lattice(output, rows, decoding).candidates(floor)
+        return self._lattice(output, self._all_rows(output), decoding).candidates(floor)
+
+    def tag_probabilities(self, output: HeadOutput, decoding: Decoding) -> Tensor:
+        """Return the marginals of the CRF; see `SequenceHead`."""
+        return self._lattice(output, self._all_rows(output), decoding).marginals()
+
+    def _all_rows(self, output: HeadOutput) -> Tensor:
+        return torch.arange(len(output.mask), device=output.mask.device)
 
     def _lattice(self, output: HeadOutput, rows: Tensor, decoding: Decoding) -> Lattice:
         output = self.lattice_output(output, decoding)

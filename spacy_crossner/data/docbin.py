@@ -47,7 +47,7 @@ def read_docbin(path: Path, vocab: Vocab) -> List[Doc]:
     except OSError as error:
         raise unreadable(faults.path, error) from error
     try:
-        return _unpack_docs(DocBin().from_bytes(packed), vocab)
+        return unpack_docs(DocBin().from_bytes(packed), vocab)
     except Exception as error:  # a foreign file fails in zlib, in msgpack, at a missing key, at an array's shape ...
         raise faults.error(NOT_DOCBIN, None, "a file that is no DocBin, or a damaged one") from error
 
@@ -74,7 +74,7 @@ def check_language(docs: Sequence[Doc], path: Path, lang: str) -> None:
         )
 
 
-def _unpack_docs(packed: DocBin, vocab: Vocab) -> List[Doc]:
+def unpack_docs(packed: DocBin, vocab: Vocab) -> List[Doc]:
     """Return the docs. User data that many docs share, such as the domain mark, is unpacked once.
 
     For each call msgpack looks up its decoders among all entry points, which would take most of the time for a large

@@ -9,14 +9,12 @@ from typing import BinaryIO, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.normal_form import sentence_keys
 from ..errors import CrossnerError
-from .duplicates import DuplicateFilter
 from .excluded import Excluded
 from .matching import EntityMatcher
-from .raw import line_place, read_blocks
-from .sentences import split_line
+from .raw import read_blocks
 from .sizes import Level, LevelSize, SelectionReport
+from .stream import SentenceStream
 
 C410 = "[C410] {name} is {value}; expected {expected}."
 
@@ -74,8 +72,9 @@ class Selection:
         self.report = report
         self.settings = settings
         self.matcher = matcher
-        self.excluded = excluded
-        self.duplicates = DuplicateFilter(settings.filter_size)
+        self.stream = SentenceStream(
+            excluded, split=settings.split, filter_size=settings.filter_size, share=settings.share
+        )
 
     def write(self, raw: Sequence[Path], path: Path) -> None:
         """Read all text, write the sentences of the requested level, and count the sentences of every level.
@@ -109,7 +108,7 @@ class Selection:
             sizes[Level.integrated].add(sizes[Level.entity])
             sizes[Level.integrated].add(sizes[Level.task], upsample)
         report.levels = sizes
-        report.forgotten = self.duplicates.forgotten
+        report.forgotten = self.stream.duplicates.forgotten
 
     def select(self, lines: Sequence[str]) -> Tuple[List[str], Dict[Level, NDArray[np.bool_]]]:
         """Find the levels of the sentences of lines.
@@ -120,31 +119,13 @@ class Selection:
             included.
         """
         report, settings = self.report, self.settings
-        sentences, line_numbers = list(lines), list(range(len(lines)))
-        if settings.split:
-            by_line = [list(split_line(line)) for line in lines]
-            sentences = [sentence for found in by_line for sentence in found]
-            line_numbers = [number for number, found in enumerate(by_line) for _ in found]
-        keys = sentence_keys("\n".join(sentences).encode("utf-8")).decode("utf-8").split("\n")
-        kept = np.ones(len(keys), dtype=bool)
-        if self.excluded:
-            kept[self.excluded.find(keys, line_numbers)] = False
-        first = self.duplicates.first_seen(keys)
-        report.sentences_read += len(keys)
-        report.excluded += int((~kept).sum())
-        report.duplicates += int((kept & ~first).sum())
-        levels = {Level.domain: kept & first & self._is_drawn(keys)}
+        sentences, kept = self.stream.take(lines)
+        report.sentences_read, report.excluded = self.stream.read, self.stream.excluded_count
+        report.duplicates = self.stream.repeated
+        levels = {Level.domain: kept}
         if self.matcher is not None:
             mentions, special = self.matcher.count(sentences)
-            report.mentions += int(mentions[levels[Level.domain]].sum())
-            levels[Level.entity] = levels[Level.domain] & (mentions >= settings.min_entities)
-            levels[Level.task] = levels[Level.domain] & (special >= settings.min_special)
+            report.mentions += int(mentions[kept].sum())
+            levels[Level.entity] = kept & (mentions >= settings.min_entities)
+            levels[Level.task] = kept & (special >= settings.min_special)
         return sentences, levels
-
-    def _is_drawn(self, keys: Sequence[str]) -> NDArray[np.bool_]:
-        share = self.settings.share
-        if share == 1:
-            return np.ones(len(keys), dtype=bool)
-        # The prefix gives a hash other than the one that holds out lines later. With the same hash, the share of
-        # held-out lines would be too large.
-        return np.fromiter((line_place(f"share\n{key}") < share for key in keys), dtype=bool, count=len(keys))

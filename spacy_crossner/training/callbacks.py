@@ -12,6 +12,7 @@ from ..methods.cross_lm.component import ParameterGeneratingEntityRecognizer
 from ..methods.pdaln.teacher import make_teacher
 from ..text.excluded import read_excluded
 from .readers import DomainReader, whole_blocks
+from .soft_labels import SoftLabelTeacher
 
 # The argument of `before_update`, with the keys "step" and "epoch".
 Progress = Dict[str, int]
@@ -94,6 +95,23 @@ def create_attach_teacher(component: str, every: int = 0, decay: Optional[float]
         _find_component(nlp, component).teacher = make_teacher(nlp, component, every=every, decay=decay)
 
     return attach_teacher
+
+
+def create_attach_soft_labels(component: str) -> Callable[[Language], None]:
+    """Make a callback for `[initialize.after_init]` that lets a component learn from the soft labels of its corpus.
+
+    The loss term `Distillation` reads them. Its `domain` names the docs that have soft labels, and its `average` should
+    be "tokens".
+
+    component (str): the component's name.
+    RAISES (CrossnerError): when called, if the pipeline has no such spacy-crossner component.
+    """
+
+    def attach_soft_labels(nlp: Language) -> None:
+        pipe = _find_component(nlp, component)
+        pipe.teacher = SoftLabelTeacher(pipe)
+
+    return attach_soft_labels
 
 
 def create_ramp_weight(

@@ -11,6 +11,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from ..annotations.domains import get_domain, set_domain, without_annotation
+from ..annotations.soft_labels import copy_soft_labels
 from ..data.augmenters import replace_mentions
 from ..data.docbin import check_language, read_docbin
 from ..data.subsets import draw_subset
@@ -76,8 +77,8 @@ def whole_blocks(domains: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]
 class DomainReader:
     """Reads examples of several domains from DocBins (registered as a reader for `[corpora]`).
 
-    Every example has its domain on the reference doc and on the predicted doc, and keeps the gold tokens. The domain is
-    the one stored in the DocBin, or else the name of the block.
+    Every example has its domain and its soft labels on the reference doc and on the predicted doc, and keeps the gold
+    tokens. The domain is the one stored in the DocBin, or else the name of the block.
 
     domains (Dict[str, Dict]): one block for each domain, with the keys
         path (Optional[str]): the DocBin. A block with a null or empty path is ignored. Unlabelled text may also be a
@@ -123,7 +124,7 @@ class DomainReader:
             docs = self._read(name, block, nlp)
             for _ in range(block.get("upsample", 1)):
                 drawn = replace_mentions(docs, block.get("replace_mentions", 0), self.random)
-                examples.extend(Example(without_annotation(doc, nlp.vocab), doc) for doc in drawn)
+                examples.extend(_make_example(doc, nlp) for doc in drawn)
         if self.shuffle:
             self.random.shuffle(examples)
         yield from examples
@@ -151,3 +152,9 @@ class DomainReader:
 
     def _draw(self, rows: List[Row], size: int) -> List[Row]:
         return self.random.sample(rows, size) if 0 < size < len(rows) else rows
+
+
+def _make_example(doc: Doc, nlp: Language) -> Example:
+    predicted = without_annotation(doc, nlp.vocab)
+    copy_soft_labels(doc, predicted)
+    return Example(predicted, doc)

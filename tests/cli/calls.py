@@ -24,6 +24,8 @@ CALLS = {
     "package": "{model} {new}/packages --name a_name",
     "report": "{model} {docs} --output {new}/out.html",
     "select": "{text} --entities {names} --exclude {docs} --min-entities 1 --output {new}/out.txt",
+    "silver": "{text} --names {names} --teacher {model} --gold {docs} --exclude {docs:seen} --sure 0.51 "
+    "--output {new}/out.spacy",
     "split": "{docs} {new}/out --sizes a=1,b=rest",
     "stats": "{docs} --json {new}/out.json",
     "train": "{config} --output {new}/out",

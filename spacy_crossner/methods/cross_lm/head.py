@@ -201,6 +201,16 @@ class GeneratedTagger(SequenceHead):
             probabilities.append(values)
         return torch.cat(spans), torch.cat(probabilities)
 
+    def tag_probabilities(self, output: HeadOutput, decoding: Decoding) -> Tensor:
+        """Return the marginals of the CRFs; see `SequenceHead`."""
+        n_tokens = output.mask.shape[1]
+        parts = []
+        for rows, tagger, some in self._outputs(output):
+            found = tagger.tag_probabilities(some, select_allowed(decoding, rows))
+            # The rows of one output layer may all be shorter than the longest row.
+            parts.append((rows, nn.functional.pad(found, (0, 0, 0, n_tokens - found.shape[1]))))
+        return merge_rows(parts)
+
     def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
         """Add new tags; see `SequenceHead`."""
         for i in range(len(self.outputs)):

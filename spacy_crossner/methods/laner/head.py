@@ -17,7 +17,7 @@ from .beam import search_beam
 from .greedy import tag_in_full_rounds, tag_in_groups
 from .prefixes import PrefixEncoder
 from .spans import SpanChains
-from .tagging import Tagging, pick_tags
+from .tagging import Tagging, pick_tags, tag_probabilities
 
 
 class LabelAwareTagger(LinearTagger):
@@ -174,6 +174,13 @@ class LabelAwareTagger(LinearTagger):
         if self.use_crf:
             return super().candidates(output, floor, decoding)
         return SpanChains(self, output, self.tagging(output, decoding), decoding).candidates(floor)
+
+    def tag_probabilities(self, output: HeadOutput, decoding: Decoding) -> Tensor:
+        """Return the probability of each tag given the decoded tags before it, or the marginals of the CRF on top."""
+        if self.use_crf:
+            return super().tag_probabilities(output, decoding)
+        tagging = self.tagging(output, decoding)
+        return tag_probabilities(self.crf, tagging.scores, tagging.labels, decoding)
 
     def grow(self, allowed_starts: Tensor, allowed_transitions: Tensor) -> None:
         """Add new tags; see `SequenceHead`."""

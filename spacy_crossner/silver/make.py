@@ -1,0 +1,109 @@
+"""Weak labels for raw text, from name lists and teachers."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import List
+
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from ..data.docbin import pack_docs, read_docbin
+from ..data.faults import NOT_WRITABLE, Faults
+from ..data.files import check_inputs, check_output, write_files
+from ..errors import CrossnerError, Errors
+from ..text.excluded import read_excluded
+from ..text.raw import check_files
+from .choosing import rarity_of_types
+from .labeller import Labeller
+from .listing import Listing, listing_path, statistics_path
+from .names import count_types, read_type_map, read_weak_names
+from .parts import Parts
+from .run import SilverRun
+from .settings import SilverSettings
+from .sources import Sources
+from .teachers import Teachers
+
+DEFAULTS = SilverSettings()
+
+
+@dataclass
+class SilverReport:
+    """The result of weak labelling.
+
+    output (Path): the DocBin.
+    listing (Listing): the statistics, also written beside the output.
+    docs (List[Doc]): the sentences.
+    """
+
+    output: Path
+    listing: Listing
+    docs: List[Doc] = field(repr=False)
+
+
+def make_silver(
+    sources: Sources, output: Path, settings: SilverSettings = DEFAULTS, *, gpu_id: int = -1
+) -> SilverReport:
+    """Label raw text with names and teachers, choose sentences, and write them as a DocBin for training.
+
+    A listing for a reader and the same statistics as JSON are written beside it (`<name>.txt`, `<name>.json`). All
+    appear when they are complete. A killed run leaves its finished blocks in `.<name>.parts`; the same call goes on
+    from them, and its output is that of an undisturbed run.
+
+    sources (Sources): the inputs.
+    output (Path): the DocBin.
+    settings (SilverSettings): the settings.
+    gpu_id (int): GPU for the teachers, -1 for the CPU.
+    RAISES (CrossnerError): an input cannot be read or is invalid, or no sentence is left. Then nothing is written.
+    """
+    output = Path(output)
+    settings.check(has_teachers=bool(sources.teachers))
+    if not (sources.names or sources.gold or sources.teachers):
+        raise CrossnerError(Errors.C600)
+    if sources.type_map and not sources.names:
+        raise CrossnerError(Errors.C610.format(setting="--map", needed="a list (--names)"))
+    check_files(sources.raw)
+    check_output(output, sources.files(), docbin=True)
+    for path in (output, listing_path(output), statistics_path(output)):
+        if path.is_dir():
+            # Not only at the end of a long run.
+            raise Faults(path).error(NOT_WRITABLE, None, "a folder of that name")
+    check_inputs([listing_path(output), statistics_path(output)], sources.files())
+    gold = read_docbin(sources.gold, Vocab()) if sources.gold else []
+    names = read_weak_names(sources.names, sources.type_map, gold, ignore_case=settings.ignore_case)
+    excluded_files = [*sources.exclude, *([sources.gold] if sources.gold else [])]
+    excluded = read_excluded(excluded_files) if excluded_files else None
+    teachers = Teachers(sources.teachers, gpu_id) if sources.teachers else None
+    if teachers:
+        _check_teachers(teachers, sources, settings)
+    labeller = Labeller(names, teachers, rarity_of_types(count_types(gold)), settings)
+    parts = Parts(output, sources.fingerprint(settings))
+    try:
+        run = SilverRun(sources, settings, labeller, excluded, parts)
+        run.label()
+        report = SilverReport(output, run.listing(output), run.docs())
+        write_files(
+            {
+                output: pack_docs(report.docs),
+                listing_path(output): report.listing.to_text().encode("utf-8"),
+                statistics_path(output): report.listing.to_json().encode("utf-8"),
+            }
+        )
+    except CrossnerError:
+        parts.remove()
+        raise
+    parts.remove()
+    return report
+
+
+def _check_teachers(teachers: Teachers, sources: Sources, settings: SilverSettings) -> None:
+    """Raise an error if the map leads to a label that the teachers do not know, or if they have another language."""
+    if settings.lang not in (None, teachers.lang):
+        expected = f"{teachers.lang}, the language of the teachers"
+        raise CrossnerError(Errors.C609.format(name="lang", value=settings.lang, expected=expected))
+    labels = read_type_map(sources.type_map).values() if sources.type_map else []
+    unknown = sorted(set(labels) - {"", *teachers.labels})
+    if unknown:
+        known = ", ".join(teachers.labels)
+        raise CrossnerError(
+            Errors.C604.format(path=sources.type_map, label=unknown[0], teacher=teachers.models[0], labels=known)
+        )
