@@ -5,7 +5,7 @@ An annotation is a set of entities, and for each other token either O or nothing
 """
 
 from enum import StrEnum
-from typing import Collection, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Collection, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,4 +152,4 @@ def set_annotation(doc: Doc, annotation: Annotation) -> None:
         values[start:end] = IOB_INSIDE, doc.vocab.strings.add(label)
         values[start, 0] = IOB_BEGIN
     if len(doc):
-        doc.from_array([ENT_IOB, ENT_TYPE], values)
+        doc.from_array([ENT_IOB, ENT_TYPE], cast(Any, values))

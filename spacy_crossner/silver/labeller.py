@@ -75,7 +75,7 @@ class Labeller:
         self.settings = settings
         self.outside = settings.outside_with(has_teachers=teachers is not None)
         self.lang = teachers.lang if teachers else settings.lang or DEFAULT_LANGUAGE
-        tokenizer = teachers.tokenizer if teachers else blank_pipeline(self.lang).tokenizer
+        tokenizer: Any = teachers.tokenizer if teachers else blank_pipeline(self.lang).tokenizer
         self.vocab = tokenizer.vocab
         # Not `nlp.make_doc`, which rejects texts of a million characters.
         self.tokenize: Callable[[str], Doc] = bounded(tokenizer)
