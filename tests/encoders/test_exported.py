@@ -4,17 +4,20 @@ import copy
 import pickle
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import spacy
 import srsly
+import torch
 from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_crossner.annotations.domains import without_annotation
 from spacy_crossner.encoders.encoder import build_encoder
 from spacy_crossner.encoders.exported import ExportedShim, build_exported_encoder
+from spacy_crossner.encoders.runtimes import export
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.evaluation.export import export_encoders
 
@@ -210,7 +213,31 @@ def test_damaged_files(exported, backend):
         vectors(layer)
 
 
-def test_an_export_that_computes_other_vectors_is_refused(encoder, backend, monkeypatch):
-    monkeypatch.setattr("spacy_crossner.encoders.runtimes.export.LOWEST_COSINE", {False: 1.1})
-    with pytest.raises(CrossnerError, match="C514"):
-        ExportedShim.from_encoder(encoder.shims[0], backend, int8=False)
+@pytest.mark.parametrize(
+    ("single", "integers", "refused"),
+    [
+        ([1.0, 1.0, 1.0], [0.8, 1.0, 1.0, 1.0, 1.0], False),
+        ([1.0, 1.0, 1.0], [0.8, 0.9, 1.0], True),
+        ([1.0, 1.0, float("nan")], [1.0, 1.0], True),
+        ([1.0, 1.0, 0.99], [1.0, 1.0], True),
+    ],
+)
+def test_an_export_that_computes_other_vectors_is_refused(encoder, backend, monkeypatch, single, integers, refused):
+    found = iter([torch.tensor(single), torch.tensor(integers)])
+    monkeypatch.setattr(export, "cosines", lambda *arguments: next(found))
+    with pytest.raises(CrossnerError, match="C514") if refused else nullcontext():
+        ExportedShim.from_encoder(encoder.shims[0], backend, int8=True)
+
+
+def test_cosines_are_those_of_the_vectors(encoder, backend):
+    module = encoder.shims[0].module
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    files = export.export_files(module, names, backend, int8=False)
+    found = export.cosines(module, names, backend, files)
+    assert len(found) == 2 * 17 + 9
+    assert found.min() > 0.9999
+    with torch.no_grad():
+        module.embeddings.word_embeddings.weight.neg_()
+    assert export.cosines(module, names, backend, files).min() < 0.9
+    with torch.no_grad():
+        module.embeddings.word_embeddings.weight.neg_()

@@ -4,6 +4,7 @@ from typing import Dict, List
 
 import numpy as np
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from ...errors import CrossnerError, Errors
@@ -12,8 +13,11 @@ from .onnx import MODEL, OnnxRuntime
 from .openvino import onnx_to_openvino
 from .to_onnx import encoder_to_onnx
 
-# The lowest cosine between vectors of the encoder and of its export, in single precision and with integers.
-LOWEST_COSINE = {False: 0.9999, True: 0.9}
+# Vectors of an export in single precision are those of the encoder: the lowest cosine between them.
+LOWEST_COSINE = 0.9999
+# 8-bit integers change them, and those of random word pieces most: the lowest mean cosine. An encoder of BERT-base's
+# size, fine-tuned, has 0.9996 on sentences; on random pieces a mean of 0.99 and a single vector with 0.80.
+LOWEST_MEAN_COSINE = 0.95
 
 
 def export_files(model: PreTrainedModel, names: List[str], backend: str, *, int8: bool) -> Dict[str, bytes]:
@@ -26,14 +30,20 @@ def export_files(model: PreTrainedModel, names: List[str], backend: str, *, int8
     RAISES (CrossnerError): a library is not installed, or the vectors differ.
     """
     exported = encoder_to_onnx(model, names)
-    if backend == OnnxRuntime.backend:
-        files = {MODEL: _quantized(exported) if int8 else exported}
-    else:
-        files = onnx_to_openvino(exported, int8=int8)
-    lowest = lowest_cosine(model, names, backend, files)
-    if not lowest >= LOWEST_COSINE[int8]:
-        raise CrossnerError(Errors.C514.format(kind=model.config.model_type, backend=backend, cosine=f"{lowest:.4f}"))
+    files = _convert(exported, backend, int8=False)
+    cosine, least = float(cosines(model, names, backend, files).min()), LOWEST_COSINE
+    if int8 and cosine >= least:
+        files = _convert(exported, backend, int8=True)
+        cosine, least = float(cosines(model, names, backend, files).mean()), LOWEST_MEAN_COSINE
+    if not cosine >= least:
+        raise CrossnerError(Errors.C514.format(kind=model.config.model_type, backend=backend, cosine=f"{cosine:.4f}"))
     return files
+
+
+def _convert(exported: bytes, backend: str, *, int8: bool) -> Dict[str, bytes]:
+    if backend == OnnxRuntime.backend:
+        return {MODEL: _quantized(exported) if int8 else exported}
+    return onnx_to_openvino(exported, int8=int8)
 
 
 def _quantized(exported: bytes) -> bytes:
@@ -47,8 +57,8 @@ def _quantized(exported: bytes) -> bytes:
     return graph.SerializeToString()
 
 
-def lowest_cosine(model: PreTrainedModel, names: List[str], backend: str, files: Dict[str, bytes]) -> float:
-    """Return the lowest cosine between the vectors of PyTorch and of a backend, on random word pieces.
+def cosines(model: PreTrainedModel, names: List[str], backend: str, files: Dict[str, bytes]) -> Tensor:
+    """Return the cosine between the vectors of PyTorch and of a backend for each of some random word pieces.
 
     The shape differs from the shape of the export, and a row has padding, so a size that the export has made constant
     shows.
@@ -66,4 +76,4 @@ def lowest_cosine(model: PreTrainedModel, names: List[str], backend: str, files:
         device = next(module.parameters()).device
         expected = module(**{name: value.to(device) for name, value in inputs.items()}).last_hidden_state
     found = find_runtime(backend)(files, "fp32")(inputs)
-    return float(torch.cosine_similarity(found, expected.float().cpu(), dim=-1)[mask == 1].min())
+    return torch.cosine_similarity(found, expected.float().cpu(), dim=-1)[mask == 1]
