@@ -110,6 +110,15 @@ def _shared_pipelines():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _single_precision():
+    """Let "auto" be single precision on all machines: tests compare results up to the rounding of single precision."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+            patch.setattr(torch.cpu, name, lambda: False, raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def annotated_docs():
     """Return a function that makes 20 gold docs with the vocabulary of a pipeline. Labels: person, place and thing."""

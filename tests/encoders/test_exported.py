@@ -17,7 +17,7 @@ from spacy.training import Example
 from spacy_crossner.annotations.domains import without_annotation
 from spacy_crossner.encoders.encoder import build_encoder
 from spacy_crossner.encoders.exported import ExportedShim, build_exported_encoder
-from spacy_crossner.encoders.runtimes import export
+from spacy_crossner.encoders.runtimes import export, onnx
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.evaluation.export import export_encoders
 
@@ -101,6 +101,14 @@ def test_int8_vectors_are_near(encoder, exported, backend):
     found, expected = vectors(exported(backend, int8=True)), vectors(encoder)
     assert cosines(found, expected).min() > 0.999
     assert np.abs(found - expected).max() > 1e-4
+
+
+def test_int8_vectors_are_near_without_8_bit_instructions(encoder, monkeypatch):
+    # As on a processor that lacks them, where signed weights would saturate.
+    monkeypatch.setattr(onnx, "has_int8_products", lambda: False)
+    layer = build_exported_encoder("onnx", pieces=24, overlap=6)
+    layer.shims[0] = ExportedShim.from_encoder(encoder.shims[0], "onnx", int8=True)
+    assert cosines(vectors(layer), vectors(encoder)).min() > 0.999
 
 
 def test_int8_vectors_do_not_depend_on_the_other_docs(exported):

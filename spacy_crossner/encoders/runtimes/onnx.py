@@ -11,6 +11,12 @@ from .runtime import EncoderRuntime
 MODEL = "model.onnx"
 
 
+def has_int8_products() -> bool:
+    """Return whether the processor has instructions for products of 8-bit integers that do not saturate (VNNI)."""
+    # PyTorch has no public function for it.
+    return bool(getattr(torch.cpu, "_is_vnni_supported", bool)())
+
+
 class OnnxRuntime(EncoderRuntime):
     """Runs an encoder on ONNX Runtime. Its file is `MODEL`."""
 
@@ -23,6 +29,10 @@ class OnnxRuntime(EncoderRuntime):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.inter_op_num_threads = 1
+        if not has_int8_products():
+            # Otherwise sums of products of signed weights saturate (up to 2 * 255 * 127 in 16 bits). ONNX Runtime makes
+            # the weights unsigned as it opens the model.
+            options.add_session_config_entry("session.x64quantprecision", "1")
         # Errors alone: it warns of shapes that it infers later.
         options.log_severity_level = 3
         return onnxruntime.InferenceSession(self.files[MODEL], options, providers=["CPUExecutionProvider"])

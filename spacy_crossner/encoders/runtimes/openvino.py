@@ -7,11 +7,12 @@ import torch
 from numpy.typing import NDArray
 from spacy.util import make_tempdir
 
+from ..precision import find_dtype
 from .runtime import EncoderRuntime, import_library
 
 GRAPH, WEIGHTS = "model.xml", "model.bin"
-# OpenVINO's names of our precisions; it chooses for "auto" as `find_dtype` does, and has no fp16 on a CPU.
-HINTS = {"fp32": "f32", "bf16": "bf16"}
+# OpenVINO's names of types. It has no half precision (fp16) on a CPU, and computes in its default type then.
+HINTS = {None: "f32", torch.bfloat16: "bf16"}
 
 
 class Session(NamedTuple):
@@ -32,8 +33,9 @@ class OpenVinoRuntime(EncoderRuntime):
         openvino = self.import_library()
         core = openvino.Core()
         settings: Dict[str, Any] = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
-        if self.precision in HINTS:
-            settings["INFERENCE_PRECISION_HINT"] = HINTS[self.precision]
+        dtype = find_dtype(self.precision, torch.device("cpu"))
+        if dtype in HINTS:
+            settings["INFERENCE_PRECISION_HINT"] = HINTS[dtype]
         model = core.read_model(self.files[GRAPH], self.files[WEIGHTS])
         return Session(core.compile_model(model, "CPU", settings), [])
 
