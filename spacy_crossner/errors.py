@@ -372,8 +372,8 @@ class Errors:
         "the type as it is."
     )
     C604 = (
-        "[C604] {path} maps to the label '{label}', which the teacher {teacher} does not have. Its labels: {labels}. "
-        "Correct the map."
+        "[C604] {path} maps to the label '{label}', which neither the teacher {teacher} nor the gold sentences have. "
+        "Labels of the teacher: {labels}. Correct the map."
     )
     C605 = (
         "[C605] The teacher {other} has other labels than {first}: {differing} are labels of only one of them. Their "

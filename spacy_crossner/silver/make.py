@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import List
+from typing import List, Set
 
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -74,7 +74,7 @@ def make_silver(
     excluded = read_excluded(excluded_files) if excluded_files else None
     teachers = Teachers(sources.teachers, gpu_id) if sources.teachers else None
     if teachers:
-        _check_teachers(teachers, sources, settings)
+        _check_teachers(teachers, sources, settings, set(count_types(gold)))
     labeller = Labeller(names, teachers, rarity_of_types(count_types(gold)), settings)
     parts = Parts(output, sources.fingerprint(settings))
     try:
@@ -95,13 +95,16 @@ def make_silver(
     return report
 
 
-def _check_teachers(teachers: Teachers, sources: Sources, settings: SilverSettings) -> None:
-    """Raise an error if the map leads to a label that the teachers do not know, or if they have another language."""
+def _check_teachers(teachers: Teachers, sources: Sources, settings: SilverSettings, of_gold: Set[str]) -> None:
+    """Raise an error if the map leads to a label of neither teachers nor gold, or the teachers have another language.
+
+    Teachers of another domain (the pipeline of the source stage) do not have the labels of the gold sentences.
+    """
     if settings.lang not in (None, teachers.lang):
         expected = f"{teachers.lang}, the language of the teachers"
         raise CrossnerError(Errors.C609.format(name="lang", value=settings.lang, expected=expected))
     labels = read_type_map(sources.type_map).values() if sources.type_map else []
-    unknown = sorted(set(labels) - {"", *teachers.labels})
+    unknown = sorted(set(labels) - {"", *teachers.labels, *of_gold})
     if unknown:
         known = ", ".join(teachers.labels)
         raise CrossnerError(
