@@ -18,6 +18,7 @@ from ..annotations.words import WordBatch, see_words
 from ..threads import use_ops_of
 from .encoder_shim import EncoderShim
 from .fresh_layers import renew_layers
+from .letter_case import add_case
 from .opening import open_encoder
 from .word_encoder import EncoderSettings, WordEncoder
 
@@ -41,6 +42,7 @@ def build_encoder(
     train_precision: Optional[str] = None,
     max_pieces: Optional[int] = None,
     fresh_layers: int = 0,
+    letter_case: bool = False,
     tokenizer_config: Dict[str, Any] = NO_SETTINGS,
     transformer_config: Dict[str, Any] = NO_SETTINGS,
 ) -> EncoderModel:
@@ -49,12 +51,14 @@ def build_encoder(
     name (str): see `find_encoder`.
     pooling, pieces, overlap, precision, train_precision, max_pieces: see `EncoderSettings`.
     fresh_layers (int): number of top layers that begin training with new random weights; see `renew_layers`.
+    letter_case (bool): let an encoder whose tokenizer lowers all letters take the case of words; see `CaseEmbedding`.
     tokenizer_config (Dict[str, Any]): settings of the tokenizer.
     transformer_config (Dict[str, Any]): settings of the encoder. `num_hidden_layers` leaves out the layers above.
     RAISES (CrossnerError): a setting has an invalid value.
     """
     shim = EncoderShim(EncoderSettings(pooling, pieces, overlap, precision, train_precision, max_pieces))
-    return make_layer(shim, partial(open_layer, name, dict(tokenizer_config), dict(transformer_config), fresh_layers))
+    settings = dict(tokenizer_config), dict(transformer_config)
+    return make_layer(shim, partial(open_layer, name, *settings, fresh_layers, letter_case))
 
 
 def open_layer(
@@ -62,6 +66,7 @@ def open_layer(
     tokenizer_config: Dict[str, Any],
     transformer_config: Dict[str, Any],
     fresh_layers: int,
+    letter_case: bool,
     model: EncoderModel,
     X: Optional[List[Doc]] = None,
     Y: Any = None,
@@ -71,6 +76,8 @@ def open_layer(
     if not shim.is_open:
         tokenizer, module = open_encoder(name, tokenizer_config, transformer_config)
         renew_layers(module, fresh_layers)
+        if letter_case:
+            add_case(module)
         shim.open(tokenizer, module)
     model.set_dim("nO", shim.width, force=True)
 

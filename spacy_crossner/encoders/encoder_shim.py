@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..annotations.words import WordBatch
 from ..errors import CrossnerError, Errors
+from .letter_case import case_step
 from .module_shim import ModuleShim
 from .opening import forward_names
 from .pieces import find_maximum
@@ -29,7 +30,7 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
         super().__init__(nn.Identity())
         self.settings = settings
         self._tokenizer: Optional[PreTrainedTokenizerBase] = None
-        self._maximum, self._takes_types = 0, False
+        self._maximum, self._takes_types, self._case_step = 0, False, 0
         self._loss_scale = LossScale()
 
     def copy(self) -> "EncoderShim":
@@ -52,6 +53,7 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
         # Once, because it looks at all submodules.
         self._maximum = find_maximum(tokenizer, module)
         self._takes_types = "token_type_ids" in forward_names(module)
+        self._case_step = case_step(module)
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -85,6 +87,11 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
     def takes_types(self) -> bool:
         """Return whether the encoder takes token types."""
         return self._takes_types
+
+    @property
+    def case_step(self) -> int:
+        """What one step of the letter case adds to the number of a word piece; see `case_step`."""
+        return self._case_step
 
     def run_chunks(self, chunks: List[Dict[str, Tensor]], is_train: bool) -> List[Tensor]:
         """Run the encoder; see `WordEncoder`."""

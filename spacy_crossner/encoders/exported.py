@@ -29,11 +29,13 @@ class EncoderFacts(NamedTuple):
     config (Dict[str, Any]): the encoder's config.
     maximum (int): maximum of word pieces that the encoder takes at once, special tokens included.
     inputs (List[str]): the names of its inputs.
+    case_step (int): see `letter_case.case_step`.
     """
 
     config: Dict[str, Any]
     maximum: int
     inputs: List[str]
+    case_step: int
 
 
 def build_exported_encoder(
@@ -86,7 +88,7 @@ class ExportedShim(WordEncoder, Shim):
         """
         exported = cls(encoder.settings, backend)
         inputs = ["input_ids", "attention_mask", *(["token_type_ids"] if encoder.takes_types() else [])]
-        facts = EncoderFacts(without_code(encoder.module.config.to_dict()), encoder.maximum, inputs)
+        facts = EncoderFacts(without_code(encoder.module.config.to_dict()), encoder.maximum, inputs, encoder.case_step)
         files = export_files(encoder.module, inputs, backend, int8=int8)
         exported._load(encoder.tokenizer, facts, files)
         return exported
@@ -128,6 +130,11 @@ class ExportedShim(WordEncoder, Shim):
     def takes_types(self) -> bool:
         """Return whether the encoder takes token types."""
         return "token_type_ids" in self._parts[1].inputs
+
+    @property
+    def case_step(self) -> int:
+        """What one step of the letter case adds to the number of a word piece; see `letter_case.case_step`."""
+        return self._parts[1].case_step
 
     def run_chunks(self, chunks: List[Dict[str, Tensor]], is_train: bool) -> List[Tensor]:
         """Run the encoder; see `WordEncoder`."""
@@ -171,5 +178,6 @@ class ExportedShim(WordEncoder, Shim):
         saved = saved_from_bytes(data)
         if "files" in saved:
             tokenizer, config = tokenizer_from_saved(saved)
-            self._load(tokenizer, EncoderFacts(config, saved["maximum"], saved["inputs"]), saved["files"])
+            facts = EncoderFacts(config, saved["maximum"], saved["inputs"], saved.get("case_step", 0))
+            self._load(tokenizer, facts, saved["files"])
         return self

@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel, PreTrainedToken
 
 from ..storage.formats import check_format, with_format
 from .folders import SAVED, check_transformers
+from .letter_case import add_case, case_step
 from .opening import ATTENTIONS, OpenedEncoder, check_architecture, named_faults, quiet_transformers
 from .saved_tokenizer import tokenizer_from_files, tokenizer_to_files, without_code
 from .serialization import module_from_bytes, module_to_bytes, weights_dtype
@@ -36,6 +37,7 @@ def encoder_to_saved(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel)
     return {
         **tokenizer_to_saved(tokenizer, model.config.to_dict()),
         "attention": model.config._attn_implementation,
+        "letter_case": case_step(model) > 0,
         "weights": module_to_bytes(model),
     }
 
@@ -48,6 +50,8 @@ def encoder_from_saved(saved: Dict[str, Any], device: torch.device) -> OpenedEnc
     tokenizer, config = tokenizer_from_saved(saved)
     with named_faults(SAVED):
         model = make_encoder(config, saved.get("attention"), weights_dtype(saved["weights"]))
+    if saved.get("letter_case"):
+        add_case(model)
     module_from_bytes(model, saved["weights"], device)
     return OpenedEncoder(tokenizer, model.eval())
 

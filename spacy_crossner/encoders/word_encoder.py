@@ -83,6 +83,11 @@ class WordEncoder:
         """The device of the inputs and of the vectors."""
         raise NotImplementedError
 
+    @property
+    def case_step(self) -> int:
+        """What one step of the letter case adds to the number of a word piece; see `letter_case.case_step`."""
+        raise NotImplementedError
+
     def takes_types(self) -> bool:
         """Return whether the encoder takes token types."""
         raise NotImplementedError
@@ -103,7 +108,7 @@ class WordEncoder:
             with self._pieces_lock:
                 found = self._word_pieces
                 if found is None or found.tokenizer is not self.tokenizer:
-                    found = self._word_pieces = WordPieces(self.tokenizer)
+                    found = self._word_pieces = WordPieces(self.tokenizer, self.case_step)
         return found
 
     _pieces_lock = Lock()

@@ -11,6 +11,7 @@ from ..annotations.words import OF_ORTH, WordBatch
 from ..errors import CrossnerError, Errors
 from ..threads import Lock
 from ..tuning import CACHED_PIECES, CACHED_WORDS
+from .letter_case import case_of
 from .saved_tokenizer import stop_cutting
 
 # Words on which a tokenizer shows whether it splits each word by itself: several scripts, punctuation, words that
@@ -106,10 +107,12 @@ class WordPieces:
     given with a space before it. So the pieces are those of running text.
 
     tokenizer (PreTrainedTokenizerBase): a tokenizer of transformers.
+    case_step (int): what the letter case of a word adds to the numbers of its pieces, times the case; 0 for nothing.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, case_step: int = 0) -> None:
         self.tokenizer = tokenizer
+        self.case_step = case_step
         self._lock = Lock()
         self._table = PieceTable()
         stop_cutting(tokenizer)
@@ -141,7 +144,8 @@ class WordPieces:
                 missing = np.flatnonzero(table.find(keys) < 0).tolist()
                 # One place for each key: a word that is new may occur several times.
                 new = {keys[i]: i for i in missing}
-                table.add(list(new), self._split(self._texts(words, list(new.values()))))
+                texts = self._texts(words, list(new.values()))
+                table.add(list(new), self._with_case(texts, self._split(texts)))
             rows = table.find(keys)
         return table.read(rows)
 
@@ -155,6 +159,13 @@ class WordPieces:
             return texts
         after_space = words.follows_space[places].tolist()
         return [" " + text if after else text for text, after in zip(texts, after_space, strict=True)]
+
+    def _with_case(self, texts: List[str], pieces: List[List[int]]) -> List[List[int]]:
+        """Add the letter case of words to the numbers of their pieces."""
+        if not self.case_step:
+            return pieces
+        added = [self.case_step * case_of(text) for text in texts]
+        return [[piece + case for piece in each] for case, each in zip(added, pieces, strict=True)]
 
     def _split(self, words: List[str]) -> List[List[int]]:
         """Return the pieces of each word."""
@@ -198,8 +209,10 @@ class WordPieces:
         for n_words in words.lengths.tolist():
             texts = self._texts(words, range(start, start + n_words))
             found: Any = self.tokenizer(texts, is_split_into_words=True, add_special_tokens=False, verbose=False)
-            counts.append(np.bincount(np.array(found.word_ids(0), dtype=np.int64), minlength=n_words))
-            ids.append(np.array(found["input_ids"], dtype=np.int64))
+            word_ids: NDArray[np.int64] = np.array(found.word_ids(0), dtype=np.int64)
+            cases: NDArray[np.int64] = np.array([case_of(text) for text in texts], dtype=np.int64)
+            counts.append(np.bincount(word_ids, minlength=n_words))
+            ids.append(np.array(found["input_ids"], dtype=np.int64) + self.case_step * cases[word_ids])
             start += n_words
         nothing = [np.zeros(0, dtype=np.int64)]
         return Pieces(np.concatenate(nothing + counts), np.concatenate(nothing + ids))

@@ -8,6 +8,7 @@ from spacy.util import make_tempdir
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ..letter_case import add_case, case_step
 from ..saved_encoder import make_encoder
 from ..saved_tokenizer import without_code
 from .onnx import MODEL, OnnxRuntime
@@ -40,6 +41,8 @@ def encoder_to_onnx(model: PreTrainedModel, names: List[str]) -> bytes:
     import_library("onnx", OnnxRuntime.backend)
     # Eager attention gives a graph that all libraries know; they fuse it themselves.
     copy = make_encoder(without_code(model.config.to_dict()), "eager", torch.float32)
+    if case_step(model):
+        add_case(copy)
     copy.load_state_dict({name: value.float().cpu() for name, value in model.state_dict().items()})
     ids = torch.ones((2, 5), dtype=torch.int64)
     # A padded row, because transformers leaves the mask out where there is no padding.
