@@ -97,9 +97,9 @@ def annotate(
     """Combine the mentions of names with what the teachers are sure of.
 
     A mention stays where the teachers are not sure, or sure of the same entity. Where they are sure of O at one of its
-    tokens, it is dropped, and its other tokens are open. Where they are sure of another entity, both are dropped; but
-    if the teachers do not know the type of the mention, their entity is taken. In an ambiguous name or a common word,
-    only the teachers' entities and sure Os count.
+    tokens, it is dropped, and its other tokens are open. Where they are sure of another entity, both are dropped. If
+    the teachers do not know the type of the mention, their entity is taken, and their O says nothing about it: it means
+    none of their types. In an ambiguous name or a common word, only the teachers' entities and sure Os count.
 
     n_tokens (int): number of tokens.
     weak (Weak): the mentions.
@@ -121,7 +121,8 @@ def annotate(
         others = [
             span for span in (sure.spans if sure else []) if span[0] < end and start < span[1] and span != mention
         ]
-        if others or (sure is not None and sure.outside[start:end].any()):
+        refuted = sure is not None and label in labels and bool(sure.outside[start:end].any())
+        if others or refuted:
             contradicted.append(mention)
             refused += others if label in labels else []
         else:

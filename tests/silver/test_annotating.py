@@ -111,8 +111,8 @@ def test_teachers_alone(outside, expected):
         ([(0, 2, "y")], [], "? O O ? ?", 1),
         # The teachers are sure of O at one of the tokens.
         ([(2, 4, "x")], [], "By O O ? ?", 1),
-        ([(1, 4, "Weak")], [], "By O O ? ?", 1),
-        # A type of the weak stage, which the teachers do not know: their entity counts.
+        # A type of the weak stage, which the teachers do not know: their O says nothing, but their entity counts.
+        ([(1, 4, "Weak")], [], "By BWeak IWeak IWeak ?", 0),
         ([(0, 1, "Weak")], [], "By O O ? ?", 1),
         ([(3, 5, "Weak")], [], "By O O BWeak IWeak", 0),
         # An ambiguous name: what the teachers are sure of counts.
