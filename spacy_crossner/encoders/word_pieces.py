@@ -145,7 +145,8 @@ class WordPieces:
                 # One place for each key: a word that is new may occur several times.
                 new = {keys[i]: i for i in missing}
                 texts = self._texts(words, list(new.values()))
-                table.add(list(new), self._with_case(texts, self._split(texts)))
+                rows_of_pieces = zip(self._split(texts), self._cases(texts), strict=True)
+                table.add(list(new), [[piece + case for piece in pieces] for pieces, case in rows_of_pieces])
             rows = table.find(keys)
         return table.read(rows)
 
@@ -160,12 +161,9 @@ class WordPieces:
         after_space = words.follows_space[places].tolist()
         return [" " + text if after else text for text, after in zip(texts, after_space, strict=True)]
 
-    def _with_case(self, texts: List[str], pieces: List[List[int]]) -> List[List[int]]:
-        """Add the letter case of words to the numbers of their pieces."""
-        if not self.case_step:
-            return pieces
-        added = [self.case_step * case_of(text) for text in texts]
-        return [[piece + case for piece in each] for case, each in zip(added, pieces, strict=True)]
+    def _cases(self, texts: List[str]) -> List[int]:
+        """Return what the letter case of each word adds to the numbers of its pieces."""
+        return [self.case_step * case_of(text) for text in texts] if self.case_step else [0] * len(texts)
 
     def _split(self, words: List[str]) -> List[List[int]]:
         """Return the pieces of each word."""
@@ -210,9 +208,9 @@ class WordPieces:
             texts = self._texts(words, range(start, start + n_words))
             found: Any = self.tokenizer(texts, is_split_into_words=True, add_special_tokens=False, verbose=False)
             word_ids: NDArray[np.int64] = np.array(found.word_ids(0), dtype=np.int64)
-            cases: NDArray[np.int64] = np.array([case_of(text) for text in texts], dtype=np.int64)
+            cases: NDArray[np.int64] = np.array(self._cases(texts), dtype=np.int64)
             counts.append(np.bincount(word_ids, minlength=n_words))
-            ids.append(np.array(found["input_ids"], dtype=np.int64) + self.case_step * cases[word_ids])
+            ids.append(np.array(found["input_ids"], dtype=np.int64) + cases[word_ids])
             start += n_words
         nothing = [np.zeros(0, dtype=np.int64)]
         return Pieces(np.concatenate(nothing + counts), np.concatenate(nothing + ids))
