@@ -51,7 +51,7 @@ def build_encoder(
     name (str): see `find_encoder`.
     pooling, pieces, overlap, precision, train_precision, max_pieces: see `EncoderSettings`.
     fresh_layers (int): number of top layers that begin training with new random weights; see `renew_layers`.
-    letter_case (bool): let an encoder whose tokenizer lowers all letters take the case of words; see `CaseEmbedding`.
+    letter_case (bool): let an uncased encoder take the letter case of words; see `CaseEmbedding`.
     tokenizer_config (Dict[str, Any]): settings of the tokenizer.
     transformer_config (Dict[str, Any]): settings of the encoder. `num_hidden_layers` leaves out the layers above.
     RAISES (CrossnerError): a setting has an invalid value.

@@ -90,7 +90,7 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
 
     @property
     def case_step(self) -> int:
-        """What one step of the letter case adds to the number of a word piece; see `case_step`."""
+        """What one step of the letter case adds to the id of a word piece; see `case_step`."""
         return self._case_step
 
     def run_chunks(self, chunks: List[Dict[str, Tensor]], is_train: bool) -> List[Tensor]:

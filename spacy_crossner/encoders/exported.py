@@ -133,7 +133,7 @@ class ExportedShim(WordEncoder, Shim):
 
     @property
     def case_step(self) -> int:
-        """What one step of the letter case adds to the number of a word piece; see `letter_case.case_step`."""
+        """What one step of the letter case adds to the id of a word piece; see `letter_case.case_step`."""
         return self._parts[1].case_step
 
     def run_chunks(self, chunks: List[Dict[str, Tensor]], is_train: bool) -> List[Tensor]:

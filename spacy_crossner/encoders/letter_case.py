@@ -1,10 +1,10 @@
-"""The letter case of words, as an input of an encoder whose tokenizer lowers all letters.
+"""The letter case of words, as an input of an uncased encoder.
 
-The case of a word is packed into the numbers of its word pieces: number + case * size of the vocabulary. So batches,
+The case of a word is packed into the ids of its word pieces: id + case * size of the vocabulary. So batches,
 windows and exported encoders carry it along, and only the first layer of the encoder knows of it.
 """
 
-from typing import Optional, cast
+from typing import cast
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -15,8 +15,8 @@ N_CASES = 5
 
 
 def case_of(word: str) -> int:
-    """Return the letter case of a word. Signs that are no letters do not count."""
-    letters = [sign for sign in word if sign.isalpha()]
+    """Return the letter case of a word. Characters other than letters do not count."""
+    letters = [character for character in word if character.isalpha()]
     if not any(letter != letter.lower() for letter in letters):
         return LOWER
     if len(letters) == 1:
@@ -48,7 +48,7 @@ class CaseEmbedding(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Return the vectors of word pieces, shape (..., width).
 
-        ids (Tensor): numbers of word pieces with the case of their word, see above, int64, shape (...).
+        ids (Tensor): ids of word pieces that include the case of their word, as above, int64, shape (...).
         """
         size = len(self.weight)
         vectors: Tensor = self.words(ids % size) + self.cases(ids // size)
@@ -62,7 +62,7 @@ def add_case(model: PreTrainedModel) -> None:
         model.set_input_embeddings(CaseEmbedding(words))
 
 
-def case_step(model: Optional[nn.Module]) -> int:
-    """Return what one step of the letter case adds to the number of a word piece: 0 if the encoder takes no case."""
+def case_step(model: nn.Module) -> int:
+    """Return what one step of the letter case adds to the id of a word piece: 0 if the encoder takes no case."""
     words = model.get_input_embeddings() if isinstance(model, PreTrainedModel) else None
     return len(words.weight) if isinstance(words, CaseEmbedding) else 0

@@ -85,7 +85,7 @@ class WordEncoder:
 
     @property
     def case_step(self) -> int:
-        """What one step of the letter case adds to the number of a word piece; see `letter_case.case_step`."""
+        """What one step of the letter case adds to the id of a word piece; see `letter_case.case_step`."""
         raise NotImplementedError
 
     def takes_types(self) -> bool:

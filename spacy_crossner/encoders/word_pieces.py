@@ -107,7 +107,7 @@ class WordPieces:
     given with a space before it. So the pieces are those of running text.
 
     tokenizer (PreTrainedTokenizerBase): a tokenizer of transformers.
-    case_step (int): what the letter case of a word adds to the numbers of its pieces, times the case; 0 for nothing.
+    case_step (int): what the letter case of a word adds to the ids of its pieces, times the case; 0 for nothing.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, case_step: int = 0) -> None:
@@ -162,7 +162,7 @@ class WordPieces:
         return [" " + text if after else text for text, after in zip(texts, after_space, strict=True)]
 
     def _cases(self, texts: List[str]) -> List[int]:
-        """Return what the letter case of each word adds to the numbers of its pieces."""
+        """Return what the letter case of each word adds to the ids of its pieces."""
         return [self.case_step * case_of(text) for text in texts] if self.case_step else [0] * len(texts)
 
     def _split(self, words: List[str]) -> List[List[int]]:
