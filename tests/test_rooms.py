@@ -19,6 +19,7 @@ ROOMS = [
     ["methods"],
     ["training"],
     ["dapt", "silver", "evaluation"],
+    ["self_training"],
     ["comparison"],
     ["cli"],
 ]

@@ -23,6 +23,7 @@ from . import (  # noqa: F401  # isort: skip
     package,
     report,
     select,
+    self_train,
     silver,
     split,
     stats,

@@ -1,7 +1,8 @@
 """The command group and the printing of errors."""
 
 from contextlib import contextmanager
-from typing import Iterator
+from pathlib import Path
+from typing import Iterable, Iterator, List, Optional
 
 import typer
 from wasabi import msg
@@ -29,3 +30,8 @@ def user_errors() -> Iterator[None]:
         yield
     except CrossnerError as error:
         msg.fail(str(error), exits=1)
+
+
+def given(paths: Optional[Iterable[Optional[Path]]]) -> List[Path]:
+    """Return the paths without the empty ones: a project passes an empty variable as an empty argument."""
+    return [path for path in paths or [] if path not in (None, Path())]

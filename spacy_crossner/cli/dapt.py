@@ -70,6 +70,9 @@ def dapt_cli(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Resume from the checkpoint of an interrupted run")
     ] = True,
+    optional: Annotated[
+        bool, typer.Option(help="If the text is empty, save the encoder unchanged instead of an error")
+    ] = False,
 ) -> None:
     """Continue the masked language modelling of an encoder on raw text (domain-adaptive pre-training).
 
@@ -79,7 +82,13 @@ def dapt_cli(
     from ..dapt.masking import Masking
     from ..dapt.settings import DaptSettings
     from ..dapt.train import adapt_encoder
+    from ..dapt.unchanged import is_without_text, save_unchanged
 
+    if optional and is_without_text(text):
+        with user_errors():
+            save_unchanged(encoder, output)
+        typer.echo(f"There is no text: {output} is the encoder, unchanged.")
+        return
     with user_errors():
         report = adapt_encoder(
             encoder,

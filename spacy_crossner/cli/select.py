@@ -6,10 +6,11 @@ from typing import Annotated, List, Optional
 import typer
 from wasabi import msg
 
+from ..data.files import write_files
 from ..storage.locks import only_writer
 from ..text.select import select_corpus, statistics_path
 from ..text.sizes import Level, SelectionReport, levels_table
-from ._app import app, user_errors
+from ._app import app, given, user_errors
 
 
 @app.command("select")
@@ -43,6 +44,10 @@ def select_cli(
     share: Annotated[
         float, typer.Option(help="Fraction of the sentences to use, chosen by a hash of their words")
     ] = 1.0,
+    optional: Annotated[
+        bool,
+        typer.Option(help="Without text, write an empty file; without a list, select the domain level"),
+    ] = False,
 ) -> None:
     """Select sentences of raw text for domain-adaptive pre-training.
 
@@ -50,14 +55,23 @@ def select_cli(
     selects sentences with a mention of a domain-specific type. integrated is entity followed by task twice. Duplicate
     sentences are removed.
     """
+    texts, entities = given(raw), next(iter(given([entities])), None)
+    kinds = parse_types(types)
     with user_errors(), only_writer(output):
+        if optional and not texts:
+            write_files({output: b"", statistics_path(output): b"{}\n"})
+            msg.info(f"{output}: no sentences, as there is no raw text")
+            return
+        if optional and not entities:
+            msg.info("Level domain, as there is no entity list")
+            level, kinds = Level.domain, []
         report = select_corpus(
-            raw,
+            texts,
             output,
             entities=entities,
             level=level,
             exclude=exclude or [],
-            types=parse_types(types),
+            types=kinds,
             min_entities=min_entities,
             min_special=min_special,
             upsample=upsample,

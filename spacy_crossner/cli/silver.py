@@ -7,7 +7,7 @@ import typer
 from wasabi import msg
 
 from ..storage.locks import only_writer
-from ._app import app, user_errors
+from ._app import app, given, user_errors
 
 
 @app.command("silver")
@@ -69,22 +69,41 @@ def silver_cli(
         Optional[str], typer.Option(help="Language of the tokenizer. Default: that of the teachers, or else en")
     ] = None,
     domain: Annotated[Optional[str], typer.Option(help="Domain name stored in the docs")] = None,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Number of --gold sentences to use, drawn by --seed; 0 for all")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of --limit, that of the training")] = 0,
+    optional: Annotated[
+        bool,
+        typer.Option(
+            help="Write an output without sentences if there is no text, or neither a typed list nor a teacher"
+        ),
+    ] = False,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
     """Label raw text with name lists and teachers, and choose sentences for training.
 
     Names of several types and names that are common words are left open, and so are words of which the teachers are not
-    sure. Sentences with few open words and with rare types of --gold are preferred. A killed run goes on.
+    sure. Sentences with few open words and with rare types of --gold are preferred. A killed run goes on. A finished
+    output is kept if no input has changed.
     """
-    from ..silver.make import make_silver
+    from ..silver.make import is_finished, make_silver, why_nothing, write_nothing
     from ..silver.settings import SilverSettings
     from ..silver.sources import Sources
 
     settings = SilverSettings(
-        outside, sure, sure_outside, soft, most, ratio, frequent, split, ignore_case, share, lang, domain
+        outside, sure, sure_outside, soft, most, ratio, frequent, split, ignore_case, share, lang, domain, limit, seed
     )
-    sources = Sources(raw, names or [], type_map, gold, teacher or [], exclude or [])
+    texts, lists = given(raw), given(names)
+    sources = Sources(texts, lists, next(iter(given([type_map])), None), gold, teacher or [], exclude or [])
     with user_errors(), only_writer(output):
+        missing = "" if not optional else why_nothing(sources)
+        if missing:
+            write_nothing(output)
+            msg.info(f"{output}: no sentences, as {missing}")
+            return
+        if is_finished(sources, output, settings):
+            return
         report = make_silver(sources, output, settings, gpu_id=gpu_id)
     listing = report.listing
     print(listing.types_table())

@@ -57,9 +57,13 @@ def encoder_from_saved(saved: Dict[str, Any], device: torch.device) -> OpenedEnc
 
 
 def tokenizer_to_saved(tokenizer: PreTrainedTokenizerBase, config: Dict[str, Any]) -> Dict[str, Any]:
-    """Return a tokenizer and the encoder's config as data for msgpack, without anything that names code."""
+    """Return a tokenizer and the encoder's config as data for msgpack, without anything that names code.
+
+    The config does not keep the folder that the encoder was read from. It may be a temporary one, so that two runs
+    would save different bytes.
+    """
     return {
-        "config": without_code(config),
+        "config": {name: value for name, value in without_code(config).items() if name != "_name_or_path"},
         "tokenizer": tokenizer_to_files(tokenizer),
         "use_fast": tokenizer.is_fast,
     }

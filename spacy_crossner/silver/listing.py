@@ -112,9 +112,13 @@ class Listing:
         found = [i for i in places if self.tally.mentions[i]]
         return sorted(found, key=lambda i: (-self.tally.mentions[i], self._name(i)))[:most]
 
-    def to_json(self) -> str:
-        """Return the statistics as JSON. They contain no paths."""
+    def to_json(self, **notes: Any) -> str:
+        """Return the statistics as JSON. They contain no paths.
+
+        notes (Any): further entries, by name.
+        """
         content = {
+            **notes,
             "sentences": self.counts,
             "tokens": dict(sorted(self.tokens.items())),
             "types": self.types(),

@@ -1,8 +1,9 @@
 """Weak labels for raw text, from name lists and teachers."""
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import List, Set
+from typing import Dict, List, Set
 
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -10,7 +11,10 @@ from spacy.vocab import Vocab
 from ..data.docbin import pack_docs, read_docbin
 from ..data.faults import NOT_WRITABLE, Faults
 from ..data.files import check_inputs, check_output, write_files
+from ..data.subsets import draw_subset
 from ..errors import CrossnerError, Errors
+from ..fingerprints import Fingerprint, is_up_to_date
+from ..text.entities import read_entities
 from ..text.excluded import read_excluded
 from ..text.raw import check_files
 from .choosing import rarity_of_types
@@ -68,7 +72,7 @@ def make_silver(
             # Not only at the end of a long run.
             raise Faults(path).error(NOT_WRITABLE, None, "a folder of that name")
     check_inputs([listing_path(output), statistics_path(output)], sources.files())
-    gold = read_docbin(sources.gold, Vocab()) if sources.gold else []
+    gold = _read_gold(sources, settings)
     names = read_weak_names(sources.names, sources.type_map, gold, ignore_case=settings.ignore_case)
     excluded_files = [*sources.exclude, *([sources.gold] if sources.gold else [])]
     excluded = read_excluded(excluded_files) if excluded_files else None
@@ -76,23 +80,68 @@ def make_silver(
     if teachers:
         _check_teachers(teachers, sources, settings, set(count_types(gold)))
     labeller = Labeller(names, teachers, rarity_of_types(count_types(gold)), settings)
-    parts = Parts(output, sources.fingerprint(settings))
+    fingerprint = sources.fingerprint(settings)
+    parts = Parts(output, fingerprint)
     try:
         run = SilverRun(sources, settings, labeller, excluded, parts)
         run.label()
         report = SilverReport(output, run.listing(output), run.docs())
-        write_files(
-            {
-                output: pack_docs(report.docs),
-                listing_path(output): report.listing.to_text().encode("utf-8"),
-                statistics_path(output): report.listing.to_json().encode("utf-8"),
-            }
-        )
+        _write(report, fingerprint)
     except CrossnerError:
         parts.remove()
         raise
     parts.remove()
     return report
+
+
+def is_finished(sources: Sources, output: Path, settings: SilverSettings = DEFAULTS) -> bool:
+    """Return whether `make_silver` has written an output with these inputs. Print the decision.
+
+    RAISES (CrossnerError): there is an output, but an input cannot be read.
+    """
+    statistics = statistics_path(output)
+    return statistics.is_file() and is_up_to_date(output.parent, sources.fingerprint(settings), output.name)
+
+
+def why_nothing(sources: Sources) -> str:
+    """Return why there is nothing to label, for a project in which text and lists are optional; "" if there is.
+
+    RAISES (CrossnerError): a list cannot be read.
+    """
+    if not sources.raw:
+        return "there is no raw text"
+    if sources.teachers:
+        return ""
+    if not sources.names:
+        return "there is no list of names"
+    untyped = [path for path in sources.names if read_entities(path).types is None]
+    return f"the names of {untyped[0]} have no types" if untyped else ""
+
+
+def write_nothing(output: Path) -> None:
+    """Write an output without sentences, for a stage that goes on without weak labels."""
+    check_output(output, [], docbin=True)
+    listing = b"No sentences.\n"
+    write_files({output: pack_docs([]), listing_path(output): listing, statistics_path(output): b"{}\n"})
+
+
+def _read_gold(sources: Sources, settings: SilverSettings) -> List[Doc]:
+    gold = read_docbin(sources.gold, Vocab()) if sources.gold else []
+    if not settings.limit:
+        return gold
+    return draw_subset(gold, [{ent.label_ for ent in doc.ents} for doc in gold], settings.limit, settings.seed)
+
+
+def _write(report: SilverReport, fingerprint: Fingerprint) -> None:
+    """Write the output and its listing. The statistics are the record of both; see `is_up_to_date`."""
+    output = report.output
+    files: Dict[Path, bytes] = {
+        output: pack_docs(report.docs),
+        listing_path(output): report.listing.to_text().encode("utf-8"),
+    }
+    made = {path.name: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+    statistics = report.listing.to_json(fingerprint=fingerprint, made=made)
+    write_files({**files, statistics_path(output): statistics.encode("utf-8")})
 
 
 def _check_teachers(teachers: Teachers, sources: Sources, settings: SilverSettings, of_gold: Set[str]) -> None:

@@ -24,6 +24,9 @@ class SilverSettings:
     share (float): share of the sentences to label, see `SentenceStream`.
     lang (Optional[str]): the language of the tokenizer; None for the language of the teachers, or else English.
     domain (Optional[str]): the domain that the docs are marked with.
+    limit (int): maximum number of gold sentences to use, drawn by the seed as in `DomainReader`; 0 for all. The others
+        are left out of the raw text, too.
+    seed (int): the seed of this subset.
     """
 
     outside: Optional[str] = None
@@ -38,6 +41,8 @@ class SilverSettings:
     share: float = 1.0
     lang: Optional[str] = None
     domain: Optional[str] = None
+    limit: int = 0
+    seed: int = 0
 
     def check(self, *, has_teachers: bool) -> None:
         """Check the settings.
@@ -50,8 +55,10 @@ class SilverSettings:
                 raise CrossnerError(
                     Errors.C609.format(name=name, value=getattr(self, name), expected="above 0.5, 1 at most")
                 )
-        if self.most < 1:
-            raise CrossnerError(Errors.C609.format(name="most", value=self.most, expected="1 or more"))
+        for name, least in (("most", 1), ("limit", 0)):
+            if getattr(self, name) < least:
+                value = getattr(self, name)
+                raise CrossnerError(Errors.C609.format(name=name, value=value, expected=f"{least} or more"))
         for name in ("ratio", "frequent"):
             if not getattr(self, name) > 0:
                 value = getattr(self, name)

@@ -70,7 +70,7 @@ def corpus_words(
 
 def whole_blocks(domains: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
     """Return the blocks without sampling, upsampling and mention replacement."""
-    partial = ("sample", "upsample", "replace_mentions")
+    partial = ("sample", "upsample", "replace_mentions", "limit")
     return {name: {key: value for key, value in block.items() if key not in partial} for name, block in domains.items()}
 
 
@@ -89,6 +89,7 @@ class DomainReader:
         upsample (int): number of copies of each doc in a pass, 1 by default. Joint training uses it for small targets.
         replace_mentions (float): probability that an entity is replaced by another entity with the same label and
             domain, 0 by default; see `replace_mentions`. Replacements differ between passes if `max_epochs = -1`.
+        limit (int): replaces `limit` for this block.
     shuffle (bool): shuffle the docs of all domains together in each pass. spaCy does not do it if `max_epochs = -1`.
     seed (int): random seed of the shuffle, of samples, of replacements and of the subset.
     limit (int): maximum number of docs of each domain; 0 for all. The seed draws the subset, stratified over entity
@@ -106,8 +107,8 @@ class DomainReader:
         if not self.domains:
             raise CrossnerError(Errors.C006.format(names=", ".join(domains)))
         for name, block in self.domains.items():
-            wrong = bool(set(block) - {"path", "role", "domain", "sample", "upsample", "replace_mentions"})
-            for key, default, least in (("upsample", 1, 1), ("sample", 0, 0)):
+            wrong = bool(set(block) - {"path", "role", "domain", "sample", "upsample", "replace_mentions", "limit"})
+            for key, default, least in (("upsample", 1, 1), ("sample", 0, 0), ("limit", 0, 0)):
                 wrong |= not isinstance(block.get(key, default), int) or block.get(key, default) < least
             wrong |= not 0 <= block.get("replace_mentions", 0) <= 1
             if wrong or block.get("role", "labelled") not in ROLES:
@@ -132,14 +133,15 @@ class DomainReader:
     def _read(self, name: str, block: Dict[str, Any], nlp: Language) -> List[Doc]:
         """Return the docs of a block for one pass."""
         path, unlabelled, size = Path(block["path"]), block.get("role") == "unlabelled", block.get("sample", 0)
+        limit = block.get("limit", self.limit)
         if unlabelled and path.suffix != ".spacy":
             lines = read_text_lines(path)
-            lines = self._draw(self._limit(lines, [()] * len(lines)), size)
+            lines = self._draw(self._limited(lines, [()] * len(lines), limit), size)
             docs = list(map(bounded(nlp.tokenizer), lines))
         else:
             docs = read_docbin(path, nlp.vocab)
             types = [() if unlabelled else {ent.label_ for ent in doc.ents} for doc in docs]
-            docs = self._draw(self._limit(docs, types), size)
+            docs = self._draw(self._limited(docs, types, limit), size)
             check_language(docs, path, str(nlp.lang))
             if unlabelled:
                 docs = [without_annotation(doc, nlp.vocab) for doc in docs]
@@ -147,8 +149,8 @@ class DomainReader:
             set_domain(doc, block.get("domain") or get_domain(doc) or name)
         return docs
 
-    def _limit(self, rows: List[Row], types: Sequence[Collection[str]]) -> List[Row]:
-        return draw_subset(rows, types, self.limit, self.seed) if self.limit else rows
+    def _limited(self, rows: List[Row], types: Sequence[Collection[str]], limit: int) -> List[Row]:
+        return draw_subset(rows, types, limit, self.seed) if limit else rows
 
     def _draw(self, rows: List[Row], size: int) -> List[Row]:
         return self.random.sample(rows, size) if 0 < size < len(rows) else rows

@@ -5,6 +5,7 @@ random weights from `small_encoders`, in the form in which a pipeline saves them
 vectors of the first text.
 """
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,13 @@ import pytest
 import srsly
 import torch
 
-from spacy_crossner.encoders.saved_encoder import make_encoder, tokenizer_from_saved, tokenizer_to_saved
+from spacy_crossner.encoders.opening import open_encoder
+from spacy_crossner.encoders.saved_encoder import (
+    encoder_to_saved,
+    make_encoder,
+    tokenizer_from_saved,
+    tokenizer_to_saved,
+)
 from spacy_crossner.encoders.serialization import module_from_bytes, weights_dtype
 from spacy_crossner.errors import CrossnerError
 
@@ -51,3 +58,13 @@ def test_a_saved_tokenizer_without_a_vocabulary_is_refused():
     del saved["tokenizer"]["tokenizer.json"]
     with pytest.raises(CrossnerError, match=r"C082.*'saved in this pipeline' cannot be used"):
         tokenizer_from_saved(saved)
+
+
+def test_the_folder_of_an_encoder_is_not_saved(tiny_encoder, tmp_path):
+    """Two pipelines with the same weights have the same bytes, wherever their encoders came from."""
+    saved = []
+    for name in ("a", "longer name"):
+        shutil.copytree(tiny_encoder, tmp_path / name)
+        saved.append(srsly.msgpack_dumps(encoder_to_saved(*open_encoder(str(tmp_path / name), {}, {}))))
+    assert saved[0] == saved[1]
+    assert str(tmp_path).encode() not in saved[0]

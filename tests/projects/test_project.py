@@ -46,8 +46,9 @@ def test_the_ways_do_not_overwrite_each_other(project):
         assert scores["model"]["path"] == f"training/ai/{METHOD}/{way}/calibrated"
         assert scores["from_text"] is not None
         labels = spacy.load(folder / "calibrated").get_pipe("ner").labels
-        # What it learned on the source comes first; alone it knows the target's types, by their names.
-        assert (labels[:4] == ("location", "misc", "organisation", "person")) is (way != "direct")
+        # What it learned on the source comes first; alone it knows the target's types. The list's types are among those
+        # of the source stage, in alphabetical order.
+        assert (labels[:4] == ("location", "misc", "organisation", "person")) is (way == "no-dapt")
         assert "researcher" in labels
     assert sorted(path.stem for path in (project.folder / "metrics" / "ai" / METHOD).iterdir()) == list(ways)
     # Each workflow calibrated and scored its own way, and kept the others.
@@ -75,9 +76,50 @@ def test_a_second_time_all_is_kept(project):
     code, output = project("all")
     assert code == 0, output
     # Those that decide for themselves; the rest was skipped by spaCy.
-    assert project.ran == ["dapt", "train", "train", "calibrate", "evaluate"]
-    assert output.count("is up to date") == 3 + 3 + 3
+    assert project.ran == ["select", "dapt", "silver", "train", "train", "self-train", "calibrate", "evaluate"]
+    assert output.count("is up to date") == 4 + 3 + 3
     assert before.stat().st_mtime_ns == changed
+
+
+def test_raw_text_is_labelled_with_the_list_and_mixed_into_the_source_stage(project):
+    docs = read_docbin(project.folder / "corpus" / "listed-ai" / "train.spacy", Vocab())
+    assert docs
+    assert all(doc.ents for doc in docs)
+    source = project.folder / "training" / "source" / "news" / f"{METHOD}-for-ai" / "model-best" / "config.cfg"
+    assert spacy.util.load_config(source)["paths"]["source"] == "corpus/listed-ai/train.spacy"
+
+
+def test_self_training_is_a_way_of_its_own(project):
+    code, output = project("self-train", rounds=1, teachers=1)
+    assert code == 0, output
+    code, output = project("evaluate") if not project("calibrate")[0] else (1, "calibrate")
+    assert code == 0, output
+    folder = project.folder / "training" / "ai" / METHOD / "self-trained"
+    assert (folder / "calibrated").is_dir()
+    assert (project.folder / "metrics" / "ai" / METHOD / "self-trained.json").is_file()
+    shutil.rmtree(folder)
+    (project.folder / "metrics" / "ai" / METHOD / "self-trained.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "selected", "listed"), [(("raw",), False, False), (("names",), True, False), (("raw", "names"), 0, 0)]
+)
+def test_what_there_is_not_is_left_out(left_out, selected, listed, project, tiny_encoder):
+    """The steps that take raw text and list, in the workflow of a user who has one of them or neither."""
+    variables = dict.fromkeys(left_out, "")
+    printed = []
+    for name in ("select", "dapt", "label-names", "train"):
+        code, output = project(name, **variables)
+        assert code == 0, output
+        printed.append(output)
+    assert bool((project.folder / "corpus/raw-ai/selected.txt").read_text()) is bool(selected)
+    assert bool(read_docbin(project.folder / "corpus/listed-ai/train.spacy", Vocab())) is bool(listed)
+    assert ("is the encoder, unchanged" in printed[1]) is not bool(selected)
+    adapted, given = (
+        load_file(path / "model.safetensors") for path in (project.folder / "training/ai/encoder", tiny_encoder)
+    )
+    same = all((adapted[name] == weight).all() for name, weight in given.items() if name in adapted)
+    assert same is not bool(selected)
 
 
 def test_a_change_of_the_encoder_is_seen(project, tiny_encoder):

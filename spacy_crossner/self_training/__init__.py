@@ -1,0 +1,1 @@
+"""Self-training: teachers label raw text, and a student learns from it."""

@@ -1,0 +1,182 @@
+"""Rounds of self-training: teachers label raw text, a student learns from it, and pipelines after it teach the next.
+
+PDALN's progressive teacher (Zhang et al., 2021, Eq. 11), with several teachers and raw text. Each student continues
+from the source stage, and not from the round before, so that it does not start with the errors of its teachers.
+"""
+
+import json
+import shutil
+import statistics
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+from wasabi import msg
+
+from ..data.files import write_files
+from ..errors import CrossnerError, Errors
+from ..evaluation.ways import CALIBRATED, TRAINED, calibrate_ways, rank_ways
+from ..fingerprints import Fingerprint, is_up_to_date, path_digest, write_record
+from ..silver.make import is_finished, make_silver
+from ..silver.settings import SilverSettings
+from ..silver.sources import Sources
+from ..storage.outputs import check_pipeline
+from ..training.checkpoint import new_folder
+from ..training.train import train
+from .settings import RoundSettings, StageSettings
+
+TABLE = "rounds.json"
+# One evaluation, at the end: the target stage continues from the last weights.
+STUDENT_EVALUATIONS = 1
+
+
+class Round(NamedTuple):
+    """The teachers of a round.
+
+    number (int): 0 for those that continue from the source stage, r for those that continue from the r-th student.
+    scores (Dict[Path, float]): the dev F1 after calibration of each teacher, the best first.
+    """
+
+    number: int
+    scores: Dict[Path, float]
+
+    @property
+    def mean(self) -> float:
+        """The mean dev F1 of the teachers."""
+        return statistics.mean(self.scores.values())
+
+    @property
+    def best(self) -> Path:
+        """The folder of the teacher with the best dev F1."""
+        return next(iter(self.scores))
+
+
+def self_train(
+    output: Path, stages: StageSettings, rounds: RoundSettings, silver: SilverSettings, *, gpu_id: int = -1
+) -> List[Round]:
+    """Train teachers, label raw text with them, train a student on it, and repeat this while the dev F1 rises.
+
+    Round 0 trains the target stage `teachers` times, from the pipelines of the source stage. Round r labels the raw
+    text with the calibrated teachers of round r - 1, trains a student on gold and silver sentences, and trains the
+    target stage `teachers` times from this student. The mean dev F1 of these is the score of the round. The rounds end
+    after the first one whose score is not above that of the round before.
+
+    All steps are kept in `OUTPUT/round-<r>`: `silver.spacy`, `student`, and `teachers`. A killed run goes on from them.
+    `OUTPUT/model-best` is a copy of one pipeline: the best on dev of the best round.
+
+    output (Path): the folder.
+    stages (StageSettings): how the stages are trained.
+    rounds (RoundSettings): the number of rounds, and the raw text.
+    silver (SilverSettings): the settings of the labels.
+    gpu_id (int): GPU, -1 for the CPU.
+    RETURNS (List[Round]): the teachers of each round.
+    RAISES (CrossnerError): an input is missing or invalid, or see `train` and `make_silver`.
+    """
+    rounds.check()
+    silver.check(has_teachers=True)
+    if not stages.pretrained:
+        raise CrossnerError(Errors.C522)
+    check_pipeline(output / TRAINED)
+    run = SelfTraining(output, stages, rounds, replace(silver, domain="silver"), gpu_id)
+    done = [run.teach(0, stages.pretrained)]
+    while done[-1].number < rounds.rounds and (len(done) == 1 or done[-1].mean > done[-2].mean):
+        student = run.learn(done[-1])
+        done.append(run.teach(done[-1].number + 1, [str(student)]))
+    run.finish(done)
+    return done
+
+
+class SelfTraining:
+    """The steps of self-training; see `self_train`."""
+
+    def __init__(
+        self, output: Path, stages: StageSettings, rounds: RoundSettings, silver: SilverSettings, gpu_id: int
+    ) -> None:
+        self.output = output
+        self.stages = stages
+        self.rounds = rounds
+        self.silver = silver
+        self.gpu_id = gpu_id
+
+    def teach(self, number: int, pretrained: Sequence[str]) -> Round:
+        """Train the teachers of a round and calibrate them."""
+        stages, folder = self.stages, self.output / f"round-{number}" / "teachers"
+        for i in range(self.rounds.teachers):
+            seed = stages.seed + i
+            msg.divider(f"Round {number}: teacher {i + 1} of {self.rounds.teachers}")
+            train(
+                stages.target_config,
+                folder / str(i + 1),
+                epochs=stages.epochs,
+                min_steps=stages.min_steps,
+                preset=stages.preset,
+                use_gpu=self.gpu_id,
+                overrides=self._overrides(pretrained[i % len(pretrained)], seed),
+            )
+        for _ in calibrate_ways(folder, stages.dev, gpu_id=self.gpu_id):
+            pass
+        wanted = {folder / str(i + 1) for i in range(self.rounds.teachers)}
+        taught = Round(number, {way: f for way, f in rank_ways(folder).items() if way in wanted})
+        msg.good(f"Round {number}: mean dev F1 of the teachers {100 * taught.mean:.2f}")
+        return taught
+
+    def learn(self, before: Round) -> Path:
+        """Label the raw text with the teachers of a round, and train the student of the next round on it."""
+        stages, rounds = self.stages, self.rounds
+        number = before.number + 1
+        folder = self.output / f"round-{number}"
+        labelled = folder / "silver.spacy"
+        msg.divider(f"Round {number}: silver labels")
+        sources = Sources(
+            rounds.raw,
+            rounds.names,
+            rounds.type_map,
+            stages.train,
+            [str(way / CALIBRATED) for way in sorted(before.scores)],
+            [stages.dev, *rounds.exclude],
+        )
+        if not is_finished(sources, labelled, self.silver):
+            report = make_silver(sources, labelled, self.silver, gpu_id=self.gpu_id)
+            print(report.listing.types_table())
+        msg.divider(f"Round {number}: student")
+        overrides = self._overrides(stages.pretrained[0], stages.seed)
+        overrides["paths.silver"] = str(labelled)
+        if not self.silver.soft:
+            overrides["stage.soft"] = 0.0
+        train(
+            stages.student_config,
+            folder / "student",
+            epochs=stages.student_epochs,
+            evaluations=STUDENT_EVALUATIONS,
+            preset=stages.preset,
+            use_gpu=self.gpu_id,
+            overrides=overrides,
+        )
+        return folder / "student" / TRAINED
+
+    def finish(self, done: Sequence[Round]) -> None:
+        """Copy the best pipeline of the best round, and write the table of the rounds."""
+        chosen = max(done, key=lambda each: each.mean)
+        table = [
+            {"round": each.number, "mean_dev_f": each.mean, "dev_f": {way.name: f for way, f in each.scores.items()}}
+            for each in done
+        ]
+        fingerprint: Fingerprint = {"the pipeline": path_digest(chosen.best / TRAINED)}
+        if not is_up_to_date(self.output, fingerprint):
+            with new_folder(self.output / TRAINED) as folder:
+                shutil.copytree(chosen.best / TRAINED, folder, dirs_exist_ok=True)
+            write_record(self.output, fingerprint, [TRAINED])
+        write_files({self.output / TABLE: (json.dumps(table, indent=2) + "\n").encode()})
+        name = f"teacher {chosen.best.name} of round {chosen.number}"
+        msg.good(f"{self.output / TRAINED}: {name}, dev F1 {100 * chosen.scores[chosen.best]:.2f}")
+
+    def _overrides(self, pretrained: str, seed: int) -> Dict[str, Any]:
+        stages = self.stages
+        return {
+            **stages.overrides,
+            "paths.train": str(stages.train),
+            "paths.dev": str(stages.dev),
+            "paths.labels": str(stages.labels),
+            "paths.pretrained": pretrained,
+            "system.seed": seed,
+        }
