@@ -406,6 +406,15 @@ class Errors:
         "language."
     )
     C616 = "[C616] Found no sentence in {names}; expected text with a sentence or a paragraph on each line."
+    C617 = (
+        "[C617] The name features have no list: names is {names}. Give the path of a list with `name<TAB>type` on each "
+        "line, or several paths, or null for no name features."
+    )
+    C618 = "[C618] The name features have the invalid setting drop = {drop}. Set it in [0, 1)."
+    C619 = (
+        "[C619] The name features have no names, because their lists are not read yet. Call nlp.initialize(), or load "
+        "a trained pipeline with spacy.load."
+    )
 
 
 class Warnings:

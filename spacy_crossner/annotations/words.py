@@ -122,6 +122,15 @@ def see_words(docs: Sequence[Doc]) -> WordBatch:
     return words
 
 
+def tokens_of_words(words: WordBatch) -> NDArray[np.int64]:
+    """Return the index of each word among all tokens of a batch, shape (n_words_in_all,)."""
+    start, places = 0, [np.zeros(0, dtype=np.int64)]
+    for each in words:
+        places.append(start + (np.arange(len(each)) if each.places is None else each.places))
+        start += len(each.columns)
+    return np.concatenate(places)
+
+
 def _without_blanks(
     doc: Doc, columns: NDArray[np.uint64], places: NDArray[np.int64], starts: Optional[NDArray[np.bool_]]
 ) -> Doc:

@@ -12,6 +12,8 @@ from torch import Tensor
 from ..annotations.words import WordBatch, Words
 from ..encoders.encoder import word_encoder
 from ..encoders.listening import find_listeners
+from ..encoders.name_features import name_shim
+from ..encoders.name_shim import NameShim
 from ..encoders.sentence_vectors import begin_with_sentences
 
 # Gradients of word vectors and of sentence vectors -> None.
@@ -34,14 +36,18 @@ class Encoding(NamedTuple):
 def predict_words(tok2vec: Model[Any, Any], words: WordBatch, device: torch.device) -> Tensor:
     """Return the vectors of all words of a batch, shape (n_words, width).
 
-    tok2vec (Model): the layer. `spacy_crossner.Encoder.v1` gives the tensor itself; any other layer gives one array for
-        each doc.
+    tok2vec (Model): the layer. `spacy_crossner.Encoder.v1` gives the tensor itself, also below
+        `spacy_crossner.NameFeatures.v1`; any other layer gives one array for each doc.
     words (WordBatch): the words; at least one doc has words.
     device (torch.device): the device of the vectors.
     """
     encoder = word_encoder(tok2vec)
     if encoder is not None:
         return encoder.predict_words(words)
+    names = name_shim(tok2vec)
+    if names is not None:
+        vectors = predict_words(tok2vec.layers[0], words, device)
+        return names.predict_marked(vectors, names.find(words, is_train=False))
     return _flatten(tok2vec, tok2vec.predict(encoder_inputs(tok2vec, words)), words, device)
 
 
@@ -52,6 +58,9 @@ def begin_words(
     encoder = word_encoder(tok2vec)
     if encoder is not None:
         return Encoding(*encoder.begin_words(words, with_sentences=with_sentences))
+    names = name_shim(tok2vec)
+    if names is not None:
+        return _with_names(names, begin_words(tok2vec.layers[0], words, device, with_sentences=with_sentences), words)
     inputs = encoder_inputs(tok2vec, words)
     if not with_sentences:
         rows, backprop_rows = tok2vec.begin_update(inputs)
@@ -70,6 +79,14 @@ def begin_words(
         return backprop_both(_unflatten(tok2vec, d_words, rows, words), d_sentences)
 
     return Encoding(_flatten(tok2vec, rows, words, device), xp2torch(found, device=device), backprop)
+
+
+def _with_names(names: NameShim, below: Encoding, words: WordBatch) -> Encoding:
+    """Add the features of names to the vectors of words. Sentence vectors have none."""
+    vectors, backprop_names = names.begin_marked(below.words, names.find(words, is_train=True))
+    return Encoding(
+        vectors, below.sentences, lambda d_words, d_sentences: below.backprop(backprop_names(d_words), d_sentences)
+    )
 
 
 def encoder_inputs(tok2vec: Model[Any, Any], words: WordBatch) -> List[Doc]:

@@ -5,20 +5,19 @@ spaCy's `Tok2Vec` and its listeners, take one array for each doc, as from any to
 """
 
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union, cast
 
-import numpy as np
-from numpy.typing import NDArray
 from spacy.tokens import Doc
 from spacy.util import SimpleFrozenDict
 from thinc.api import Model, Shim, torch2xp, xp2torch
 from thinc.types import Floats2d
 
-from ..annotations.words import WordBatch, see_words
+from ..annotations.words import WordBatch, see_words, tokens_of_words
 from ..threads import use_ops_of
 from .encoder_shim import EncoderShim
 from .fresh_layers import renew_layers
 from .letter_case import add_case
+from .name_features import build_name_features
 from .opening import open_encoder
 from .word_encoder import EncoderSettings, WordEncoder
 
@@ -45,6 +44,8 @@ def build_encoder(
     letter_case: bool = False,
     tokenizer_config: Dict[str, Any] = NO_SETTINGS,
     transformer_config: Dict[str, Any] = NO_SETTINGS,
+    names: Union[str, List[str], None] = None,
+    names_drop: float = 0.3,
 ) -> EncoderModel:
     """Build a pre-trained encoder as a tok2vec layer.
 
@@ -54,11 +55,14 @@ def build_encoder(
     letter_case (bool): let an uncased encoder take the letter case of words; see `CaseEmbedding`.
     tokenizer_config (Dict[str, Any]): settings of the tokenizer.
     transformer_config (Dict[str, Any]): settings of the encoder. `num_hidden_layers` leaves out the layers above.
+    names (Union[str, List[str], None]): name lists, whose names are features of words; see `build_name_features`.
+    names_drop (float): the same as `drop` there.
     RAISES (CrossnerError): a setting has an invalid value.
     """
     shim = EncoderShim(EncoderSettings(pooling, pieces, overlap, precision, train_precision, max_pieces))
     settings = dict(tokenizer_config), dict(transformer_config)
-    return make_layer(shim, partial(open_layer, name, *settings, fresh_layers, letter_case))
+    layer = make_layer(shim, partial(open_layer, name, *settings, fresh_layers, letter_case))
+    return build_name_features(layer, names, names_drop)
 
 
 def open_layer(
@@ -107,7 +111,7 @@ def forward(
         def backprop(d_rows: List[Floats2d]) -> List[Doc]:
             gradient = model.ops.xp.concatenate(d_rows)
             if not _is_complete(words):
-                gradient = gradient[model.ops.xp.asarray(_token_of_word(words))]
+                gradient = gradient[model.ops.xp.asarray(tokens_of_words(words))]
             backprop_words(xp2torch(gradient, device=shim.input_device), None)
             return docs
 
@@ -119,17 +123,8 @@ def _is_complete(words: WordBatch) -> bool:
     return all(each.places is None for each in words)
 
 
-def _token_of_word(words: WordBatch) -> NDArray[np.int64]:
-    """Return the index of each word among all tokens of the batch, shape (n_words,)."""
-    start, places = 0, []
-    for each in words:
-        places.append(start + (np.arange(len(each)) if each.places is None else each.places))
-        start += len(each.columns)
-    return np.concatenate(places)
-
-
 def _spread(model: EncoderModel, flat: Floats2d, words: WordBatch) -> Floats2d:
     """Return rows for all tokens, given rows for the words; 0 at blank tokens."""
     rows = model.ops.alloc2f(sum(len(each.columns) for each in words), flat.shape[1])
-    rows[model.ops.xp.asarray(_token_of_word(words))] = flat
+    rows[model.ops.xp.asarray(tokens_of_words(words))] = flat
     return rows

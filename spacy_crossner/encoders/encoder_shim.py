@@ -3,7 +3,7 @@
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import torch
-from thinc.api import Optimizer, PyTorchShim, Shim, get_torch_default_device
+from thinc.api import Optimizer, PyTorchShim, get_torch_default_device
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
@@ -32,15 +32,6 @@ class EncoderShim(WordEncoder, ModuleShim, PyTorchShim):
         self._tokenizer: Optional[PreTrainedTokenizerBase] = None
         self._maximum, self._takes_types, self._case_step = 0, False, 0
         self._loss_scale = LossScale()
-
-    def copy(self) -> "EncoderShim":
-        """Return a copy with its own weights."""
-        copied: EncoderShim = super().copy()
-        # A deep copy keeps the id, and an optimizer would mix up the states of the two encoders.
-        with Shim.global_id_lock:
-            Shim.global_id += 1
-            copied.id = Shim.global_id
-        return copied
 
     @property
     def is_open(self) -> bool:

@@ -1,9 +1,10 @@
 """The thinc shim of our torch layers: prediction in several threads, and updates."""
 
-from typing import Any, Callable, Optional
+import copy
+from typing import Any, Callable, Optional, TypeVar
 
 import torch
-from thinc.api import ArgsKwargs, Optimizer, PyTorchShim
+from thinc.api import ArgsKwargs, Optimizer, PyTorchShim, Shim
 from torch import nn
 
 from ..errors import CrossnerError, Errors
@@ -11,6 +12,9 @@ from ..threads import Lock
 
 # A module is switched to evaluation once, before its first prediction, so one lock for all modules is enough.
 MODE_LOCK = Lock()
+
+
+Copied = TypeVar("Copied", bound="ModuleShim")
 
 
 class ModuleShim:
@@ -26,6 +30,15 @@ class ModuleShim:
     _grad_scaler: Any
     # The module whose submodules are all in evaluation mode; None while it is trained.
     _eval_module: Optional[nn.Module] = None
+
+    def copy(self: Copied) -> Copied:
+        """Return a copy with its own weights."""
+        copied = copy.deepcopy(self)
+        # A deep copy keeps the id, and an optimizer would mix up the states of the two modules.
+        with Shim.global_id_lock:
+            Shim.global_id += 1
+            copied.id = Shim.global_id
+        return copied
 
     def set_eval(self) -> None:
         """Switch the module to evaluation, if it is not in it."""

@@ -22,6 +22,7 @@ from .predicting import predict
 from .provenance import sha256_of
 
 EXPORTABLE = "spacy_crossner.Encoder.v1"
+WITH_NAMES = "spacy_crossner.NameFeatures.v1"
 # The key of the figures in meta.json.
 META_KEY = "spacy_crossner_export"
 # Size of the docs of random words on which speed is measured without data.
@@ -75,18 +76,20 @@ def export_encoders(nlp: Language, backend: str, *, int8: bool) -> List[str]:
         place.layer.shims[place.position] = exported
         settings = exported.settings
         for block in _blocks(nlp.get_pipe_config(place.component)):
+            encoder = {
+                "@architectures": ARCHITECTURE,
+                "backend": backend,
+                "pooling": settings.pooling,
+                "pieces": settings.pieces,
+                "overlap": settings.overlap,
+                "precision": settings.precision,
+                "max_pieces": settings.max_pieces,
+            }
+            lists, drop = block.get("names"), block.get("names_drop")
             block.clear()
-            block.update(
-                {
-                    "@architectures": ARCHITECTURE,
-                    "backend": backend,
-                    "pooling": settings.pooling,
-                    "pieces": settings.pieces,
-                    "overlap": settings.overlap,
-                    "precision": settings.precision,
-                    "max_pieces": settings.max_pieces,
-                }
-            )
+            # An exported encoder has no name lists: they are a layer above it.
+            names_above = {"@architectures": WITH_NAMES, "names": lists, "drop": drop, "tok2vec": encoder}
+            block.update(encoder if lists is None else names_above)
         names.append(place.component)
     return names
 

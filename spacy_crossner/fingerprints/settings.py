@@ -17,7 +17,7 @@ from .record import Fingerprint
 SECTIONS = ("components.", "corpora.", "initialize.", "nlp.", "training.")
 WRITTEN = "training.logger."
 # Settings (last part of the name) whose values are files, folders or packages, even if they do not look like paths.
-PATH_SETTINGS = ("path", "paths", "vectors", "source", "tokenizer", "vocab", "init_tok2vec")
+PATH_SETTINGS = ("path", "paths", "vectors", "source", "tokenizer", "vocab", "init_tok2vec", "names")
 
 
 def take_fingerprint(config: Dict[str, Any], output: Path, use_gpu: int = -1, **options: Any) -> Fingerprint:
