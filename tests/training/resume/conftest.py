@@ -21,6 +21,8 @@ def corpus(tmp_path_factory, annotated_docs, tiny_encoder):
     write_docbin([*docs, Doc(nlp.vocab), *docs[:3], Doc(nlp.vocab)], folder / "train.spacy")
     write_docbin([doc for full in docs[:10] for doc in (full, Doc(nlp.vocab))], folder / "half_empty.spacy")
     write_docbin([*docs[::2], Doc(nlp.vocab, words=["Elsewhere", "!"])], folder / "dev.spacy")
+    names = sorted({f"{ent.text}\t{ent.label_}\n" for doc in docs for ent in doc.ents})
+    (folder / "names.tsv").write_text("".join(names), encoding="utf8")
     (folder / "encoder").symlink_to(tiny_encoder)
     STOPS.clear()
     config = write_config(crf_config(folder), folder / "source.cfg")

@@ -155,6 +155,13 @@ def transformer_config(corpus):
     return config
 
 
+def names_config(corpus):
+    """Train an encoder with features of names, of which some are dropped at random."""
+    config = transformer_config(corpus)
+    config["components"]["ner"]["model"]["tok2vec"].update(names=str(corpus / "names.tsv"), names_drop=0.5)
+    return config
+
+
 @registry.callbacks("test_checkpoint.large_scale.v1")
 def create_large_scale():
     """Set a factor with which gradients in fp16 overflow, until it has been halved ten times."""
@@ -231,6 +238,7 @@ CONFIGS = [
     thinc_config,
     sourced_config,
     transformer_config,
+    names_config,
     distilled_config,
     mean_teacher_config,
     patient_config,
