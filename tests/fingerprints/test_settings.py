@@ -123,6 +123,7 @@ def test_files_of_the_section_nlp_count(tmp_path):
         ({"corpora.train.domains.a.domain": "ai", "training.score_weights": None}, False),
         ({"corpora.train.domains.a.path": "ai"}, True),
         ({"initialize.vectors": "ai"}, True),
+        ({"components.ner.model.tok2vec.names": ["ai"]}, True),
         ({"initialize.before_init.held_out": ["./ai"]}, True),
         ({"paths.dev": "ai", "initialize.before_init.held_out.dev": "ai"}, True),
     ],
