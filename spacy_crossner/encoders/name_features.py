@@ -14,6 +14,7 @@ from ..threads import use_ops_of
 from .name_shim import NameShim
 
 NAME = "name_features"
+ARCHITECTURE = "spacy_crossner.NameFeatures.v1"
 
 Tok2Vec = Model[List[Doc], List[Floats2d]]
 
@@ -38,7 +39,7 @@ def build_name_features(
     """
     if names is None:
         return tok2vec
-    lists = [names] if isinstance(names, str) else list(names)
+    lists = _lists(names)
     if not lists or not all(lists):
         raise CrossnerError(Errors.C617.format(names=names))
     if not 0 <= drop < 1:
@@ -51,6 +52,28 @@ def build_name_features(
         dims={"nO": None},
         shims=[NameShim(drop, ignore_case=ignore_case)],
     )
+
+
+def add_name_features(
+    tok2vec: Tok2Vec, width: int, names: Union[str, List[str]], drop: float = 0.3, ignore_case: bool = False
+) -> Tok2Vec:
+    """Return a trained layer with new features of names above it. Features that it has are replaced.
+
+    tok2vec (Model): the layer.
+    width (int): the width of its vectors.
+    names, drop, ignore_case: see `build_name_features`.
+    RAISES (CrossnerError): a setting has an invalid value, or a list cannot be read or has no types.
+    """
+    below = cast(Tok2Vec, tok2vec.layers[0]) if name_shim(tok2vec) else tok2vec
+    model = build_name_features(below, names, drop, ignore_case)
+    # Not `initialize`, which may give the layer below new weights.
+    cast(NameShim, model.shims[0]).open(read_typed_names(_lists(names), ignore_case=ignore_case), width)
+    model.set_dim("nO", width)
+    return model
+
+
+def _lists(names: Union[str, List[str]]) -> List[str]:
+    return [names] if isinstance(names, str) else list(names)
 
 
 def read_names(lists: Sequence[str], model: Tok2Vec, X: Optional[List[Doc]] = None, Y: Any = None) -> None:

@@ -13,6 +13,7 @@ from thinc.api import Model
 from ..data.docbin import read_docbin
 from ..encoders.encoder_shim import EncoderShim
 from ..encoders.exported import ARCHITECTURE, ExportedShim
+from ..encoders.name_features import ARCHITECTURE as WITH_NAMES
 from ..encoders.runtimes import find_runtime
 from ..errors import CrossnerError
 from ..storage.loading import load_pipeline
@@ -22,7 +23,6 @@ from .predicting import predict
 from .provenance import sha256_of
 
 EXPORTABLE = "spacy_crossner.Encoder.v1"
-WITH_NAMES = "spacy_crossner.NameFeatures.v1"
 # The key of the figures in meta.json.
 META_KEY = "spacy_crossner_export"
 # Size of the docs of random words on which speed is measured without data.

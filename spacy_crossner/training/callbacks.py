@@ -1,12 +1,14 @@
 """Callbacks for `[initialize]` and `[training]`."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional, Union
 
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
 
 from ..core.component import SequenceNER
+from ..encoders.name_features import ARCHITECTURE as NAME_FEATURES
+from ..encoders.name_features import add_name_features
 from ..errors import CrossnerError, Errors
 from ..methods.cross_lm.component import ParameterGeneratingEntityRecognizer
 from ..methods.pdaln.teacher import make_teacher
@@ -60,6 +62,43 @@ def create_add_domains(component: str, domains: Iterable[str]) -> Callable[[Lang
             pipe.add_domain(domain)
 
     return add_domains
+
+
+def create_add_names(
+    component: str, names: Union[str, List[str], None], drop: float = 0.3, ignore_case: bool = False
+) -> Callable[[Language], None]:
+    """Make a callback for `[initialize.after_init]` that gives a sourced component features of names.
+
+    The saved pipeline has the layer `spacy_crossner.NameFeatures.v1` above the component's encoder. Lists that the
+    component has are replaced, and their weights begin at 0.
+
+    component (str): the component's name.
+    names (Union[str, List[str], None]): one list or several, with a name, a tab and a type on each line. None changes
+        nothing.
+    drop (float): probability that a mention has no features in training.
+    ignore_case (bool): ignore case in names and text.
+    RAISES (CrossnerError): when called, if the pipeline has no such spacy-crossner component, or a list cannot be read.
+    """
+
+    def add_names(nlp: Language) -> None:
+        if names is None:
+            return
+        pipe = _find_component(nlp, component)
+        model, tok2vec = pipe.model, pipe.model.get_ref("tok2vec")
+        layer = add_name_features(tok2vec, model.get_dim("nI"), names, drop, ignore_case)
+        model.layers[model.layers.index(tok2vec)] = layer
+        model.set_ref("tok2vec", layer)
+        config = nlp.get_pipe_config(component)["model"]
+        below = config["tok2vec"]
+        # Without the lists that it had: of a layer of their own, or of the encoder.
+        if below["@architectures"] == NAME_FEATURES:
+            below = below["tok2vec"]
+        elif "names" in below:
+            below = {**below, "names": None}
+        above = {"@architectures": NAME_FEATURES, "names": names, "drop": drop, "ignore_case": ignore_case}
+        config["tok2vec"] = {**above, "tok2vec": below}
+
+    return add_names
 
 
 def create_set_losses(component: str, losses: Dict[str, Any]) -> Callable[[Language], None]:

@@ -12,10 +12,12 @@ from thinc.api import fix_random_seed
 from spacy_crossner.core.bridge import get_module
 from spacy_crossner.core.likelihood import TagLikelihood
 from spacy_crossner.data.docbin import write_docbin
+from spacy_crossner.encoders.name_features import name_shim
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.training.callbacks import (
     create_add_domains,
     create_add_labels,
+    create_add_names,
     create_attach_teacher,
     create_chain,
     create_keep_out,
@@ -257,3 +259,49 @@ def test_no_spelling_of_a_test_sentence_reaches_a_language_model(tmp_path, spell
     domains = {"raw": {"path": str(tmp_path / "raw.txt"), "role": "unlabelled"}}
     with pytest.raises(CrossnerError, match=r"C050.*1 text"):
         create_keep_out(domains, {"test": tmp_path / "test.spacy"})(nlp)
+
+
+def test_names_are_added_to_a_trained_component(annotated_docs, source, tmp_path):
+    lists = [tmp_path / "first.tsv", tmp_path / "second.tsv"]
+    lists[0].write_text("Ada\tperson\n", encoding="utf8")
+    lists[1].write_text("Berlin\tplace\nOslo\ttown\n", encoding="utf8")
+    nlp = spacy.load(tmp_path / "source")
+    texts = [doc.text for doc in annotated_docs(nlp)]
+
+    def answers(pipeline):
+        return [doc.to_json() for doc in pipeline.pipe(texts)]
+
+    wanted = answers(nlp)
+    create_add_names("ner", None)(nlp)
+    assert name_shim(nlp.get_pipe("ner").model.get_ref("tok2vec")) is None
+    for path, types in zip(lists, (["person"], ["place", "town"]), strict=True):
+        create_add_names("ner", str(path), drop=0.25)(nlp)
+        layer = nlp.get_pipe("ner").model.get_ref("tok2vec")
+        assert name_shim(layer).names.types == types
+        # One layer of names above the encoder, which begins without an effect and is saved.
+        assert layer.layers[0].name != layer.name
+        assert answers(nlp) == wanted
+        path.unlink()
+        nlp.to_disk(tmp_path / "saved")
+        nlp = spacy.load(tmp_path / "saved")
+        assert answers(nlp) == wanted
+        assert name_shim(nlp.get_pipe("ner").model.get_ref("tok2vec")).drop == 0.25
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in annotated_docs(nlp)]
+    nlp.update(examples, sgd=nlp.resume_training())
+    assert name_shim(nlp.get_pipe("ner").model.get_ref("tok2vec"))._model.table.any()
+
+
+def test_names_replace_those_of_an_encoder(tiny_encoder, annotated_docs, tmp_path):
+    path = tmp_path / "list.tsv"
+    path.write_text("Ada\tperson\n", encoding="utf8")
+    nlp = spacy.blank("en")
+    tok2vec = {"@architectures": "spacy_crossner.Encoder.v1", "name": str(tiny_encoder), "names": str(path)}
+    nlp.add_pipe("crf_ner", name="ner", config={"model": {"tok2vec": tok2vec}})
+    docs = annotated_docs(nlp)
+    nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc) for doc in docs])
+    path.write_text("Berlin\tplace\nOslo\ttown\n", encoding="utf8")
+    create_add_names("ner", [str(path)])(nlp)
+    nlp.to_disk(tmp_path / "saved")
+    layer = spacy.load(tmp_path / "saved").get_pipe("ner").model.get_ref("tok2vec")
+    assert name_shim(layer).names.types == ["place", "town"]
+    assert name_shim(layer.layers[0]) is None
