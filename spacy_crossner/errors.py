@@ -362,7 +362,7 @@ class Errors:
         "take the component with the encoder from that pipeline, too."
     )
     C521 = "[C521] There is no preset '{preset}'. Known: {known}."
-    C522 = "[C522] Self-training continues from a pipeline of the source stage. Give one with --pretrained."
+    C524 = "[C522] Self-training continues from a pipeline of the source stage. Give one with --pretrained."
     C600 = (
         "[C600] There is nothing to label with. Give a list with --names, gold sentences with --gold, or a --teacher."
     )

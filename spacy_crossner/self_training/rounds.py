@@ -75,7 +75,7 @@ def self_train(
     rounds.check()
     silver.check(has_teachers=True)
     if not stages.pretrained:
-        raise CrossnerError(Errors.C522)
+        raise CrossnerError(Errors.C524)
     check_pipeline(output / TRAINED)
     run = SelfTraining(output, stages, rounds, replace(silver, domain="silver"), gpu_id)
     done = [run.teach(0, stages.pretrained)]

@@ -191,7 +191,7 @@ def test_hard_labels_alone(place, tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"pretrained": []}, "C522"), ({"rounds": 0}, "rounds is 0"), ({"teachers": 0}, "teachers is 0")],
+    [({"pretrained": []}, "C524"), ({"rounds": 0}, "rounds is 0"), ({"teachers": 0}, "teachers is 0")],
 )
 def test_what_is_refused(changes, message, place, tmp_path):
     of_stage = {name: value for name, value in changes.items() if name == "pretrained"}
