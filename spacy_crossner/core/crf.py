@@ -211,6 +211,30 @@ class BioCRF(torchcrf.CRF):
             crf.transitions[:n, :n] = self.transitions
         return crf
 
+    @torch.no_grad()
+    def start_new_tags(self, n_old: int) -> None:
+        """Set the scores of new tags to the mean of the old tags' scores of the same kind.
+
+        The kind of a transition: its prefixes (O, B or I), and whether it stays in one label. The kind of a start or an
+        end: its prefix. The scores of a kind that no old tag has stay as they are.
+
+        n_old (int): the number of old tags, which come first and keep all scores between them.
+        """
+        tags = torch.arange(self.num_tags, device=self.transitions.device)
+        # 0 for O, 1 for B, 2 for I.
+        prefixes, labels = torch.where(tags > 0, 2 - tags % 2, 0), (tags + 1) // 2
+        steps = 2 * (3 * prefixes.unsqueeze(1) + prefixes) + (labels.unsqueeze(1) == labels)
+        is_old = tags < n_old
+        for scores, kinds, old in (
+            (self.start_transitions, prefixes, is_old),
+            (self.end_transitions, prefixes, is_old),
+            (self.transitions, steps, is_old.unsqueeze(1) & is_old),
+        ):
+            for kind in kinds[~old].unique().tolist():
+                known = scores[(kinds == kind) & old]
+                if len(known):
+                    scores[(kinds == kind) & ~old] = known.mean()
+
 
 def _tempered(emissions: Tensor, temperature: float, allowed: Optional[Tensor]) -> Tensor:
     # The emissions divided by the temperature, -inf where they are not allowed; of the same shape.

@@ -113,3 +113,27 @@ class LinearTagger(SequenceHead):
         """Add new tags; see `SequenceHead`."""
         self.output = grow_linear(self.output, len(allowed_starts))
         self._set_crf(self.crf.grown(allowed_starts, allowed_transitions))
+
+    @torch.no_grad()
+    def start_new_tags(self, directions: Tensor, mean: Tensor) -> None:
+        """Give new tags rows of the output layer in given directions.
+
+        A new tag gets the row w = r d / |d| and the bias b = s - w m. d is its direction, and m the mean token vector.
+        r is the mean of |w_k|, and s the mean of the scores w_k m + b_k at m, over the old tags k with the same prefix,
+        B or I. So new rows have the scale of trained rows, and their score at m. If the layer takes other features
+        beside the token vector, their columns stay as they are.
+
+        directions (Tensor): one row for each new tag, which are the last tags; a tag with 0 keeps its row. Shape
+            (n_new_tags, width).
+        mean (Tensor): shape (width,).
+        """
+        # The columns of the token vector come first.
+        weight, bias = self.output.weight[:, : len(mean)], self.output.bias
+        n_old = len(bias) - len(directions)
+        for first in (1, 2):
+            old, new = slice(first, n_old, 2), slice(n_old + first - 1, None, 2)
+            rows = nn.functional.normalize(directions[first - 1 :: 2], dim=1) * weight[old].norm(dim=1).mean()
+            shifts = (weight[old] @ mean + bias[old]).mean() - rows @ mean
+            known = directions[first - 1 :: 2].any(dim=1)
+            weight[new] = torch.where(known.unsqueeze(1), rows, weight[new])
+            bias[new] = torch.where(known, shifts, bias[new])

@@ -300,3 +300,31 @@ def test_log_marginals_have_the_gradient_of_the_sums_over_all_paths():
     wanted = torch.autograd.grad(slow(), [emissions, *crf.parameters()])
     found = torch.autograd.grad((crf.log_marginals(emissions, mask) * weights).sum(), [emissions, *crf.parameters()])
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 4), (3, 5)])
+def test_new_tags_start_with_the_mean_scores_of_their_kind(before, after):
+    old = make_crf(before, torch.Generator().manual_seed(0))
+    crf, drawn = (old.grown(*constraints(after)) for _ in range(2))
+    drawn.load_state_dict(crf.state_dict())
+    crf.start_new_tags(old.num_tags)
+    tags = [tag.partition("-") for tag in label_tags([f"l{i}" for i in range(after)])]
+
+    def kind(*path):
+        return [prefix for prefix, _, _ in path], len({label for _, _, label in path})
+
+    def check(found, before, paths):
+        scores = {path: before[path].item() for path in paths}
+        for path in paths:
+            known = [
+                score
+                for other, score in scores.items()
+                if max(other) < old.num_tags and kind(*(tags[i] for i in other)) == kind(*(tags[i] for i in path))
+            ]
+            expected = sum(known) / len(known) if known and max(path) >= old.num_tags else scores[path]
+            assert found[path].item() == pytest.approx(expected, abs=1e-12), path
+
+    check(crf.transitions, drawn.transitions, list(product(range(len(tags)), repeat=2)))
+    check(crf.start_transitions, drawn.start_transitions, [(i,) for i in range(len(tags))])
+    check(crf.end_transitions, drawn.end_transitions, [(i,) for i in range(len(tags))])
+    assert torch.equal(crf.transitions[: old.num_tags, : old.num_tags], old.transitions)
