@@ -362,7 +362,12 @@ class Errors:
         "take the component with the encoder from that pipeline, too."
     )
     C521 = "[C521] There is no preset '{preset}'. Known: {known}."
-    C524 = "[C522] Self-training continues from a pipeline of the source stage. Give one with --pretrained."
+    C522 = (
+        "[C522] Component '{name}' is a {factory}: the rows of its new labels cannot begin from vectors, only those of "
+        "a crf_ner or label_aware_ner. Turn spacy_crossner.init_label_rows.v1 off for it (enabled = false)."
+    )
+    C523 = "[C523] The share of the name in the rows of new labels is {share}; expected a number from 0 to 1."
+    C524 = "[C524] Self-training continues from a pipeline of the source stage. Give one with --pretrained."
     C600 = (
         "[C600] There is nothing to label with. Give a list with --names, gold sentences with --gold, or a --teacher."
     )

@@ -1,18 +1,23 @@
 """Callbacks for `[initialize]` and `[training]`."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Union, cast
 
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
 
+from ..core.bridge import get_module
 from ..core.component import SequenceNER
+from ..core.linear import LinearTagger
 from ..encoders.name_features import ARCHITECTURE as NAME_FEATURES
 from ..encoders.name_features import add_name_features
 from ..errors import CrossnerError, Errors
+from ..methods.crf.component import CRFEntityRecognizer
 from ..methods.cross_lm.component import ParameterGeneratingEntityRecognizer
+from ..methods.laner.component import LabelAwareEntityRecognizer
 from ..methods.pdaln.teacher import make_teacher
 from ..text.excluded import read_excluded
+from .label_rows import label_directions
 from .readers import DomainReader, whole_blocks
 from .soft_labels import SoftLabelTeacher
 
@@ -44,6 +49,56 @@ def create_add_labels(component: str, labels: Optional[Iterable[str]]) -> Callab
             pipe.add_labels(labels)
 
     return add_labels
+
+
+def create_init_label_rows(
+    component: str,
+    domains: Dict[str, Dict[str, Any]],
+    limit: int = 0,
+    seed: int = 0,
+    name_share: float = 0.3,
+    transitions: bool = True,
+    enabled: bool = True,
+) -> Callable[[Language], None]:
+    """Make a callback for `[initialize.after_init]` that begins new labels from the encoder's vectors, not at random.
+
+    It comes after `add_labels`. Only labels that were added to a trained component and not trained yet are new; without
+    them it changes nothing, as in a component that was initialized just now. Their rows of the output layer get the
+    directions of `label_directions` and the scale of the trained rows; see `LinearTagger.start_new_tags`. All other
+    labels keep their weights.
+
+    component (str): the name of a `crf_ner` or `label_aware_ner`.
+    domains (Dict[str, Dict]): the blocks of the training corpus, as for `DomainReader`.
+    limit (int): the `limit` of the training corpus, so that no other doc is read.
+    seed (int): the `seed` of the training corpus.
+    name_share (float): share of the label's name, from 0 (gold words only) to 1 (name only). A label without gold words
+        begins from its name.
+    transitions (bool): whether the CRF scores of new tags begin at the means of the old tags; see
+        `BioCRF.start_new_tags`.
+    enabled (bool): False to change nothing.
+    RAISES (CrossnerError): `name_share` is out of range; when called, if the pipeline has no such component, or it has
+        new labels and is of another type.
+    """
+    if not 0 <= name_share <= 1:
+        raise CrossnerError(Errors.C523.format(share=name_share))
+
+    def init_label_rows(nlp: Language) -> None:
+        if not enabled:
+            return
+        pipe = _find_component(nlp, component)
+        n_new = 2 * len(pipe.untrained)
+        if not n_new:
+            return
+        if not isinstance(pipe, (CRFEntityRecognizer, LabelAwareEntityRecognizer)):
+            raise CrossnerError(Errors.C522.format(name=component, factory=type(pipe).__name__))
+        examples = list(DomainReader(whole_blocks(domains), limit=limit, seed=seed)(nlp))
+        directions, mean = label_directions(nlp, pipe, examples, name_share, seed)
+        head = cast(LinearTagger, get_module(pipe.model))
+        head.start_new_tags(directions[-n_new:].to(head.output.weight), mean.to(head.output.weight))
+        if transitions:
+            head.crf.start_new_tags(head.crf.num_tags - n_new)
+
+    return init_label_rows
 
 
 def create_add_domains(component: str, domains: Iterable[str]) -> Callable[[Language], None]:

@@ -66,6 +66,21 @@ def test_an_interrupted_stage_in_fp16_ends_as_an_unbroken_one(corpus, unbroken, 
     assert different(run(fp16_config(corpus), tmp_path, 8), unbroken(fp16_config)) == []
 
 
+def test_new_labels_that_begin_from_vectors_keep_what_they_have_learned(corpus, tmp_path):
+    config = sourced_config(corpus)
+    labels = {"@callbacks": "spacy_crossner.add_labels.v1", "component": "ner", "labels": ["planet"]}
+    rows = {"@callbacks": "spacy_crossner.init_label_rows.v1", "component": "ner"}
+    rows["domains"] = config["corpora"]["train"]["domains"]
+    chain = {"@callbacks": "spacy_crossner.chain.v1", "*": {"labels": labels, "rows": rows}}
+    config["initialize"] = {"after_init": chain}
+    for name in ("unbroken", "stopped", "random"):
+        (tmp_path / name).mkdir()
+    unbroken = run(config, tmp_path / "unbroken")
+    assert different(run(config, tmp_path / "stopped", 8), unbroken) == []
+    del chain["*"]["rows"]
+    assert "model-last/ner/model" in different(run(config, tmp_path / "random"), unbroken)
+
+
 # The kinds of state: that of readers and batchers, of thinc's optimizer and schedules, of a teacher; and no score yet.
 parametrize_states = pytest.mark.parametrize(
     "make", [stream_config, thinc_config, mean_teacher_config, unscored_config]
