@@ -6,7 +6,9 @@ import pytest
 import spacy
 from spacy import util
 from spacy.cli.train import train as spacy_train
+from spacy.training.initialize import init_nlp
 
+from spacy_crossner.core.bridge import get_module
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.methods.pdaln.anchors import augment_files
 from spacy_crossner.training import presets
@@ -53,6 +55,21 @@ def test_method_trains_and_its_pipeline_is_fine_tuned(method, corpus, tiny_encod
     again, close = tag(spacy.load(tmp_path / "target" / "model-best"))
     assert again == found
     assert close == pytest.approx(scores, abs=1e-4)
+
+
+def test_new_labels_begin_from_vectors_by_one_override(corpus, pretrained, tmp_path):
+    stage = {**paths(corpus), "paths.pretrained": pretrained, "paths.labels": str(corpus / "labels.json")}
+    stage |= {"training.max_steps": 1, "training.eval_frequency": 1}
+    weights = {}
+    for switch in (False, True):
+        overrides = {**stage, "stage.label_rows": switch}
+        nlp = init_nlp(util.load_config(CONFIGS / "finetune.cfg", overrides=overrides))
+        weights[switch] = get_module(nlp.get_pipe("ner").model).output.weight
+        train(CONFIGS / "finetune.cfg", tmp_path / str(switch), overrides=overrides)
+        target = spacy.load(tmp_path / str(switch) / "model-last")
+        assert target.get_pipe("ner").labels == ("person", "place", "thing", "planet")
+    # The rows of planet, the only new label, and no others.
+    assert (weights[True] != weights[False]).any(dim=1).nonzero().flatten().tolist() == [7, 8]
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if not method.startswith("param_gen")])
