@@ -35,11 +35,16 @@ def silver_cli(
         Optional[List[Path]],
         typer.Option("--exclude", "-x", help="Dev or test file whose sentences are skipped (repeatable)"),
     ] = None,
+    check: Annotated[
+        Optional[Path],
+        typer.Option(help="DocBin of gold sentences, such as dev: label them in the same way, and count wrong labels"),
+    ] = None,
     outside: Annotated[
         Optional[str],
         typer.Option(
-            help="Words outside of names and sure entities: outside (O), unknown (open), or teachers (O where the "
-            "teachers are sure of it). Default: teachers with --teacher, otherwise outside"
+            help="Words outside of names and sure entities: outside (O), lowercase (O, but open with a capital), "
+            "unknown (open), or teachers (O where the teachers are sure of it). Default: teachers with --teacher, "
+            "otherwise outside"
         ),
     ] = None,
     sure: Annotated[
@@ -87,6 +92,7 @@ def silver_cli(
     sure. Sentences with few open words and with rare types of --gold are preferred. A killed run goes on. A finished
     output is kept if no input has changed.
     """
+    from ..silver.checking import check_table
     from ..silver.make import is_finished, make_silver, why_nothing, write_nothing
     from ..silver.settings import SilverSettings
     from ..silver.sources import Sources
@@ -95,7 +101,7 @@ def silver_cli(
         outside, sure, sure_outside, soft, most, ratio, frequent, split, ignore_case, share, lang, domain, limit, seed
     )
     texts, lists = given(raw), given(names)
-    sources = Sources(texts, lists, next(iter(given([type_map])), None), gold, teacher or [], exclude or [])
+    sources = Sources(texts, lists, next(iter(given([type_map])), None), gold, teacher or [], exclude or [], check)
     with user_errors(), only_writer(output):
         missing = "" if not optional else why_nothing(sources)
         if missing:
@@ -107,6 +113,8 @@ def silver_cli(
         report = make_silver(sources, output, settings, gpu_id=gpu_id)
     listing = report.listing
     print(listing.types_table())
+    if listing.check:
+        print("Gold sentences, labelled in the same way:" + check_table(listing.check))
     counts = listing.counts
     skipped = (
         f"{counts['excluded']:,} excluded sentences, {counts['repetitions']:,} repetitions and "

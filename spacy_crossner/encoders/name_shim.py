@@ -35,10 +35,11 @@ class Marks(NamedTuple):
 
 
 class NameGate(nn.Module):
-    """Adds a vector to the vectors of marked words: the sum over their features, times a gate.
+    """Adds a vector to the vectors of marked words: the sum over their features, times a gate, times sqrt(width).
 
     The gate is a number in (0, 1) that depends on the word's own vector, as in GEMNET (Meng et al., 2021). All weights
-    are 0 at first, so that nothing is added and every gate is 0.5.
+    are 0 at first, so that nothing is added and every gate is 0.5. An optimizer changes each number by about the
+    learning rate, so that without the factor features would stay far shorter than the vectors of an encoder.
 
     n_types (int): number of types.
     width (int): width of the vectors.
@@ -59,6 +60,7 @@ class NameGate(nn.Module):
         """
         # shape: (n_marked, 1)
         gates = torch.sigmoid(vectors.index_select(0, words) @ self.gate + self.bias).unsqueeze(1)
+        gates = vectors.shape[1] ** 0.5 * gates
         return vectors.index_add(0, words, gates * embedding_bag(features, self.table, offsets, mode="sum"))
 
 

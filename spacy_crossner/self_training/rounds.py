@@ -134,13 +134,16 @@ class SelfTraining:
             stages.train,
             [str(way / CALIBRATED) for way in sorted(before.scores)],
             [stages.dev, *rounds.exclude],
+            stages.dev,
         )
         if not is_finished(sources, labelled, self.silver):
             report = make_silver(sources, labelled, self.silver, gpu_id=self.gpu_id)
-            print(report.listing.types_table())
+            print(report.listing.to_text())
         msg.divider(f"Round {number}: student")
         overrides = self._overrides(stages.pretrained[0], stages.seed)
         overrides["paths.silver"] = str(labelled)
+        # Features of names belong to the target stage: here, the list itself may be the source of the labels.
+        overrides.pop("paths.names", None)
         if not self.silver.soft:
             overrides["stage.soft"] = 0.0
         train(

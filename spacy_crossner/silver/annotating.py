@@ -10,7 +10,7 @@ from typing import Any, Collection, List, NamedTuple, Optional, Sequence, Tuple,
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import ENT_IOB, ENT_TYPE
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Token
 
 from ..annotations.tags import TagSpan
 from ..core.alignment import IOB_BEGIN, IOB_INSIDE, IOB_OUTSIDE
@@ -21,11 +21,14 @@ class Outside(StrEnum):
     """The annotation of a token outside of mentions and of sure entities.
 
     `outside`: O. With teachers, only where O is their most probable tag.
+    `lowercase`: the same, but none for words with a capital letter, except stop words: they may be names that no list
+        has.
     `unknown`: none.
     `teachers`: O where the teachers are sure of it, otherwise none.
     """
 
     outside = "outside"
+    lowercase = "lowercase"
     unknown = "unknown"
     teachers = "teachers"
 
@@ -91,6 +94,11 @@ def find_sure(probabilities: NDArray[np.float64], labels: Sequence[str], sure: f
     return Sure(spans, probabilities[:, 0] >= sure_outside, best == 0)
 
 
+def may_be_name(token: Token) -> bool:
+    """Return whether a word may be a name by its form: it has a capital letter and is no stop word."""
+    return token.text != token.lower_ and not token.is_stop
+
+
 def annotate(
     n_tokens: int, weak: Weak, sure: Optional[Sure], labels: Collection[str], outside: Outside
 ) -> Tuple[Annotation, int]:
@@ -105,12 +113,13 @@ def annotate(
     weak (Weak): the mentions.
     sure (Optional[Sure]): the teachers' view; None without teachers.
     labels (Collection[str]): the labels of the teachers.
-    outside (Outside): see there.
+    outside (Outside): see there. The words that `lowercase` leaves open are up to the caller, see `may_be_name`.
     RETURNS (Tuple[Annotation, int]): the annotation, and the number of mentions that the teachers contradict.
     """
-    is_outside = np.full(n_tokens, outside is Outside.outside)
+    guesses = outside in (Outside.outside, Outside.lowercase)
+    is_outside = np.full(n_tokens, guesses)
     if sure is not None and outside is not Outside.unknown:
-        is_outside = (sure.probably_outside if outside is Outside.outside else sure.outside).copy()
+        is_outside = (sure.probably_outside if guesses else sure.outside).copy()
     for start, end in weak.open:
         is_outside[start:end] &= False if sure is None else sure.outside[start:end]
     kept: List[TagSpan] = []

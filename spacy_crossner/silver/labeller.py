@@ -4,12 +4,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
+from numpy.typing import NDArray
 from spacy.tokens import Doc
 
 from ..annotations.soft_labels import set_soft_labels
 from ..annotations.words import docs_of_words
 from ..data.tokenizing import blank_pipeline, bounded
-from .annotating import Weak, annotate, find_sure, is_fragment, set_annotation
+from .annotating import Annotation, Outside, Weak, annotate, find_sure, is_fragment, may_be_name, set_annotation
 from .choosing import Draw, draw_key, weigh
 from .names import WeakNames
 from .settings import SilverSettings
@@ -94,18 +96,8 @@ class Labeller:
         rows = [(*row, doc) for row, of_row in zip(sentences, docs, strict=True) for doc in docs_of_words([of_row])]
         docs = [doc for _, _, doc in rows]
         tally.labelled = len(docs)
-        found = self._find_weak(docs, tally)
-        probabilities = self.teachers.average(docs) if self.teachers else [None] * len(docs)
         labels = self.teachers.labels if self.teachers else []
-        for (place, sentence, doc), weak, of_doc in zip(rows, found, probabilities, strict=True):
-            sure = None
-            if of_doc is not None:
-                sure = find_sure(of_doc, labels, self.settings.sure, self.settings.sure_outside)
-                words = [token.text for token in doc]
-                sure = sure._replace(spans=[span for span in sure.spans if not is_fragment(words, *span[:2])])
-                tally.sure.update(label for _, _, label in sure.spans)
-            annotation, contradicted = annotate(len(doc), weak, sure, labels, self.outside)
-            tally.contradicted += contradicted
+        for (place, sentence, doc), (annotation, of_doc) in zip(rows, self.annotations(docs, tally), strict=True):
             if not annotation.spans:
                 continue
             tally.with_entity += 1
@@ -116,6 +108,31 @@ class Labeller:
                     set_soft_labels(doc, labels, of_doc)
                 labelled.append((key, place, doc))
         return labelled, tally
+
+    def annotations(self, docs: Sequence[Doc], tally: Tally) -> List[Tuple[Annotation, Optional[NDArray[np.float64]]]]:
+        """Return the annotation of each doc, and the mean probabilities of the teachers, if there are any.
+
+        docs (Sequence[Doc]): docs without blank tokens.
+        tally (Tally): its counts of mentions and of sure entities are changed.
+        """
+        found = self._find_weak(docs, tally)
+        probabilities = self.teachers.average(docs) if self.teachers else [None] * len(docs)
+        labels = self.teachers.labels if self.teachers else []
+        annotations = []
+        for doc, weak, of_doc in zip(docs, found, probabilities, strict=True):
+            sure = None
+            if of_doc is not None:
+                sure = find_sure(of_doc, labels, self.settings.sure, self.settings.sure_outside)
+                words = [token.text for token in doc]
+                sure = sure._replace(spans=[span for span in sure.spans if not is_fragment(words, *span[:2])])
+                tally.sure.update(label for _, _, label in sure.spans)
+            annotation, contradicted = annotate(len(doc), weak, sure, labels, self.outside)
+            if self.outside is Outside.lowercase:
+                forms = np.array([may_be_name(token) for token in doc], dtype=bool)
+                annotation.outside[forms if sure is None else forms & ~sure.outside] = False
+            tally.contradicted += contradicted
+            annotations.append((annotation, of_doc))
+        return annotations
 
     def _find_weak(self, docs: Sequence[Doc], tally: Tally) -> List[Weak]:
         """Find the names in docs, and count them."""

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from wasabi import table
 
+from .checking import Check, check_table, check_to_json
 from .common_words import WordCounter
 from .labeller import Tally
 from .names import WeakNames
@@ -39,6 +40,7 @@ class Listing:
     entities (Counter[str]): entities of the output by type.
     tokens (Counter[str]): tokens of the output by annotation: B, I, O, and open.
     settings (Dict[str, Any]): the settings.
+    check (Optional[Check]): the labels of gold sentences, see `check_labels`.
     """
 
     output: str
@@ -49,6 +51,7 @@ class Listing:
     entities: "Counter[str]"
     tokens: "Counter[str]"
     settings: Dict[str, Any]
+    check: Optional[Check] = None
 
     def types(self) -> Dict[str, Dict[str, Any]]:
         """Return for each type: names of the lists, mentions of them, sure entities, entities of the output."""
@@ -127,6 +130,7 @@ class Listing:
             "common_words": self.common(),
             "refuted": self.refuted(),
             "settings": self.settings,
+            **({"check": check_to_json(self.check)} if self.check else {}),
         }
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
@@ -135,6 +139,8 @@ class Listing:
         sentences = ", ".join(f"{name} {count:,}" for name, count in self.counts.items())
         tokens = ", ".join(f"{name} {count:,}" for name, count in sorted(self.tokens.items()))
         parts = [f"{self.output}\n", f"Sentences: {sentences}", f"Tokens: {tokens}", self.types_table()]
+        if self.check:
+            parts.append("Gold sentences, labelled in the same way:" + check_table(self.check))
         if self.names is not None:
             parts.append(f"Mentions that the teachers contradict: {self.tally.contradicted:,}")
         for kind, row in self.types().items():

@@ -14,7 +14,7 @@ from ..data.files import check_inputs, check_output, write_files
 from ..data.subsets import draw_subset
 from ..errors import CrossnerError, Errors
 from ..fingerprints import Fingerprint, is_up_to_date
-from ..text.entities import read_entities
+from ..text.entities import first_untyped
 from ..text.excluded import read_excluded
 from ..text.raw import check_files
 from .choosing import rarity_of_types
@@ -80,10 +80,11 @@ def make_silver(
     if teachers:
         _check_teachers(teachers, sources, settings, set(count_types(gold)))
     labeller = Labeller(names, teachers, rarity_of_types(count_types(gold)), settings)
+    check = read_docbin(sources.check, labeller.vocab) if sources.check else []
     fingerprint = sources.fingerprint(settings)
     parts = Parts(output, fingerprint)
     try:
-        run = SilverRun(sources, settings, labeller, excluded, parts)
+        run = SilverRun(sources, settings, labeller, excluded, parts, check)
         run.label()
         report = SilverReport(output, run.listing(output), run.docs())
         _write(report, fingerprint)
@@ -114,8 +115,8 @@ def why_nothing(sources: Sources) -> str:
         return ""
     if not sources.names:
         return "there is no list of names"
-    untyped = [path for path in sources.names if read_entities(path).types is None]
-    return f"the names of {untyped[0]} have no types" if untyped else ""
+    untyped = first_untyped(sources.names)
+    return f"the names of {untyped} have no types" if untyped else ""
 
 
 def write_nothing(output: Path) -> None:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from spacy.tokens import Doc, DocBin
 
@@ -14,6 +14,7 @@ from ..errors import CrossnerError, Errors
 from ..text.excluded import Excluded
 from ..text.raw import read_blocks
 from ..text.stream import SentenceStream
+from .checking import check_labels
 from .choosing import Draw
 from .common_words import WordCounter
 from .labeller import Labeller, Tally
@@ -37,6 +38,7 @@ class SilverRun:
     labeller (Labeller): labels the sentences of a block.
     excluded (Optional[Excluded]): the sentences to leave out.
     parts (Parts): the finished blocks of a killed run.
+    check (Sequence[Doc]): gold sentences to compare the labels with.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class SilverRun:
         labeller: Labeller,
         excluded: Optional[Excluded],
         parts: Parts,
+        check: Sequence[Doc] = (),
     ) -> None:
         self.sources = sources
         self.settings = settings
         self.labeller = labeller
         self.excluded = excluded
         self.parts = parts
+        self.check = check
         self.stream = SentenceStream(excluded, split=settings.split, share=settings.share)
         self.near = NearDuplicates()
         self.draw = Draw(settings.most)
@@ -147,6 +151,7 @@ class SilverRun:
             entities=Counter(ent.label_ for _, _, doc in self.draw.heap for ent in doc.ents),
             tokens=Counter(token.ent_iob_ or "open" for _, _, doc in self.draw.heap for token in doc),
             settings={**asdict(self.settings), "outside": str(self.labeller.outside)},
+            check=check_labels(self.labeller, self.check) if self.check else None,
         )
 
     def _check(self) -> None:

@@ -19,6 +19,8 @@ class Sources:
     gold (Optional[Path]): a DocBin of gold sentences. Its entities are names, too, and its rare types are preferred.
     teachers (Sequence[str]): folders of pipelines, or names of installed ones.
     exclude (Sequence[Path]): dev and test files whose sentences are left out, see `read_excluded`.
+    check (Optional[Path]): a DocBin of gold sentences that are labelled in the same way, to see how good the labels
+        are; see `check_labels`. Usually the dev set. The labels of the raw text do not depend on it.
     """
 
     raw: Sequence[Path]
@@ -27,17 +29,18 @@ class Sources:
     gold: Optional[Path] = None
     teachers: Sequence[str] = ()
     exclude: Sequence[Path] = ()
+    check: Optional[Path] = None
 
     def files(self) -> List[Path]:
         """Return all files that are read."""
-        single = [path for path in (self.type_map, self.gold) if path]
+        single = [path for path in (self.type_map, self.gold, self.check) if path]
         return [*self.raw, *self.names, *single, *self.exclude]
 
     def fingerprint(self, settings: SilverSettings) -> Fingerprint:
         """Return everything that the output depends on."""
         fingerprint = {name: str(value) for name, value in asdict(settings).items()}
         fingerprint.update({f"file {i}": text_digest(path) for i, path in enumerate(self.files())})
-        kinds = [len(self.raw), len(self.names), bool(self.type_map), bool(self.gold)]
+        kinds = [len(self.raw), len(self.names), bool(self.type_map), bool(self.gold), bool(self.check)]
         fingerprint["kinds of files"] = str(kinds)
         for i, model in enumerate(self.teachers):
             fingerprint[f"teacher {i}"] = path_digest(pipeline_package(model) or Path(model))

@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence, Union
 
 from ..data.faults import Faults
 from ..data.files import read_lines
@@ -65,6 +65,11 @@ def read_entities(path: Path) -> EntityList:
     if not entities.names:
         raise CrossnerError(C405.format(path=path))
     return entities
+
+
+def first_untyped(paths: Sequence[Union[str, Path]]) -> Optional[Path]:
+    """Return the first list without types; None if all have types. Raises the errors of `read_entities`."""
+    return next((Path(path) for path in paths if read_entities(Path(path)).types is None), None)
 
 
 def _check_line(entities: EntityList, number: int, name: str, has_tab: bool, kind: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Union, cast
 
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
+from wasabi import msg
 
 from ..core.bridge import get_module
 from ..core.component import SequenceNER
@@ -16,6 +17,7 @@ from ..methods.crf.component import CRFEntityRecognizer
 from ..methods.cross_lm.component import ParameterGeneratingEntityRecognizer
 from ..methods.laner.component import LabelAwareEntityRecognizer
 from ..methods.pdaln.teacher import make_teacher
+from ..text.entities import first_untyped
 from ..text.excluded import read_excluded
 from .label_rows import label_directions
 from .readers import DomainReader, whole_blocks
@@ -120,7 +122,11 @@ def create_add_domains(component: str, domains: Iterable[str]) -> Callable[[Lang
 
 
 def create_add_names(
-    component: str, names: Union[str, List[str], None], drop: float = 0.3, ignore_case: bool = False
+    component: str,
+    names: Union[str, List[str], None],
+    drop: float = 0.3,
+    ignore_case: bool = False,
+    optional: bool = False,
 ) -> Callable[[Language], None]:
     """Make a callback for `[initialize.after_init]` that gives a sourced component features of names.
 
@@ -128,17 +134,22 @@ def create_add_names(
     component has are replaced, and their weights begin at 0.
 
     component (str): the component's name.
-    names (Union[str, List[str], None]): one list or several, with a name, a tab and a type on each line. None changes
-        nothing.
+    names (Union[str, List[str], None]): one list or several, with a name, a tab and a type on each line. None or ""
+        changes nothing.
     drop (float): probability that a mention has no features in training.
     ignore_case (bool): ignore case in names and text.
+    optional (bool): warn about a list without types and go on without features, instead of an error.
     RAISES (CrossnerError): when called, if the pipeline has no such spacy-crossner component, or a list cannot be read.
     """
 
     def add_names(nlp: Language) -> None:
-        if names is None:
+        if not names:
             return
         pipe = _find_component(nlp, component)
+        untyped = first_untyped([names] if isinstance(names, str) else names) if optional else None
+        if untyped is not None:
+            msg.warn(Errors.C601.format(path=untyped) + " Training goes on without features of names.")
+            return
         model, tok2vec = pipe.model, pipe.model.get_ref("tok2vec")
         layer = add_name_features(tok2vec, model.get_dim("nI"), names, drop, ignore_case)
         model.layers[model.layers.index(tok2vec)] = layer

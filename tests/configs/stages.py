@@ -6,7 +6,7 @@ from spacy import util
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 # Stages that go on from a pipeline.
-STAGES = ("finetune", "pdaln")
+STAGES = ("finetune", "pdaln", "student")
 METHODS = sorted(path.stem for path in CONFIGS.glob("*.cfg") if not path.stem.startswith(STAGES))
 # Those with an encoder of their own instead of a pre-trained one.
 BILSTM = ("bilstm_crf", "moee", "param_gen")

@@ -77,7 +77,7 @@ def features_by_hand(module, vectors, mentions):
             features = [2 * TYPES.index(kind) + (word > start) for kind in types]
             total = sum(module.table[feature] for feature in features)
             gate = torch.sigmoid((vectors[word] * module.gate).sum() + module.bias)
-            rows[word] = vectors[word] + gate * total
+            rows[word] = vectors[word] + len(total) ** 0.5 * gate * total
     return rows
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
@@ -17,6 +18,7 @@ from spacy_crossner.silver.annotating import (
     annotate,
     find_sure,
     is_fragment,
+    may_be_name,
     set_annotation,
 )
 
@@ -83,7 +85,10 @@ def show(n_tokens, weak, sure, outside, labels=LABELS):
     return " ".join(tags), contradicted
 
 
-@pytest.mark.parametrize(("outside", "expected"), [("outside", "O Bx Ix O ? O"), ("unknown", "? Bx Ix ? ? ?")])
+@pytest.mark.parametrize(
+    ("outside", "expected"),
+    [("outside", "O Bx Ix O ? O"), ("lowercase", "O Bx Ix O ? O"), ("unknown", "? Bx Ix ? ? ?")],
+)
 def test_names_alone(outside, expected):
     assert show(6, Weak([(1, 3, "x")], [(4, 5)]), None, outside) == (expected, 0)
 
@@ -152,3 +157,9 @@ def test_the_annotation_of_a_doc_is_kept_in_a_docbin(tmp_path):
     assert [token.ent_iob_ for token in read] == ["O", "B", "I", ""]
     assert [(ent.start, ent.end, ent.label_) for ent in read.ents] == [(1, 3, "x")]
     set_annotation(Doc(Vocab()), Annotation([], np.zeros(0, dtype=bool)))
+
+
+def test_words_with_a_capital_may_be_names():
+    words = ["The", "Mark", "of", "iPhone", "3", "and", "IBM", "left", "Of"]
+    doc = Doc(spacy.blank("en").vocab, words=words)
+    assert [token.text for token in doc if may_be_name(token)] == ["Mark", "iPhone", "IBM"]

@@ -13,7 +13,7 @@ from spacy_crossner.data.docbin import read_docbin, write_docbin
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.silver import run
 from spacy_crossner.silver.labeller import Labeller
-from spacy_crossner.silver.make import make_silver
+from spacy_crossner.silver.make import is_finished, make_silver, why_nothing, write_nothing
 from spacy_crossner.silver.settings import SilverSettings
 from spacy_crossner.silver.sources import Sources
 from spacy_crossner.silver.teachers import Teachers
@@ -228,7 +228,7 @@ ERRORS = {
     "C606": ({"raw": ["other.txt"]}, {}, r"No name of .*names.tsv is in the text \(case matters"),
     "C606 ignore": ({"raw": ["other.txt"]}, {"ignore_case": True}, r"is in the text\."),
     "C609 sure": ({}, {"sure": 0.5}, "sure is 0.5; expected above 0.5"),
-    "C609 outside": ({}, {"outside": "inside"}, "outside is inside; expected outside, unknown, teachers"),
+    "C609 outside": ({}, {"outside": "inside"}, "outside is inside; expected outside, lowercase, unknown, teachers"),
     "C609 most": ({}, {"most": 0}, "most is 0"),
     "C609 ratio": ({}, {"ratio": float("nan")}, "ratio is nan"),
     "C609 frequent": ({}, {"frequent": 0.0}, "frequent is 0.0"),
@@ -277,3 +277,59 @@ def test_a_sentence_of_the_test_set_is_never_written(files, monkeypatch):
     with pytest.raises(CrossnerError, match=r"\[C612\].*'It rained on Paris all day long and all the night \.'"):
         make_silver(sources(files, exclude=[files / "test.spacy"]), files / "out.spacy")
     assert not list(files.glob("*out*"))
+
+
+def test_a_finished_output_is_kept_until_an_input_changes(files, capsys):
+    given, out = sources(files), files / "out.spacy"
+    assert not is_finished(given, out)
+    make_silver(given, out)
+    assert is_finished(given, out)
+    assert not is_finished(given, out, SilverSettings(most=3))
+    (files / "raw.txt").write_text(RAW + "Ada Lovelace came back .\n")
+    assert not is_finished(given, out)
+    (files / "raw.txt").write_text(RAW)
+    assert is_finished(given, out)
+    (files / "out.spacy").write_bytes(b"")
+    assert not is_finished(given, out)
+
+
+def test_a_limit_is_a_subset_of_the_gold_sentences(files):
+    """The names of the others are not used, and their sentences are left out as well."""
+    docs = [Doc(Vocab(), words=[name, "wrote"], ents=["B-person", "O"]) for name in ("Colossus", "Nobody", "Tommy")]
+    write_docbin(docs, files / "gold.spacy")
+    found = []
+    for seed in range(4):
+        settings = SilverSettings(limit=1, seed=seed)
+        report = make_silver(Sources([files / "raw.txt"], gold=files / "gold.spacy"), files / "out.spacy", settings)
+        found.append({ent.text for doc in report.docs for ent in doc.ents})
+    assert all(len(names) == 1 for names in found)
+    assert len(set(map(frozenset, found))) > 1
+
+
+def test_nothing_to_label_is_an_output_without_sentences(files):
+    for given, why in (
+        (sources(files, raw=[]), "no raw text"),
+        (sources(files, names=[]), "no list"),
+        (sources(files, names=[files / "bare.tsv"]), "have no types"),
+    ):
+        (files / "bare.tsv").write_text("Ada Lovelace\nLondon\n")
+        assert why in why_nothing(given)
+    assert not why_nothing(sources(files))
+    make_silver(sources(files), files / "out.spacy")
+    write_nothing(files / "out.spacy")
+    assert read(files / "out.spacy") == []
+    assert not is_finished(sources(files), files / "out.spacy")
+    assert "No sentences" in (files / "out.spacy.txt").read_text()
+
+
+def test_words_with_a_capital_stay_open(files, teachers):
+    """Unless they are names, stop words, or teachers are sure of O."""
+    make_silver(sources(files), files / "out.spacy", SilverSettings(outside="lowercase"))
+    lines = read(files / "out.spacy")
+    assert "~Tommy met [Ada Lovelace|person] and ~Barbara on the road to ~Manchester ." in lines
+    given = Sources([files / "raw.txt"], teachers=teachers)
+    make_silver(given, files / "out.spacy", SilverSettings(sure=0.6, sure_outside=0.51, outside="lowercase"))
+    sure = "\n".join(read(files / "out.spacy"))
+    make_silver(given, files / "out.spacy", SilverSettings(sure=0.6, sure_outside=1.0, outside="lowercase"))
+    unsure = "\n".join(read(files / "out.spacy"))
+    assert sure.count("~") < unsure.count("~")
