@@ -22,7 +22,6 @@ QUICK = {
         "--block-size": "32",
         "--batch-size": "2",
     },
-    "self-train": {"--epochs": "8", "--student-epochs": "1", "--training.optimizer.encoder_rate": "0.01"},
     "vectors": {"--min-count": "1", "--width": "8", "--buckets": "100", "--epochs": "1"},
 }
 

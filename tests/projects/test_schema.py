@@ -129,6 +129,7 @@ def test_the_ways_differ_in_the_encoder_and_the_list_alone():
             ("training/source/news/laner-for-ai", "training/source/news/laner"),
             ("training/ai/laner/dapt", "training/ai/laner/no-dapt"),
             ("--paths.source corpus/listed-ai/train.spacy ", ""),
+            ("--paths.names assets/sample/ai_entities.tsv ", ""),
         ):
             lines = [line.replace(adapted, plain) for line in lines]
         return lines
