@@ -11,6 +11,10 @@ class CrossnerError(ValueError):
     """An error that the user can fix. The commands print its message and exit with 1."""
 
 
+class NothingToLabel(CrossnerError):
+    """No sentence of raw text gets a weak label. Where weak labels are optional, training goes on without them."""
+
+
 class DataError(CrossnerError):
     """Invalid input data. The message gives file, line, the content found and the content expected.
 
@@ -56,7 +60,7 @@ class Errors:
     C006 = "[C006] The reader has no corpus: no domain block ({names}) has a path. Set the path of at least one block."
     C007 = (
         "[C007] The reader's block '{name}' is invalid: {block}. A block may set path, role ({roles}), domain, "
-        "sample (0 or more), upsample (1 or more) and replace_mentions (in [0, 1])."
+        "sample (0 or more), upsample (1 or more), replace_mentions (in [0, 1]) and limit (0 or more)."
     )
     C008 = (
         "[C008] A callback needs the component '{name}', but the pipeline has no component of spacy-crossner with this "
@@ -368,6 +372,11 @@ class Errors:
     )
     C523 = "[C523] The share of the name in the rows of new labels is {share}; expected a number from 0 to 1."
     C524 = "[C524] Self-training continues from a pipeline of the source stage. Give one with --pretrained."
+    C525 = (
+        "[C525] Self-training cannot continue from {model}: its component is a {factory}, and the student stage has "
+        "the loss terms of a crf_ner or label_aware_ner. Give a pipeline of one of these methods."
+    )
+    C526 = "[C526] Self-training needs raw text. Give it with --raw, or run the workflow without self-training."
     C600 = (
         "[C600] There is nothing to label with. Give a list with --names, gold sentences with --gold, or a --teacher."
     )

@@ -32,6 +32,31 @@ def user_errors() -> Iterator[None]:
         msg.fail(str(error), exits=1)
 
 
+def path_or_nothing(text: str) -> Optional[Path]:
+    """Return a path; None for an empty text, which a project passes for a variable that is left empty."""
+    return Path(text) if text else None
+
+
 def given(paths: Optional[Iterable[Optional[Path]]]) -> List[Path]:
-    """Return the paths without the empty ones: a project passes an empty variable as an empty argument."""
-    return [path for path in paths or [] if path not in (None, Path())]
+    """Return the paths that are not empty, see `path_or_nothing`."""
+    return [path for path in paths or [] if path is not None]
+
+
+# Arguments and options of several commands. Each may be empty.
+RAW = typer.Argument(
+    parser=path_or_nothing, metavar="RAW...", help="Text (plain or .gz), one sentence or paragraph per line"
+)
+NAMES = typer.Option(
+    "--names",
+    "-n",
+    parser=path_or_nothing,
+    metavar="PATH",
+    help="Name list, one per line: name<TAB>type (repeatable)",
+)
+TYPE_MAP = typer.Option(
+    "--map",
+    "-m",
+    parser=path_or_nothing,
+    metavar="PATH",
+    help="Types of the lists to labels, one per line: type<TAB>label, or type<TAB>",
+)

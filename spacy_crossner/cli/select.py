@@ -10,18 +10,24 @@ from ..data.files import write_files
 from ..storage.locks import only_writer
 from ..text.select import select_corpus, statistics_path
 from ..text.sizes import Level, SelectionReport, levels_table
-from ._app import app, given, user_errors
+from ._app import RAW, app, given, path_or_nothing, user_errors
 
 
 @app.command("select")
 def select_cli(
-    raw: Annotated[List[Path], typer.Argument(help="Text (plain or .gz), one sentence or paragraph per line")],
+    raw: Annotated[List[Path], RAW],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File to write, one sentence per line; statistics go to OUT.json")
     ],
     entities: Annotated[
         Optional[Path],
-        typer.Option("--entities", "-e", help="Entity list, one per line: name<TAB>type, or just a name"),
+        typer.Option(
+            "--entities",
+            "-e",
+            parser=path_or_nothing,
+            metavar="PATH",
+            help="Entity list, one per line: name<TAB>type, or just a name",
+        ),
     ] = None,
     level: Annotated[Level, typer.Option("--level", "-l", help="Selection level, see above")] = Level.integrated,
     types: Annotated[
@@ -55,7 +61,7 @@ def select_cli(
     selects sentences with a mention of a domain-specific type. integrated is entity followed by task twice. Duplicate
     sentences are removed.
     """
-    texts, entities = given(raw), next(iter(given([entities])), None)
+    texts = given(raw)
     kinds = parse_types(types)
     with user_errors(), only_writer(output):
         if optional and not texts:

@@ -5,10 +5,9 @@ from typing import Annotated, List, Optional
 
 import typer
 from spacy.cli._util import parse_config_overrides
-from wasabi import msg
 
 from ..storage.locks import only_writer
-from ._app import app, given, user_errors
+from ._app import NAMES, TYPE_MAP, app, given, path_or_nothing, user_errors
 
 
 @app.command("self-train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -27,22 +26,23 @@ def self_train_cli(
         ),
     ],
     raw: Annotated[
-        List[Path], typer.Option("--raw", help="Text (plain or .gz), one sentence or paragraph per line (repeatable)")
+        List[Path],
+        typer.Option(
+            "--raw",
+            parser=path_or_nothing,
+            metavar="PATH",
+            help="Text (plain or .gz), one sentence or paragraph per line (repeatable)",
+        ),
     ],
-    names: Annotated[
-        Optional[List[Path]], typer.Option("--names", "-n", help="Name list, one per line: name<TAB>type (repeatable)")
-    ] = None,
-    type_map: Annotated[
-        Optional[Path],
-        typer.Option("--map", "-m", help="Types of the lists to labels, one per line: type<TAB>label, or type<TAB>"),
-    ] = None,
+    names: Annotated[Optional[List[Path]], NAMES] = None,
+    type_map: Annotated[Optional[Path], TYPE_MAP] = None,
     exclude: Annotated[
         Optional[List[Path]],
         typer.Option("--exclude", "-x", help="Test file whose sentences are skipped, besides dev (repeatable)"),
     ] = None,
     teachers: Annotated[int, typer.Option(min=1, help="Number of teachers of a round; each has its own seed")] = 3,
     rounds: Annotated[
-        int, typer.Option(min=0, help="Largest number of rounds; they end when dev F1 does not rise")
+        int, typer.Option(min=1, help="Largest number of rounds; they end when dev F1 does not rise")
     ] = 1,
     most: Annotated[int, typer.Option(help="Largest number of silver sentences of a round")] = 4000,
     share: Annotated[float, typer.Option(help="Fraction of the sentences of the text to label")] = 1.0,
@@ -60,22 +60,19 @@ def self_train_cli(
     seed: Annotated[int, typer.Option(help="Seed of the first teacher; the others have the seeds after it")] = 0,
     target_config: Annotated[Path, typer.Option(help="Config of the target stage")] = Path("configs/finetune.cfg"),
     student_config: Annotated[Path, typer.Option(help="Config of the student stage")] = Path("configs/student.cfg"),
-    preset: Annotated[str, typer.Option(help="As for train")] = "auto",
+    preset: Annotated[
+        str, typer.Option(help="Recipe by the size of the encoder, as for train: small, base, or auto")
+    ] = "auto",
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
 ) -> None:
     """Label raw text with several fine-tuned pipelines, and train one pipeline on these labels; repeat while it helps.
 
-    Override settings of both configs as for train: --training.batcher.size 32. A killed run goes on. With --rounds 0,
-    or without raw text, nothing is done.
+    Override settings of both configs as for train: --training.batcher.size 32. A killed run goes on.
     """
     from ..self_training.rounds import self_train
     from ..self_training.settings import RoundSettings, StageSettings
     from ..silver.settings import SilverSettings
 
-    texts = given(raw)
-    if not (rounds and texts):
-        msg.info(f"No self-training: {'--rounds is 0' if texts else 'there is no raw text'}")
-        return
     overrides = parse_config_overrides(ctx.args)
     if limit:
         overrides["corpora.train.limit"] = limit
@@ -93,7 +90,7 @@ def self_train_cli(
         preset,
         overrides,
     )
-    plan = RoundSettings(texts, given(names), next(iter(given([type_map])), None), given(exclude), teachers, rounds)
+    plan = RoundSettings(given(raw), given(names), type_map, given(exclude), teachers, rounds)
     silver = SilverSettings(
         sure=sure, sure_outside=sure_outside, soft=soft, most=most, share=share, limit=limit, seed=seed
     )

@@ -6,23 +6,19 @@ from typing import Annotated, List, Optional
 import typer
 from wasabi import msg
 
+from ..errors import NothingToLabel
 from ..storage.locks import only_writer
-from ._app import app, given, user_errors
+from ._app import NAMES, RAW, TYPE_MAP, app, given, user_errors
 
 
 @app.command("silver")
 def silver_cli(
-    raw: Annotated[List[Path], typer.Argument(help="Text (plain or .gz), one sentence or paragraph per line")],
+    raw: Annotated[List[Path], RAW],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="DocBin to write; a listing goes to OUT.txt, statistics to OUT.json")
     ],
-    names: Annotated[
-        Optional[List[Path]], typer.Option("--names", "-n", help="Name list, one per line: name<TAB>type (repeatable)")
-    ] = None,
-    type_map: Annotated[
-        Optional[Path],
-        typer.Option("--map", "-m", help="Types of the lists to labels, one per line: type<TAB>label, or type<TAB>"),
-    ] = None,
+    names: Annotated[Optional[List[Path]], NAMES] = None,
+    type_map: Annotated[Optional[Path], TYPE_MAP] = None,
     gold: Annotated[
         Optional[Path],
         typer.Option("--gold", help="DocBin of gold sentences: its entities are names, its rare types are preferred"),
@@ -101,7 +97,7 @@ def silver_cli(
         outside, sure, sure_outside, soft, most, ratio, frequent, split, ignore_case, share, lang, domain, limit, seed
     )
     texts, lists = given(raw), given(names)
-    sources = Sources(texts, lists, next(iter(given([type_map])), None), gold, teacher or [], exclude or [], check)
+    sources = Sources(texts, lists, type_map, gold, teacher or [], exclude or [], check)
     with user_errors(), only_writer(output):
         missing = "" if not optional else why_nothing(sources)
         if missing:
@@ -110,7 +106,14 @@ def silver_cli(
             return
         if is_finished(sources, output, settings):
             return
-        report = make_silver(sources, output, settings, gpu_id=gpu_id)
+        try:
+            report = make_silver(sources, output, settings, gpu_id=gpu_id)
+        except NothingToLabel as error:
+            if not optional:
+                raise
+            write_nothing(output)
+            msg.warn(f"{output}: no sentences. {error}")
+            return
     listing = report.listing
     print(listing.types_table())
     if listing.check:

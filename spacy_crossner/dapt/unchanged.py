@@ -8,8 +8,9 @@ from typing import Sequence
 from ..fingerprints import RECORD, encoder_digest, is_up_to_date, version_fingerprint, write_record
 from ..storage.locks import only_writer
 from ..training.checkpoint import new_folder
+from ..training.divergence import forget_divergence
 from .mlm_head import load_masked_model, load_tokenizer, save_adapted
-from .output import WORK, check_output, named_write_errors, place_files
+from .output import LOG, WORK, check_output, named_write_errors, place_files
 
 
 def is_without_text(texts: Sequence[Path]) -> bool:
@@ -34,6 +35,9 @@ def save_unchanged(encoder: str, output: Path) -> None:
             save_adapted(model, load_tokenizer(encoder), encoder, folder)
         made = [path.name for path in (output / WORK / "encoder").iterdir()]
         (output / RECORD).unlink(missing_ok=True)
+        # Of an adaptation that was here before.
+        forget_divergence(output)
+        (output / LOG).unlink(missing_ok=True)
         place_files(output / WORK / "encoder", output)
         write_record(output, {**fingerprint, "the encoder": encoder_digest(encoder)}, made)
         shutil.rmtree(output / WORK, ignore_errors=True)

@@ -16,7 +16,7 @@ from ..annotations.words import WordBatch, see_words, tokens_of_words
 from ..threads import use_ops_of
 from .encoder_shim import EncoderShim
 from .fresh_layers import renew_layers
-from .letter_case import add_case
+from .letter_case import add_case, ignores_case
 from .name_features import build_name_features
 from .opening import open_encoder
 from .word_encoder import EncoderSettings, WordEncoder
@@ -41,7 +41,7 @@ def build_encoder(
     train_precision: Optional[str] = None,
     max_pieces: Optional[int] = None,
     fresh_layers: int = 0,
-    letter_case: bool = False,
+    letter_case: Optional[bool] = None,
     tokenizer_config: Dict[str, Any] = NO_SETTINGS,
     transformer_config: Dict[str, Any] = NO_SETTINGS,
     names: Union[str, List[str], None] = None,
@@ -52,7 +52,8 @@ def build_encoder(
     name (str): see `find_encoder`.
     pooling, pieces, overlap, precision, train_precision, max_pieces: see `EncoderSettings`.
     fresh_layers (int): number of top layers that begin training with new random weights; see `renew_layers`.
-    letter_case (bool): let an uncased encoder take the letter case of words; see `CaseEmbedding`.
+    letter_case (Optional[bool]): let the encoder take the letter case of words, see `CaseEmbedding`; None: if the
+        pieces of its tokenizer do not depend on it.
     tokenizer_config (Dict[str, Any]): settings of the tokenizer.
     transformer_config (Dict[str, Any]): settings of the encoder. `num_hidden_layers` leaves out the layers above.
     names (Union[str, List[str], None]): name lists, whose names are features of words; see `build_name_features`.
@@ -70,7 +71,7 @@ def open_layer(
     tokenizer_config: Dict[str, Any],
     transformer_config: Dict[str, Any],
     fresh_layers: int,
-    letter_case: bool,
+    letter_case: Optional[bool],
     model: EncoderModel,
     X: Optional[List[Doc]] = None,
     Y: Any = None,
@@ -80,7 +81,7 @@ def open_layer(
     if not shim.is_open:
         tokenizer, module = open_encoder(name, tokenizer_config, transformer_config)
         renew_layers(module, fresh_layers)
-        if letter_case:
+        if ignores_case(tokenizer) if letter_case is None else letter_case:
             add_case(module)
         shim.open(tokenizer, module)
     model.set_dim("nO", shim.width, force=True)

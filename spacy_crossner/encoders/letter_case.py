@@ -7,11 +7,13 @@ windows and exported encoders carry it along, and only the first layer of the en
 from typing import cast
 
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Of a word without capitals, with a capital first, of capitals, of another mixture, and with one letter, a capital.
 LOWER, TITLE, UPPER, MIXED, SINGLE = range(5)
 N_CASES = 5
+# Words that most vocabularies have.
+PROBES = ("a", "the", "new", "paris")
 
 
 def case_of(word: str) -> int:
@@ -24,6 +26,18 @@ def case_of(word: str) -> int:
     if all(letter == letter.upper() for letter in letters):
         return UPPER
     return TITLE if "".join(letters[1:]).islower() else MIXED
+
+
+def ignores_case(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Return whether a tokenizer gives the same word pieces in any letter case, as that of an uncased encoder."""
+    known = 0
+    for word in PROBES:
+        forms = {tuple(tokenizer(form)["input_ids"]) for form in (word.lower(), word.capitalize(), word.upper())}
+        if len(forms) > 1:
+            return False
+        # A word that the vocabulary lacks in every form says nothing.
+        known += tokenizer.unk_token_id not in next(iter(forms))
+    return known > 0
 
 
 class CaseEmbedding(nn.Module):

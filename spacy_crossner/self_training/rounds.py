@@ -11,16 +11,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence
 
+import srsly
+from spacy.vocab import Vocab
 from wasabi import msg
 
+from ..data.docbin import read_docbin
 from ..data.files import write_files
 from ..errors import CrossnerError, Errors
 from ..evaluation.ways import CALIBRATED, TRAINED, calibrate_ways, rank_ways
-from ..fingerprints import Fingerprint, is_up_to_date, path_digest, write_record
+from ..fingerprints import RECORD, path_digest, text_digest, write_record
+from ..methods.crf.component import CRFEntityRecognizer
+from ..methods.laner.component import LabelAwareEntityRecognizer
 from ..silver.make import is_finished, make_silver
+from ..silver.names import read_weak_names
 from ..silver.settings import SilverSettings
 from ..silver.sources import Sources
+from ..silver.teachers import Teachers
 from ..storage.outputs import check_pipeline
+from ..text.entities import first_untyped
+from ..text.raw import check_files
 from ..training.checkpoint import new_folder
 from ..training.train import train
 from .settings import RoundSettings, StageSettings
@@ -74,9 +83,10 @@ def self_train(
     """
     rounds.check()
     silver.check(has_teachers=True)
-    if not stages.pretrained:
-        raise CrossnerError(Errors.C524)
+    rounds = check_inputs(stages, rounds)
     check_pipeline(output / TRAINED)
+    # Until the end, `calibrate` and `evaluate` take a pipeline of an earlier run for unfinished.
+    (output / RECORD).unlink(missing_ok=True)
     run = SelfTraining(output, stages, rounds, replace(silver, domain="silver"), gpu_id)
     done = [run.teach(0, stages.pretrained)]
     while done[-1].number < rounds.rounds and (len(done) == 1 or done[-1].mean > done[-2].mean):
@@ -84,6 +94,37 @@ def self_train(
         done.append(run.teach(done[-1].number + 1, [str(student)]))
     run.finish(done)
     return done
+
+
+def check_inputs(stages: StageSettings, rounds: RoundSettings) -> RoundSettings:
+    """Check the inputs before the first training, and return the settings with the lists that give labels.
+
+    A list without types is left out with a warning, and without a list also the map: DAPT may use such a list.
+
+    RAISES (CrossnerError): there is no pipeline to continue from, a pipeline has another component or other labels than
+        the first one, or a file is missing or invalid.
+    """
+    if not stages.pretrained or not all(stages.pretrained):
+        raise CrossnerError(Errors.C524)
+    for path in (stages.target_config, stages.student_config):
+        if not path.is_file():
+            raise CrossnerError(Errors.C009.format(path=path))
+    if not rounds.raw:
+        raise CrossnerError(Errors.C526)
+    check_files(rounds.raw)
+    for path in (stages.train, stages.dev, stages.labels, *rounds.exclude):
+        text_digest(path)
+    untyped = [path for path in rounds.names if first_untyped([path])]
+    for path in untyped:
+        msg.warn(Errors.C601.format(path=path) + " Self-training goes on without this list.")
+    names = [path for path in rounds.names if path not in untyped]
+    rounds = replace(rounds, names=names, type_map=rounds.type_map if names else None)
+    read_weak_names(rounds.names, rounds.type_map, [])
+    # Opening them checks that all have the same labels.
+    for (_, pipe), model in zip(Teachers(stages.pretrained).pipelines, stages.pretrained, strict=True):
+        if not isinstance(pipe, (CRFEntityRecognizer, LabelAwareEntityRecognizer)):
+            raise CrossnerError(Errors.C525.format(model=model, factory=type(pipe).__name__))
+    return rounds
 
 
 class SelfTraining:
@@ -142,6 +183,7 @@ class SelfTraining:
         msg.divider(f"Round {number}: student")
         overrides = self._overrides(stages.pretrained[0], stages.seed)
         overrides["paths.silver"] = str(labelled)
+        overrides["paths.labels"] = str(self._write_labels(folder, labelled))
         # Features of names belong to the target stage: here, the list itself may be the source of the labels.
         overrides.pop("paths.names", None)
         if not self.silver.soft:
@@ -164,19 +206,30 @@ class SelfTraining:
             {"round": each.number, "mean_dev_f": each.mean, "dev_f": {way.name: f for way, f in each.scores.items()}}
             for each in done
         ]
-        fingerprint: Fingerprint = {"the pipeline": path_digest(chosen.best / TRAINED)}
-        if not is_up_to_date(self.output, fingerprint):
+        digest = path_digest(chosen.best / TRAINED)
+        if path_digest(self.output / TRAINED) != digest:
             with new_folder(self.output / TRAINED) as folder:
                 shutil.copytree(chosen.best / TRAINED, folder, dirs_exist_ok=True)
-            write_record(self.output, fingerprint, [TRAINED])
+        write_record(self.output, {"the pipeline": digest}, [TRAINED])
         write_files({self.output / TABLE: (json.dumps(table, indent=2) + "\n").encode()})
         name = f"teacher {chosen.best.name} of round {chosen.number}"
         msg.good(f"{self.output / TRAINED}: {name}, dev F1 {100 * chosen.scores[chosen.best]:.2f}")
 
+    def _write_labels(self, folder: Path, labelled: Path) -> Path:
+        """Write the labels of the student: those of the domain, and types of the list that nothing else has."""
+        labels = set(srsly.read_json(self.stages.labels))
+        labels |= {ent.label_ for doc in read_docbin(labelled, Vocab()) for ent in doc.ents}
+        path = folder / "labels.json"
+        write_files({path: (json.dumps(sorted(labels), ensure_ascii=False) + "\n").encode("utf8")})
+        return path
+
     def _overrides(self, pretrained: str, seed: int) -> Dict[str, Any]:
         stages = self.stages
+        # With a limit, all teachers have the same gold sentences.
+        limited = {"corpora.train.seed": stages.seed} if stages.overrides.get("corpora.train.limit") else {}
         return {
             **stages.overrides,
+            **limited,
             "paths.train": str(stages.train),
             "paths.dev": str(stages.dev),
             "paths.labels": str(stages.labels),

@@ -45,11 +45,10 @@ def check_labels(labeller: Labeller, gold: Sequence[Doc]) -> Check:
     RETURNS (Check): the counts of each type that a weak or a gold entity has, in alphabetical order.
     """
     counts: Check = defaultdict(TypeCheck)
-    gold = [doc for doc in gold if any(not token.is_space for token in doc)]
-    docs = docs_of_words(without_annotation(doc, labeller.vocab) for doc in gold)
+    gold = docs_of_words(gold)
+    docs = [without_annotation(doc, labeller.vocab) for doc in gold]
     for doc, (annotation, _) in zip(gold, labeller.annotations(docs, Tally()), strict=True):
-        place = {token.i: i for i, token in enumerate(token for token in doc if not token.is_space)}
-        entities = {(place[ent.start], place[ent.end - 1] + 1): ent.label_ for ent in doc.ents}
+        entities = {(ent.start, ent.end): ent.label_ for ent in doc.ents}
         inside = {i for start, end, _ in annotation.spans for i in range(start, end)}
         for start, end, label in annotation.spans:
             counts[label].labelled += 1

@@ -122,6 +122,7 @@ def why_nothing(sources: Sources) -> str:
 def write_nothing(output: Path) -> None:
     """Write an output without sentences, for a stage that goes on without weak labels."""
     check_output(output, [], docbin=True)
+    Parts(output, {}).remove()
     listing = b"No sentences.\n"
     write_files({output: pack_docs([]), listing_path(output): listing, statistics_path(output): b"{}\n"})
 

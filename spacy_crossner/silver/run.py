@@ -10,7 +10,7 @@ from spacy.tokens import Doc, DocBin
 
 from ..annotations.domains import set_domain, set_language
 from ..data.docbin import pack_docs, unpack_docs
-from ..errors import CrossnerError, Errors
+from ..errors import CrossnerError, Errors, NothingToLabel
 from ..text.excluded import Excluded
 from ..text.raw import read_blocks
 from ..text.stream import SentenceStream
@@ -99,7 +99,7 @@ class SilverRun:
         if is_empty:
             raise CrossnerError(self._no_text())
         if not is_found:
-            raise CrossnerError(self._nothing_found())
+            raise NothingToLabel(self._nothing_found())
         names.set_common(self.words.common_words(self.settings.ratio, self.settings.frequent))
 
     def _label(self, rows: List[Any]) -> Dict[str, Any]:
@@ -160,7 +160,7 @@ class SilverRun:
         if not stream.read:
             raise CrossnerError(self._no_text())
         if self.labeller.names is not None and tally.labelled and not tally.mentions:
-            raise CrossnerError(self._nothing_found())
+            raise NothingToLabel(self._nothing_found())
         if self.labeller.teachers and tally.labelled and not tally.sure:
             raise CrossnerError(Errors.C607.format(count=tally.labelled, sure=self.settings.sure))
         if not self.draw.heap:
@@ -169,7 +169,7 @@ class SilverRun:
                 f"and {tally.labelled - tally.with_entity} have no entity"
             )
             names = ", ".join(map(str, self.sources.raw))
-            raise CrossnerError(Errors.C611.format(names=names, count=stream.read, reasons=reasons))
+            raise NothingToLabel(Errors.C611.format(names=names, count=stream.read, reasons=reasons))
 
     def _no_text(self) -> str:
         return Errors.C616.format(names=", ".join(map(str, self.sources.raw)))

@@ -39,6 +39,9 @@ class Sources:
     def fingerprint(self, settings: SilverSettings) -> Fingerprint:
         """Return everything that the output depends on."""
         fingerprint = {name: str(value) for name, value in asdict(settings).items()}
+        if not settings.limit:
+            # It draws the subset and nothing else.
+            del fingerprint["seed"]
         fingerprint.update({f"file {i}": text_digest(path) for i, path in enumerate(self.files())})
         kinds = [len(self.raw), len(self.names), bool(self.type_map), bool(self.gold), bool(self.check)]
         fingerprint["kinds of files"] = str(kinds)

@@ -93,7 +93,8 @@ def create_init_label_rows(
             return
         if not isinstance(pipe, (CRFEntityRecognizer, LabelAwareEntityRecognizer)):
             raise CrossnerError(Errors.C522.format(name=component, factory=type(pipe).__name__))
-        examples = list(DomainReader(whole_blocks(domains), limit=limit, seed=seed)(nlp))
+        blocks = whole_blocks(domains, keep_limit=True)
+        examples = list(DomainReader(blocks, limit=limit, seed=seed)(nlp))
         directions, mean = label_directions(nlp, pipe, examples, name_share, seed)
         head = cast(LinearTagger, get_module(pipe.model))
         head.start_new_tags(directions[-n_new:].to(head.output.weight), mean.to(head.output.weight))

@@ -68,9 +68,9 @@ def corpus_words(
     return [(word, count) for word, count in counts.most_common(most) if count >= least]
 
 
-def whole_blocks(domains: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
-    """Return the blocks without sampling, upsampling and mention replacement."""
-    partial = ("sample", "upsample", "replace_mentions", "limit")
+def whole_blocks(domains: Dict[str, Dict[str, Any]], *, keep_limit: bool = False) -> Dict[str, Dict[str, Any]]:
+    """Return the blocks without sampling, upsampling and mention replacement, and without their limits unless kept."""
+    partial = ("sample", "upsample", "replace_mentions", *([] if keep_limit else ["limit"]))
     return {name: {key: value for key, value in block.items() if key not in partial} for name, block in domains.items()}
 
 

@@ -58,7 +58,10 @@ def assert_same_gradients(found, wanted, atol=2e-5):
     wanted = dict(wanted.named_parameters())
     moved = 0
     for name, parameter in found.named_parameters():
-        gradient = wanted[name].grad
+        if ".cases." in name:
+            # The plain encoder takes no letter case; see `test_letter_case`.
+            continue
+        gradient = wanted[name.replace(".words.", ".")].grad
         assert (parameter.grad is None) == (gradient is None), name
         if gradient is not None:
             torch.testing.assert_close(parameter.grad, gradient, atol=atol, rtol=1e-4)

@@ -6,11 +6,24 @@ import numpy as np
 import pytest
 import torch
 from spacy.tokens import Doc
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from spacy_crossner.annotations.words import see_words
 from spacy_crossner.encoders.encoder import build_encoder, word_encoder
 from spacy_crossner.encoders.exported import ExportedShim, build_exported_encoder
-from spacy_crossner.encoders.letter_case import LOWER, MIXED, N_CASES, SINGLE, TITLE, UPPER, CaseEmbedding, case_of
+from spacy_crossner.encoders.letter_case import (
+    LOWER,
+    MIXED,
+    N_CASES,
+    SINGLE,
+    TITLE,
+    UPPER,
+    CaseEmbedding,
+    case_of,
+    ignores_case,
+)
 
 from .encoder_checks import batch, doc_of, opened
 from .small_encoders import albert, bert, deberta, distilbert, electra, modernbert, mpnet, roberta, save_encoder
@@ -120,3 +133,19 @@ def test_it_is_exported(tiny_encoder, backend):
     for exported in (layer, loaded):
         for found, rows in zip(exported.predict(docs), model.predict(docs), strict=True):
             np.testing.assert_allclose(found, rows, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [(bert, True), (mpnet, True), (roberta, False), (modernbert, False), (deberta, False)]
+)
+def test_it_is_on_for_an_uncased_encoder(kind, expected, tmp_path):
+    folder = save_encoder(kind, tmp_path)
+    assert ignores_case(AutoTokenizer.from_pretrained(folder)) is expected
+    for setting, is_on in ((None, expected), (True, True), (False, False)):
+        (*found,) = word_encoder(opened(folder, letter_case=setting)).module.modules()
+        assert any(isinstance(each, CaseEmbedding) for each in found) is is_on
+
+
+def test_a_vocabulary_without_words_says_nothing():
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"[UNK]": 0}, "[UNK]")), unk_token="[UNK]")
+    assert not ignores_case(tokenizer)

@@ -115,7 +115,7 @@ def test_each_way_writes_to_places_of_its_own():
     config = load_project_config(ROOT)
     outputs = [output for command in config["commands"] for output in command.get("outputs", [])]
     assert len(outputs) == len(set(outputs))
-    assert set(config["workflows"]) == {"all", "no-dapt", "direct"}
+    assert set(config["workflows"]) == {"all", "no-dapt", "direct", "self-train"}
 
 
 def test_the_ways_differ_in_the_encoder_and_the_list_alone():

@@ -22,7 +22,7 @@ def gold(nlp):
         # An ambiguous name is open; a name that the list lacks is labelled O.
         (["Paris", "has", "a", "Mark", "II"], ["B-city", "O", "O", "B-thing", "I-thing"]),
         # A gold entity that is half labelled as a part of another one.
-        (["Z3", "engine", "\n", "Ada"], ["B-thing", "I-thing", "O", "B-person"]),
+        (["Z3", "engine", "\n", "Ada"], ["B-thing", "I-thing", "I-thing", "B-person"]),
     ]
     return [Doc(nlp.vocab, words=words, ents=tags) for words, tags in rows]
 

@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import spacy
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
+from typer.testing import CliRunner
 
 from spacy_crossner.annotations.domains import get_domain, get_language
 from spacy_crossner.annotations.soft_labels import get_soft_labels
+from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import read_docbin, write_docbin
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.silver import run
@@ -17,6 +20,7 @@ from spacy_crossner.silver.make import is_finished, make_silver, why_nothing, wr
 from spacy_crossner.silver.settings import SilverSettings
 from spacy_crossner.silver.sources import Sources
 from spacy_crossner.silver.teachers import Teachers
+from spacy_crossner.training.readers import DomainReader
 
 RAW = """\
 Ada Lovelace wrote a long letter about engines in London .
@@ -289,19 +293,33 @@ def test_a_finished_output_is_kept_until_an_input_changes(files, capsys):
     assert not is_finished(given, out)
     (files / "raw.txt").write_text(RAW)
     assert is_finished(given, out)
-    (files / "out.spacy").write_bytes(b"")
+    # The seed draws a subset of gold sentences, and nothing without one.
+    assert is_finished(given, out, SilverSettings(seed=3))
+    for changed in ("names.tsv", "map.tsv"):
+        before = (files / changed).read_text()
+        (files / changed).write_text(before + "\n")
+        assert not is_finished(given, out)
+        (files / changed).write_text(before)
+    assert not is_finished(sources(files, check=files / "test.spacy"), out)
+    (files / "out.spacy.txt").write_text("")
     assert not is_finished(given, out)
 
 
 def test_a_limit_is_a_subset_of_the_gold_sentences(files):
-    """The names of the others are not used, and their sentences are left out as well."""
+    """That of the reader with the same seed. The names of the others are not used, and their sentences are left out."""
     docs = [Doc(Vocab(), words=[name, "wrote"], ents=["B-person", "O"]) for name in ("Colossus", "Nobody", "Tommy")]
     write_docbin(docs, files / "gold.spacy")
+    with (files / "raw.txt").open("a") as raw:
+        raw.write("Tommy wrote\nColossus wrote\nNobody wrote\n")
     found = []
     for seed in range(4):
+        reader = DomainReader({"gold": {"path": str(files / "gold.spacy")}}, limit=1, seed=seed)
+        (example,) = reader(spacy.blank("en"))
         settings = SilverSettings(limit=1, seed=seed)
         report = make_silver(Sources([files / "raw.txt"], gold=files / "gold.spacy"), files / "out.spacy", settings)
         found.append({ent.text for doc in report.docs for ent in doc.ents})
+        assert found[-1] == {ent.text for ent in example.reference.ents}
+        assert not any(len(doc) == 2 for doc in report.docs)
     assert all(len(names) == 1 for names in found)
     assert len(set(map(frozenset, found))) > 1
 
@@ -333,3 +351,36 @@ def test_words_with_a_capital_stay_open(files, teachers):
     make_silver(given, files / "out.spacy", SilverSettings(sure=0.6, sure_outside=1.0, outside="lowercase"))
     unsure = "\n".join(read(files / "out.spacy"))
     assert sure.count("~") < unsure.count("~")
+
+
+@pytest.mark.parametrize(
+    ("raw", "names", "said"),
+    [
+        ("", "names.tsv", "there is no raw text"),
+        ("raw.txt", "", "there is no list"),
+        ("raw.txt", "bare.tsv", "have no types"),
+        ("raw.txt", "foreign.tsv", "C606"),
+        ("raw.txt", "ambiguous.tsv", "C611"),
+    ],
+)
+def test_a_project_goes_on_without_labels(raw, names, said, files, monkeypatch):
+    monkeypatch.chdir(files)
+    (files / "bare.tsv").write_text("Ada Lovelace\n")
+    (files / "foreign.tsv").write_text("Quizzaciously\tthing\n")
+    (files / "ambiguous.tsv").write_text("London\tcity\nLondon\tperson\n")
+    words = ["silver", raw, "--names", names, "--map", "", "--output", "out.spacy", "--optional"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert said in " ".join(result.output.split())
+    assert read(files / "out.spacy") == []
+    assert not (files / ".out.spacy.parts").exists()
+    if raw and names:
+        # Without the option it is an error, and the output is unchanged.
+        assert CliRunner().invoke(app, words[:-1]).exit_code == 1
+
+
+def test_the_working_folder_is_no_empty_path(files, monkeypatch):
+    monkeypatch.chdir(files)
+    result = CliRunner().invoke(app, ["silver", ".", "--names", "names.tsv", "--output", "out.spacy", "--optional"])
+    assert result.exit_code == 1
+    assert not (files / "out.spacy").exists()

@@ -73,8 +73,9 @@ def grown(source):
     return nlp
 
 
-def begin(nlp, target, **settings):
-    create_init_label_rows("ner", {"target": {"path": str(target)}}, **settings)(nlp)
+def begin(nlp, target, *, block_limit=None, **settings):
+    block = {"path": str(target), **({} if block_limit is None else {"limit": block_limit})}
+    create_init_label_rows("ner", {"target": block}, **settings)(nlp)
     return nlp
 
 
@@ -238,8 +239,9 @@ def test_of_many_docs_some_of_each_type_are_read(source, target, monkeypatch):
     found = state(begin(nlp, target, seed=3))["output.weight"][N_OLD:, : weights.shape[1]].double()
     torch.testing.assert_close(found, weights, atol=1e-5, rtol=1e-4)
     # As of a training corpus with a limit.
-    limited = state(begin(grown(source), target, seed=3, limit=8))["output.weight"]
-    torch.testing.assert_close(limited[N_OLD:, : weights.shape[1]].double(), weights, atol=1e-5, rtol=1e-4)
+    for settings in ({"limit": 8}, {"block_limit": 8}):
+        limited = state(begin(grown(source), target, seed=3, **settings))["output.weight"]
+        torch.testing.assert_close(limited[N_OLD:, : weights.shape[1]].double(), weights, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
