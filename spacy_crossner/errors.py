@@ -377,6 +377,7 @@ class Errors:
         "the loss terms of a crf_ner or label_aware_ner. Give a pipeline of one of these methods."
     )
     C526 = "[C526] Self-training needs raw text. Give it with --raw, or run the workflow without self-training."
+    C527 = "[C527] {path}: found {found}; expected the labels that `convert` writes: a JSON list of texts."
     C600 = (
         "[C600] There is nothing to label with. Give a list with --names, gold sentences with --gold, or a --teacher."
     )

@@ -29,7 +29,7 @@ from ..silver.sources import Sources
 from ..silver.teachers import Teachers
 from ..storage.outputs import check_pipeline
 from ..text.entities import first_untyped
-from ..text.raw import check_files
+from ..text.raw import check_files, read_blocks
 from ..training.checkpoint import new_folder
 from ..training.train import train
 from .settings import RoundSettings, StageSettings
@@ -112,8 +112,12 @@ def check_inputs(stages: StageSettings, rounds: RoundSettings) -> RoundSettings:
     if not rounds.raw:
         raise CrossnerError(Errors.C526)
     check_files(rounds.raw)
-    for path in (stages.train, stages.dev, stages.labels, *rounds.exclude):
-        text_digest(path)
+    # All of it, since a fault would else be found after the first teachers.
+    if not any([block.strip() for block in read_blocks(rounds.raw, label="check text")]):
+        raise CrossnerError(Errors.C616.format(names=", ".join(map(str, rounds.raw))))
+    read_domain_labels(stages.labels)
+    for path in (stages.train, stages.dev, *rounds.exclude):
+        read_docbin(path, Vocab())
     untyped = [path for path in rounds.names if first_untyped([path])]
     for path in untyped:
         msg.warn(Errors.C601.format(path=path) + " Self-training goes on without this list.")
@@ -125,6 +129,21 @@ def check_inputs(stages: StageSettings, rounds: RoundSettings) -> RoundSettings:
         if not isinstance(pipe, (CRFEntityRecognizer, LabelAwareEntityRecognizer)):
             raise CrossnerError(Errors.C525.format(model=model, factory=type(pipe).__name__))
     return rounds
+
+
+def read_domain_labels(path: Path) -> List[str]:
+    """Read the labels that `convert` has written.
+
+    RAISES (CrossnerError): the file cannot be read, or is no list of labels.
+    """
+    text_digest(path)
+    try:
+        labels = srsly.read_json(path)
+    except ValueError as error:
+        raise CrossnerError(Errors.C527.format(path=path, found="a file that is no JSON")) from error
+    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
+        raise CrossnerError(Errors.C527.format(path=path, found=f"{labels!r:.60}"))
+    return labels
 
 
 class SelfTraining:
@@ -217,7 +236,7 @@ class SelfTraining:
 
     def _write_labels(self, folder: Path, labelled: Path) -> Path:
         """Write the labels of the student: those of the domain, and types of the list that nothing else has."""
-        labels = set(srsly.read_json(self.stages.labels))
+        labels = set(read_domain_labels(self.stages.labels))
         labels |= {ent.label_ for doc in read_docbin(labelled, Vocab()) for ent in doc.ents}
         path = folder / "labels.json"
         write_files({path: (json.dumps(sorted(labels), ensure_ascii=False) + "\n").encode("utf8")})

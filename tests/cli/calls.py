@@ -10,6 +10,7 @@ TOK2VEC = {"@architectures": "spacy.HashEmbedCNN.v2", "width": 16, "depth": 1, "
 TOK2VEC.update(maxout_pieces=2, subword_features=True, pretrained_vectors=None)
 CRF = {"factory": "crf_ner", "model": {"@architectures": "spacy_crossner.CRF.v1", "tok2vec": TOK2VEC}}
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 # A call of each command that works, with the kind of each input in braces, `{kind:name}` where there are several.
 CALLS = {
     "augment": "{docs:a} {docs:b} --output {new}/out.spacy",
@@ -26,6 +27,9 @@ CALLS = {
     "select": "{text} --entities {names} --exclude {docs} --min-entities 1 --output {new}/out.txt",
     "silver": "{text} --names {names} --teacher {model} --gold {docs} --exclude {docs:seen} --sure 0.51 "
     "--output {new}/out.spacy",
+    "self-train": "--train {docs} --dev {docs:a} --labels {labels} --pretrained {model} --raw {text} --names {names} "
+    "--exclude {docs:seen} --teachers 1 --epochs 1 --min-steps 1 --sure 0.51 --nlp.lang xx "
+    f"--target-config {CONFIGS}/finetune.cfg --student-config {CONFIGS}/student.cfg --output {{new}}/out",
     "split": "{docs} {new}/out --sizes a=1,b=rest",
     "stats": "{docs} --json {new}/out.json",
     "train": "{config} --output {new}/out",
@@ -41,6 +45,7 @@ def paths(good):
         "docs:seen": good / "seen.spacy",
         "text": good / "text.txt",
         "names": good / "names.tsv",
+        "labels": good / "labels.json",
         "known": good / "known.jsonl",
         "model": good / "model",
         "model:a": good / "model",

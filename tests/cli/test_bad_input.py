@@ -116,6 +116,7 @@ BAD = {
         with_text("config.json", '"hidden_size": 16', '"hidden_size": "x"'),
         with_text("config.json", '"hidden_size": 16', '"hidden_size": 32'),
     ],
+    "labels": FILES,
     "project": [
         missing,
         an_empty_file,

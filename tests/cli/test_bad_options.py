@@ -79,6 +79,7 @@ VALUES = {
     "report": ["--batch-size 0"],
     "select": ["--share 2", "--share 0", "--filter-size 0", "--upsample 0", "--level all", "--min-entities -1"],
     "silver": ["--sure 0.5", "--sure-outside nan", "--most 0", "--outside all", "--share 2", "--ratio 0", "--lang qq"],
+    "self-train": ["--sure 0.5", "--most 0", "--teachers 0", "--rounds 0", "--epochs 0", "--preset huge", "--share 2"],
     "split": ["--sizes a", "--sizes a=1,a=2", "--sizes a=-1", "--sizes a=999"],
     "stats": ["--lang qq"],
     "train": [

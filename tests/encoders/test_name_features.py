@@ -82,8 +82,9 @@ def features_by_hand(module, vectors, mentions):
 
 
 def test_at_first_the_vectors_are_those_of_the_encoder(tiny_encoder, names):
+    encoder = opened(tiny_encoder, transformer_config=STILL)
     state = torch.get_rng_state()
-    model = with_names(opened(tiny_encoder, transformer_config=STILL), names)
+    model = with_names(encoder, names)
     # Nor are random numbers drawn, so that all other layers begin as without names.
     assert torch.equal(torch.get_rng_state(), state)
     plain = opened(tiny_encoder, transformer_config=STILL)
