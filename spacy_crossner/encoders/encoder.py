@@ -22,6 +22,7 @@ from .opening import open_encoder
 from .word_encoder import EncoderSettings, WordEncoder
 
 NAME = "crossner_encoder"
+ARCHITECTURE = "spacy_crossner.Encoder.v1"
 NO_SETTINGS: Dict[str, Any] = SimpleFrozenDict()
 
 EncoderModel = Model[List[Doc], List[Floats2d]]

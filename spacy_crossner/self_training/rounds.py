@@ -113,7 +113,8 @@ def check_inputs(stages: StageSettings, rounds: RoundSettings) -> RoundSettings:
         raise CrossnerError(Errors.C526)
     check_files(rounds.raw)
     # All of it, since a fault would else be found after the first teachers.
-    if not any([block.strip() for block in read_blocks(rounds.raw, label="check text")]):
+    n_blocks = sum(bool(block.strip()) for block in read_blocks(rounds.raw, label="check text"))
+    if not n_blocks:
         raise CrossnerError(Errors.C616.format(names=", ".join(map(str, rounds.raw))))
     read_domain_labels(stages.labels)
     for path in (stages.train, stages.dev, *rounds.exclude):

@@ -10,6 +10,7 @@ from wasabi import msg
 from ..core.bridge import get_module
 from ..core.component import SequenceNER
 from ..core.linear import LinearTagger
+from ..encoders.encoder import ARCHITECTURE as ENCODER
 from ..encoders.name_features import ARCHITECTURE as NAME_FEATURES
 from ..encoders.name_features import add_name_features
 from ..errors import CrossnerError, Errors
@@ -131,8 +132,8 @@ def create_add_names(
 ) -> Callable[[Language], None]:
     """Make a callback for `[initialize.after_init]` that gives a sourced component features of names.
 
-    The saved pipeline has the layer `spacy_crossner.NameFeatures.v1` above the component's encoder. Lists that the
-    component has are replaced, and their weights begin at 0.
+    The saved pipeline has the lists as a setting of its encoder, or the layer `spacy_crossner.NameFeatures.v1` above
+    any other layer. Lists that the component has are replaced, and their weights begin at 0.
 
     component (str): the component's name.
     names (Union[str, List[str], None]): one list or several, with a name, a tab and a type on each line. None or ""
@@ -162,6 +163,10 @@ def create_add_names(
             below = below["tok2vec"]
         elif "names" in below:
             below = {**below, "names": None}
+        if below["@architectures"] == ENCODER and not ignore_case:
+            # Its own settings, so that a path such as `model.tok2vec.precision` stays the same.
+            config["tok2vec"] = {**below, "names": names, "names_drop": drop}
+            return
         above = {"@architectures": NAME_FEATURES, "names": names, "drop": drop, "ignore_case": ignore_case}
         config["tok2vec"] = {**above, "tok2vec": below}
 
