@@ -29,6 +29,7 @@ from ..silver.sources import Sources
 from ..silver.teachers import Teachers
 from ..storage.outputs import check_pipeline
 from ..text.entities import first_untyped
+from ..text.excluded import read_excluded
 from ..text.raw import check_files, read_blocks
 from ..training.checkpoint import new_folder
 from ..training.train import train
@@ -117,8 +118,10 @@ def check_inputs(stages: StageSettings, rounds: RoundSettings) -> RoundSettings:
     if not n_blocks:
         raise CrossnerError(Errors.C616.format(names=", ".join(map(str, rounds.raw))))
     read_domain_labels(stages.labels)
-    for path in (stages.train, stages.dev, *rounds.exclude):
+    for path in (stages.train, stages.dev):
         read_docbin(path, Vocab())
+    # They may also be text.
+    read_excluded([stages.dev, *rounds.exclude])
     untyped = [path for path in rounds.names if first_untyped([path])]
     for path in untyped:
         msg.warn(Errors.C601.format(path=path) + " Self-training goes on without this list.")

@@ -234,6 +234,11 @@ def test_pipelines_of_other_methods_are_refused(place, tmp_path):
         self_train(tmp_path / "out", stages(place, pretrained=[str(tmp_path / "moee")]), plan(place), SILVER)
 
 
+def test_a_test_set_may_be_text(place, tmp_path):
+    (tmp_path / "test.txt").write_text(RAW[0])
+    assert rounds.check_inputs(stages(place), plan(place, exclude=[tmp_path / "test.txt"])).exclude
+
+
 def test_a_list_without_types_is_left_out_and_its_map_too(place, tmp_path, capsys):
     (tmp_path / "names.tsv").write_text("Ada\n")
     given = plan(place, names=[tmp_path / "names.tsv"], type_map=tmp_path / "nowhere.tsv")
