@@ -378,6 +378,10 @@ class Errors:
     )
     C526 = "[C526] Self-training needs raw text. Give it with --raw, or run the workflow without self-training."
     C527 = "[C527] {path}: found {found}; expected the labels that `convert` writes: a JSON list of texts."
+    C528 = (
+        "[C528] The weights of {path} cannot be averaged with those of {first}: {problem}. Average pipelines of one "
+        "config, one initial pipeline and the same labels."
+    )
     C600 = (
         "[C600] There is nothing to label with. Give a list with --names, gold sentences with --gold, or a --teacher."
     )

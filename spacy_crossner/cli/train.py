@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 import typer
 from spacy.cli._util import parse_config_overrides
 
-from ..training.train import train
+from ..training.averaging import train_average
 from ._app import app, user_errors
 
 
@@ -24,6 +24,13 @@ def train_cli(
     preset: Annotated[
         str, typer.Option(help="Recipe by the size of the encoder: small, base, or auto to choose by its width")
     ] = "auto",
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Train with this many seeds, from system.seed on, and save the mean of the weights as model-best",
+        ),
+    ] = 1,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
     resume: Annotated[
         bool,
@@ -33,9 +40,10 @@ def train_cli(
     """Train a pipeline. Override config settings as with `spacy train`: --training.batcher.size 32."""
     overrides = parse_config_overrides(ctx.args)
     with user_errors():
-        train(
+        train_average(
             config,
             output,
+            seeds,
             epochs=epochs,
             min_steps=min_steps,
             evaluations=evaluations,

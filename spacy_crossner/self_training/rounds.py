@@ -19,7 +19,7 @@ from ..data.docbin import read_docbin
 from ..data.files import write_files
 from ..errors import CrossnerError, Errors
 from ..evaluation.ways import CALIBRATED, TRAINED, calibrate_ways, rank_ways
-from ..fingerprints import RECORD, path_digest, text_digest, write_record
+from ..fingerprints import RECORD, is_up_to_date, path_digest, text_digest, version_fingerprint, write_record
 from ..methods.crf.component import CRFEntityRecognizer
 from ..methods.laner.component import LabelAwareEntityRecognizer
 from ..silver.make import is_finished, make_silver
@@ -31,11 +31,15 @@ from ..storage.outputs import check_pipeline
 from ..text.entities import first_untyped
 from ..text.excluded import read_excluded
 from ..text.raw import check_files, read_blocks
+from ..training.averaging import average_pipelines, seed_overrides
 from ..training.checkpoint import new_folder
+from ..training.configs import complete_config
 from ..training.train import train
 from .settings import RoundSettings, StageSettings
 
 TABLE = "rounds.json"
+# The mean of the weights of the teachers of a round: the name of its folder, and in messages.
+AVERAGE = "average"
 # One evaluation, at the end: the target stage continues from the last weights.
 STUDENT_EVALUATIONS = 1
 
@@ -44,20 +48,26 @@ class Round(NamedTuple):
     """The teachers of a round.
 
     number (int): 0 for those that continue from the source stage, r for those that continue from the r-th student.
-    scores (Dict[Path, float]): the dev F1 after calibration of each teacher, the best first.
+    scores (Dict[Path, float]): the dev F1 after calibration of each teacher, and of the mean of their weights if they
+        have one; the best first.
     """
 
     number: int
     scores: Dict[Path, float]
 
     @property
+    def teachers(self) -> Dict[Path, float]:
+        """The dev F1 of the teachers alone."""
+        return {way: f for way, f in self.scores.items() if way.name != AVERAGE}
+
+    @property
     def mean(self) -> float:
         """The mean dev F1 of the teachers."""
-        return statistics.mean(self.scores.values())
+        return statistics.mean(self.teachers.values())
 
     @property
     def best(self) -> Path:
-        """The folder of the teacher with the best dev F1."""
+        """The folder of the pipeline with the best dev F1."""
         return next(iter(self.scores))
 
 
@@ -72,7 +82,8 @@ def self_train(
     after the first one whose score is not above that of the round before.
 
     All steps are kept in `OUTPUT/round-<r>`: `silver.spacy`, `student`, and `teachers`. A killed run goes on from them.
-    `OUTPUT/model-best` is a copy of one pipeline: the best on dev of the best round.
+    `OUTPUT/model-best` is a copy of one pipeline: the best on dev of the best round, of its teachers and the mean of
+    their weights.
 
     output (Path): the folder.
     stages (StageSettings): how the stages are trained.
@@ -165,22 +176,27 @@ class SelfTraining:
     def teach(self, number: int, pretrained: Sequence[str]) -> Round:
         """Train the teachers of a round and calibrate them."""
         stages, folder = self.stages, self.output / f"round-{number}" / "teachers"
-        for i in range(self.rounds.teachers):
-            seed = stages.seed + i
+        ways = [folder / str(i + 1) for i in range(self.rounds.teachers)]
+        overrides = self._overrides(pretrained[0])
+        config = complete_config(stages.target_config, overrides)
+        for i, changes in enumerate(seed_overrides(config, overrides, self.rounds.teachers)):
             msg.divider(f"Round {number}: teacher {i + 1} of {self.rounds.teachers}")
             train(
                 stages.target_config,
-                folder / str(i + 1),
+                ways[i],
                 epochs=stages.epochs,
                 min_steps=stages.min_steps,
                 preset=stages.preset,
                 use_gpu=self.gpu_id,
-                overrides=self._overrides(pretrained[i % len(pretrained)], seed),
+                overrides={**changes, "paths.pretrained": pretrained[i % len(pretrained)]},
             )
+        # A mean of pipelines that continue from different ones is of no use.
+        if len(ways) > 1 and len(set(pretrained)) == 1:
+            self._average(ways, folder / AVERAGE)
+            ways.append(folder / AVERAGE)
         for _ in calibrate_ways(folder, stages.dev, gpu_id=self.gpu_id):
             pass
-        wanted = {folder / str(i + 1) for i in range(self.rounds.teachers)}
-        taught = Round(number, {way: f for way, f in rank_ways(folder).items() if way in wanted})
+        taught = Round(number, {way: f for way, f in rank_ways(folder).items() if way in ways})
         msg.good(f"Round {number}: mean dev F1 of the teachers {100 * taught.mean:.2f}")
         return taught
 
@@ -196,7 +212,7 @@ class SelfTraining:
             rounds.names,
             rounds.type_map,
             stages.train,
-            [str(way / CALIBRATED) for way in sorted(before.scores)],
+            [str(way / CALIBRATED) for way in sorted(before.teachers)],
             [stages.dev, *rounds.exclude],
             stages.dev,
         )
@@ -204,7 +220,7 @@ class SelfTraining:
             report = make_silver(sources, labelled, self.silver, gpu_id=self.gpu_id)
             print(report.listing.to_text())
         msg.divider(f"Round {number}: student")
-        overrides = self._overrides(stages.pretrained[0], stages.seed)
+        overrides = self._overrides(stages.pretrained[0])
         overrides["paths.silver"] = str(labelled)
         overrides["paths.labels"] = str(self._write_labels(folder, labelled))
         # Features of names belong to the target stage: here, the list itself may be the source of the labels.
@@ -235,7 +251,8 @@ class SelfTraining:
                 shutil.copytree(chosen.best / TRAINED, folder, dirs_exist_ok=True)
         write_record(self.output, {"the pipeline": digest}, [TRAINED])
         write_files({self.output / TABLE: (json.dumps(table, indent=2) + "\n").encode()})
-        name = f"teacher {chosen.best.name} of round {chosen.number}"
+        kind = "the mean of the weights" if chosen.best.name == AVERAGE else f"teacher {chosen.best.name}"
+        name = f"{kind} of round {chosen.number}"
         msg.good(f"{self.output / TRAINED}: {name}, dev F1 {100 * chosen.scores[chosen.best]:.2f}")
 
     def _write_labels(self, folder: Path, labelled: Path) -> Path:
@@ -246,16 +263,23 @@ class SelfTraining:
         write_files({path: (json.dumps(sorted(labels), ensure_ascii=False) + "\n").encode("utf8")})
         return path
 
-    def _overrides(self, pretrained: str, seed: int) -> Dict[str, Any]:
+    def _average(self, ways: Sequence[Path], output: Path) -> None:
+        """Write the mean of the weights of teachers, unless it is up to date."""
+        fingerprint = {str(way.name): path_digest(way / TRAINED) for way in ways}
+        fingerprint.update(version_fingerprint())
+        if not is_up_to_date(output, fingerprint):
+            nlp = average_pipelines([way / TRAINED for way in ways], self.gpu_id)
+            with new_folder(output / TRAINED) as folder:
+                nlp.to_disk(folder)
+            write_record(output, fingerprint, [TRAINED])
+
+    def _overrides(self, pretrained: str) -> Dict[str, Any]:
         stages = self.stages
-        # With a limit, all teachers have the same gold sentences.
-        limited = {"corpora.train.seed": stages.seed} if stages.overrides.get("corpora.train.limit") else {}
         return {
             **stages.overrides,
-            **limited,
             "paths.train": str(stages.train),
             "paths.dev": str(stages.dev),
             "paths.labels": str(stages.labels),
             "paths.pretrained": pretrained,
-            "system.seed": seed,
+            "system.seed": stages.seed,
         }

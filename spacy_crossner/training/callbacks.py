@@ -73,7 +73,7 @@ def create_init_label_rows(
     component (str): the name of a `crf_ner` or `label_aware_ner`.
     domains (Dict[str, Dict]): the blocks of the training corpus, as for `DomainReader`.
     limit (int): the `limit` of the training corpus, so that no other doc is read.
-    seed (int): the `seed` of the training corpus.
+    seed (int): the `subset_seed` of the training corpus.
     name_share (float): share of the label's name, from 0 (gold words only) to 1 (name only). A label without gold words
         begins from its name.
     transitions (bool): whether the CRF scores of new tags begin at the means of the old tags; see

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any, Collection, Dict, Iterator, List, Sequence, Tuple, TypeVar
+from typing import Any, Collection, Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -91,15 +91,21 @@ class DomainReader:
             domain, 0 by default; see `replace_mentions`. Replacements differ between passes if `max_epochs = -1`.
         limit (int): replaces `limit` for this block.
     shuffle (bool): shuffle the docs of all domains together in each pass. spaCy does not do it if `max_epochs = -1`.
-    seed (int): random seed of the shuffle, of samples, of replacements and of the subset.
-    limit (int): maximum number of docs of each domain; 0 for all. The seed draws the subset, stratified over entity
-        types (see `draw_subset`); it is the same in each pass. Unlabelled docs are drawn at random.
+    seed (int): random seed of the shuffle, of samples and of replacements.
+    limit (int): maximum number of docs of each domain; 0 for all. The subset is drawn by its seed, stratified over
+        entity types (see `draw_subset`); it is the same in each pass. Unlabelled docs are drawn at random.
+    subset_seed (Optional[int]): random seed of the subset; None for `seed`.
     RAISES (CrossnerError): no block has a path, or a block has an invalid setting; when called, if a DocBin and the
         pipeline have different languages.
     """
 
     def __init__(
-        self, domains: Dict[str, Dict[str, Any]], shuffle: bool = False, seed: int = 0, limit: int = 0
+        self,
+        domains: Dict[str, Dict[str, Any]],
+        shuffle: bool = False,
+        seed: int = 0,
+        limit: int = 0,
+        subset_seed: Optional[int] = None,
     ) -> None:
         self.domains = {name: block for name, block in domains.items() if block.get("path")}
         if limit < 0:
@@ -115,7 +121,7 @@ class DomainReader:
                 raise CrossnerError(Errors.C007.format(name=name, block=block, roles=" or ".join(ROLES)))
         self.shuffle = shuffle
         self.limit = limit
-        self.seed = seed
+        self.subset_seed = seed if subset_seed is None else subset_seed
         self.random = random.Random(seed)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
@@ -150,7 +156,7 @@ class DomainReader:
         return docs
 
     def _limited(self, rows: List[Row], types: Sequence[Collection[str]], limit: int) -> List[Row]:
-        return draw_subset(rows, types, limit, self.seed) if limit else rows
+        return draw_subset(rows, types, limit, self.subset_seed) if limit else rows
 
     def _draw(self, rows: List[Row], size: int) -> List[Row]:
         return self.random.sample(rows, size) if 0 < size < len(rows) else rows

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+import torch
 from spacy.training import Example
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
@@ -17,9 +18,11 @@ from spacy_crossner.errors import CrossnerError
 from spacy_crossner.evaluation.ways import find_ways
 from spacy_crossner.fingerprints import path_digest
 from spacy_crossner.self_training import rounds
-from spacy_crossner.self_training.rounds import SelfTraining, self_train
+from spacy_crossner.self_training.rounds import self_train
 from spacy_crossner.self_training.settings import RoundSettings, StageSettings
 from spacy_crossner.silver.settings import SilverSettings
+from spacy_crossner.training.averaging import average_pipelines
+from spacy_crossner.training.parameters import parameters
 from spacy_crossner.training.train import train
 
 from ..configs.stages import CONFIGS
@@ -82,8 +85,9 @@ def test_each_round_has_its_teachers_and_its_student(trained):
     folder, done = trained
     assert [each.number for each in done] == [0, 1]
     for each in done:
-        assert sorted(way.name for way in each.scores) == ["1", "2"]
-        for way in each.scores:
+        assert sorted(way.name for way in each.scores) == ["1", "2", "average"]
+        assert sorted(way.name for way in each.teachers) == ["1", "2"]
+        for way in each.teachers:
             config = spacy.util.load_config(way / "model-best" / "config.cfg")
             assert config["system"]["seed"] == 4 + int(way.name)
             assert set(spacy.load(way / "calibrated").get_pipe("ner").labels) == {*LABELS, "planet"}
@@ -129,8 +133,8 @@ def test_a_second_time_all_is_kept(trained, place, capsys):
     again = self_train(folder, stages(place), plan(place), SILVER)
     assert path_digest(folder) == before
     assert again == done
-    # Four teachers and their calibrations, the labels and the student.
-    assert " ".join(capsys.readouterr().out.split()).count("is up to date") == 4 + 4 + 1 + 1
+    # Four teachers and two means of their weights, their calibrations, the labels and the student.
+    assert " ".join(capsys.readouterr().out.split()).count("is up to date") == 6 + 6 + 1 + 1
 
 
 @pytest.mark.parametrize("step", ["make_silver", "calibrate_ways", "write_record"])
@@ -247,13 +251,34 @@ def test_a_list_without_types_is_left_out_and_its_map_too(place, tmp_path, capsy
     assert "C601" in capsys.readouterr().out
 
 
-def test_all_teachers_have_the_same_subset_of_the_gold_sentences(place, tmp_path):
+def test_teachers_share_the_subset_and_the_weights_that_they_begin_with(place, tmp_path):
     limited = stages(place, overrides={"corpora.train.limit": 4})
-    run = SelfTraining(tmp_path, limited, plan(place), SILVER, -1)
-    assert {run._overrides("some", seed)["corpora.train.seed"] for seed in (5, 6, 7)} == {5}
-    # Without a limit each has its own order.
-    run = SelfTraining(tmp_path, stages(place), plan(place), SILVER, -1)
-    assert "corpora.train.seed" not in run._overrides("some", 6)
+    self_train(tmp_path / "out", limited, plan(place), SILVER)
+    found = [
+        spacy.util.load_config(tmp_path / f"out/round-0/teachers/{i}/model-best/config.cfg", interpolate=True)
+        for i in (1, 2)
+    ]
+    assert [config["corpora"]["train"]["subset_seed"] for config in found] == [5, 5]
+    assert [config["corpora"]["train"]["seed"] for config in found] == [5, 6]
+    assert [config["training"]["seed"] for config in found] == [5, 5]
+
+
+def test_the_mean_of_the_weights_is_that_of_the_teachers_of_the_round(trained):
+    folder, done = trained
+    for each in done:
+        ways = folder / f"round-{each.number}" / "teachers"
+        mean = parameters(average_pipelines([ways / "1" / "model-best", ways / "2" / "model-best"]))
+        found = parameters(spacy.load(ways / "average" / "model-best"))
+        assert all(torch.equal(tensor, mean[name][1]) for name, (_, tensor) in found.items())
+
+
+def test_pipelines_of_several_sources_have_no_mean(place, tmp_path):
+    shutil.copytree(place / "source" / "model-best", tmp_path / "other")
+    two = stages(place, pretrained=[str(place / "source" / "model-best"), str(tmp_path / "other")])
+    done = self_train(tmp_path / "out", two, plan(place), SILVER)
+    assert sorted(way.name for way in done[0].scores) == ["1", "2"]
+    # All of round 1 continue from one student.
+    assert sorted(way.name for way in done[1].scores) == ["1", "2", "average"]
 
 
 def test_types_that_only_the_list_has_are_labels_of_the_student(place, tmp_path):
