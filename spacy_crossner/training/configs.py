@@ -79,9 +79,12 @@ def named_sources(config_path: Path, config: Config) -> Iterator[None]:
     """
     try:
         yield
-    except (CrossnerError, OSError, ConfigValidationError):
+    except (CrossnerError, ConfigValidationError):
         raise
     except BROKEN_FILES as error:
+        # spaCy reports a missing pipeline (E050) as an error of the operating system.
+        if isinstance(error, OSError) and not str(error).startswith("[E"):
+            raise
         components = config["components"].values()
         for source in dict.fromkeys([*(block.get("source") for block in components), config["initialize"]["vectors"]]):
             if source:

@@ -104,7 +104,7 @@ def test_self_training_is_a_way_of_its_own(project, monkeypatch):
     monkeypatch.setattr(rounds, "self_train", self_train)
     folder = project.folder / "training" / "ai" / METHOD / "self-trained"
     folder.mkdir()
-    code, output = project("train-rounds", rounds=2, teachers=4, silver_sentences=70, seed=3, type_map="map.tsv")
+    code, output = project("train-rounds", rounds=2, seeds=4, silver_sentences=70, seed=3, type_map="map.tsv")
     assert code == 0, output
     for name in ("calibrate", "evaluate"):
         code, output = project(name)
@@ -126,7 +126,7 @@ def test_what_there_is_not_is_left_out(left_out, selected, listed, project, tiny
     """The steps that take raw text and list, in the workflow of a user who has one of them or neither."""
     variables = dict.fromkeys(left_out, "")
     printed = []
-    for name in ("select", "dapt", "label-names", "train"):
+    for name in ("select", "dapt", "label-names", "train-source", "train"):
         code, output = project(name, **variables)
         assert code == 0, output
         printed.append(output)
@@ -216,7 +216,7 @@ def test_a_grid_takes_the_steps_of_the_project(project, shorten, monkeypatch):
 
     monkeypatch.setattr(step, "_run", run_here)
     options = ["--settings", "direct,no-dapt", "--methods", METHOD, "--seeds", "1,2"]
-    options += ["--var", f"encoder={project.variables['encoder']}"]
+    options += ["--var", f"encoder={project.variables['encoder']}", "--var", "seeds=1"]
     result = CliRunner().invoke(app, ["compare", str(project.folder), *options])
     assert result.exit_code == 0, result.output
     assert "4/4" in result.output

@@ -228,6 +228,14 @@ def test_a_number_of_seeds_below_one_is_refused(place, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_missing_pipeline_is_named_and_nothing_is_left(seeds, place, tmp_path):
+    nowhere = str(tmp_path / "nowhere")
+    with pytest.raises(CrossnerError, match=r"C203.*nowhere"):
+        run(place, tmp_path / "out", seeds=seeds, **{"paths.pretrained": nowhere})
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command_takes_the_number_of_seeds(place, tmp_path):
     words = ["train", str(CONFIGS / "finetune.cfg"), "--output", str(tmp_path / "out"), "--seeds", "2"]
     words += ["--epochs", "1", "--evaluations", "1"]
