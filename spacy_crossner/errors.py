@@ -434,6 +434,27 @@ class Errors:
         "[C619] The name features have no names, because their lists are not read yet. Call nlp.initialize(), or load "
         "a trained pipeline with spacy.load."
     )
+    C650 = (
+        "[C650] The project's files (project.yml, configs) are neither in {folder}/template nor beside it. Install the "
+        "package again with pip."
+    )
+    C651 = (
+        "[C651] Found no labelled text in {folder}. Give a folder with a file of labelled sentences, for example the "
+        "export of an annotation tool.{problems}"
+    )
+    C652 = "[C652] {path} is not among the labelled text that was found: {listed}. Give one of these paths."
+    C653 = (
+        "[C653] Several files may be the labelled text of the domain: {listed}. Say which with --target, and which is "
+        "the source with --source. Files of one set are named train, dev and test, in a folder."
+    )
+    C654 = (
+        "[C654] {path} exists. Give another folder for the project, or --force to replace its project.yml and configs."
+    )
+    C655 = (
+        "[C655] The step '{step}' of the project in {folder} failed with exit code {code}; its message is above. Give "
+        "the command again to go on from there."
+    )
+    C656 = "[C656] {path} was given as {role}, but it is {found}."
 
 
 class Warnings:
