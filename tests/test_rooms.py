@@ -20,7 +20,7 @@ ROOMS = [
     ["training"],
     ["dapt", "silver", "evaluation"],
     ["self_training"],
-    ["comparison"],
+    ["comparison", "projects"],
     ["cli"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

@@ -10,6 +10,7 @@ from ._app import app, main
 
 # Each import registers its command.
 from . import (  # noqa: F401  # isort: skip
+    adapt,
     assets,
     augment,
     bootstrap,
@@ -19,6 +20,7 @@ from . import (  # noqa: F401  # isort: skip
     dapt,
     evaluate,
     export,
+    init,
     label,
     package,
     report,

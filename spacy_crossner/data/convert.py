@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Collection, Dict, Iterable, Iterator, List, Mapping, Optional, Set
+from typing import Collection, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -153,13 +153,66 @@ def convert(
     RAISES (DataError): a file cannot be read or written, or has a fault that is not repaired; a set is too small to
         draw from; or the output folder has splits that `convert` did not write.
     """
-    source, output, sizes = Path(source), Path(output), dict(sizes or {})
+    source, output = Path(source), Path(output)
+    if labels_out is not None:
+        check_output(Path(labels_out), find_outputs(source, output, domain, is_drawn=bool(sizes)))
+    result, contents = read_corpus(
+        source,
+        output,
+        domain,
+        format=format,
+        scheme=scheme,
+        lang=lang,
+        raw=raw,
+        repair=repair,
+        changes=LabelChanges(label_map or {}, drop),
+        sizes=sizes,
+        seed=seed,
+    )
+    splits = dict(contents)
+    if labels_out is not None:
+        contents[Path(labels_out)] = (json.dumps(result.labels, indent=2, ensure_ascii=False) + "\n").encode()
+    if output.suffix == ".spacy":
+        write_files(contents)
+        return result
+    # Without this, splits of an earlier corpus in the folder would silently be used in training and selection.
+    stale = find_stale(output, splits, SPLITS, force=force)
+    write_files({**contents, output / MANIFEST: make_manifest(output, splits, stale)})
+    for path in stale:
+        path.unlink()
+        result.removed.append(path)
+    if output / "train.spacy" in splits:
+        result.missing = [split for split in SPLITS if output / f"{split}.spacy" not in splits]
+    paths = {file.source.path for file in result.files}
+    if source.is_dir() and source not in paths:
+        names = {name for path in paths for name in (path.name, *(path.with_suffix(".ann").name,) * is_brat(path))}
+        result.unread = sorted(path.name for path in source.iterdir() if path.is_file() and path.name not in names)
+    return result
+
+
+def read_corpus(
+    source: Path,
+    output: Path,
+    domain: str,
+    *,
+    format: Format = Format.auto,
+    scheme: Scheme = Scheme.auto,
+    lang: str = "en",
+    raw: bool = False,
+    repair: bool = False,
+    changes: Optional[LabelChanges] = None,
+    sizes: Optional[Mapping[str, Size]] = None,
+    seed: int = 0,
+) -> Tuple[Conversion, Dict[Path, bytes]]:
+    """Read a text file, or the splits in a folder, and return what `convert` would write. See `convert`.
+
+    RETURNS (Tuple[Conversion, Dict[Path, bytes]]): the counts, and the bytes of each DocBin by its path.
+    """
+    sizes = dict(sizes or {})
     paths = find_outputs(source, output, domain, is_drawn=bool(sizes))
     check_inputs(paths.values(), paths)
-    if labels_out is not None:
-        check_output(Path(labels_out), paths)
     nlp = blank_pipeline(lang)
-    result = Conversion([], LabelChanges(label_map or {}, drop))
+    result = Conversion([], changes or LabelChanges({}, ()))
     existing = {path.stem for path in paths.values()}
     for split in existing & set(sizes):
         result.notes.append(f"--{split} {sizes.pop(split)} is not needed: the existing {split} set is used.")
@@ -183,24 +236,7 @@ def convert(
     if sizes and not any(path.stem == REST for path in contents):
         raise Faults(source).error(NO_SPLITS, None, "no train", form="a train set to draw from")
     result.warnings = list(_find_doubts(result))
-    splits = dict(contents)
-    if labels_out is not None:
-        contents[Path(labels_out)] = (json.dumps(result.labels, indent=2, ensure_ascii=False) + "\n").encode()
-    if output.suffix == ".spacy":
-        write_files(contents)
-        return result
-    # Without this, splits of an earlier corpus in the folder would silently be used in training and selection.
-    stale = find_stale(output, splits, SPLITS, force=force)
-    write_files({**contents, output / MANIFEST: make_manifest(output, splits, stale)})
-    for path in stale:
-        path.unlink()
-        result.removed.append(path)
-    if output / "train.spacy" in splits:
-        result.missing = [split for split in SPLITS if output / f"{split}.spacy" not in splits]
-    if source.is_dir() and source not in paths:
-        names = {name for path in paths for name in (path.name, *(path.with_suffix(".ann").name,) * is_brat(path))}
-        result.unread = sorted(path.name for path in source.iterdir() if path.is_file() and path.name not in names)
-    return result
+    return result, contents
 
 
 def _find_doubts(result: Conversion) -> Iterator[str]:

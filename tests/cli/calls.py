@@ -13,6 +13,7 @@ CRF = {"factory": "crf_ner", "model": {"@architectures": "spacy_crossner.CRF.v1"
 CONFIGS = Path(__file__).parents[2] / "configs"
 # A call of each command that works, with the kind of each input in braces, `{kind:name}` where there are several.
 CALLS = {
+    "adapt": "{folder} --output {new}/out --encoder {encoder}",
     "augment": "{docs:a} {docs:b} --output {new}/out.spacy",
     "bootstrap": "{model:a} {model:b} {docs} --samples 100 --output {new}/out.json",
     "calibrate": "{model} {docs} --output {new}/out",
@@ -21,6 +22,7 @@ CALLS = {
     "dapt": "{encoder} {text} --output {new}/out --max-steps 1 --block-size 16 --batch-size 2 -g -1",
     "evaluate": "{model} {docs} --drop-seen {docs:seen} --output {new}/out.json",
     "export": "{model:encoder} {new}/out --backend onnx --data {docs}",
+    "init": "{folder} --output {new}/out --encoder {encoder} --yes",
     "label": "{model} {text} --output {new}/out.spacy --threshold 0",
     "package": "{model} {new}/packages --name a_name",
     "report": "{model} {docs} --output {new}/out.html",
@@ -43,6 +45,7 @@ def paths(good):
         "docs:a": good / "docs_a.spacy",
         "docs:b": good / "docs_b.spacy",
         "docs:seen": good / "seen.spacy",
+        "folder": good / "files",
         "text": good / "text.txt",
         "names": good / "names.tsv",
         "labels": good / "labels.json",

@@ -38,6 +38,11 @@ def good(tmp_path_factory, tiny_encoder, annotated_docs, learn_by_heart):
     lines = [f"Ada met {a} in Paris , {b} works at the {a} lab in Oslo .\n" for a in "abcdefg" for b in "hijklmn"]
     (folder / "text.txt").write_text("".join(lines))
     (folder / "names.tsv").write_text("Ada\tperson\nOslo\tplace\n")
+    (folder / "files").mkdir()
+    labelled = [f"[Ada](person) met {a} in [Oslo](place) .\n" for a in "abcdefghij"]
+    (folder / "files" / "letters.txt").write_text("".join(labelled))
+    (folder / "files" / "raw.txt").write_text("".join(lines))
+    (folder / "files" / "names.tsv").write_text("Ada\tperson\nOslo\tplace\n")
     (folder / "labels.json").write_text('["person", "place"]')
     (folder / "known.jsonl").write_text("")
     (folder / "project").mkdir()

@@ -117,6 +117,7 @@ BAD = {
         with_text("config.json", '"hidden_size": 16', '"hidden_size": 32'),
     ],
     "labels": FILES,
+    "folder": FILES,
     "project": [
         missing,
         an_empty_file,
