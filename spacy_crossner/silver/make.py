@@ -14,6 +14,7 @@ from ..data.files import check_inputs, check_output, write_files
 from ..data.subsets import draw_subset
 from ..errors import CrossnerError, Errors
 from ..fingerprints import Fingerprint, is_up_to_date
+from ..fingerprints.parts import Parts
 from ..text.entities import first_untyped
 from ..text.excluded import read_excluded
 from ..text.raw import check_files
@@ -21,7 +22,6 @@ from .choosing import rarity_of_types
 from .labeller import Labeller
 from .listing import Listing, listing_path, statistics_path
 from .names import count_types, read_type_map, read_weak_names
-from .parts import Parts
 from .run import SilverRun
 from .settings import SilverSettings
 from .sources import Sources

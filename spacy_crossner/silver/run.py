@@ -11,6 +11,7 @@ from spacy.tokens import Doc, DocBin
 from ..annotations.domains import set_domain, set_language
 from ..data.docbin import pack_docs, unpack_docs
 from ..errors import CrossnerError, Errors, NothingToLabel
+from ..fingerprints.parts import Parts
 from ..text.excluded import Excluded
 from ..text.raw import read_blocks
 from ..text.stream import SentenceStream
@@ -21,7 +22,6 @@ from .labeller import Labeller, Tally
 from .listing import Listing
 from .names import WeakNames
 from .near_duplicates import NearDuplicates
-from .parts import Parts
 from .settings import SilverSettings
 from .sources import Sources
 

@@ -1,4 +1,4 @@
-"""The parts of an unfinished run: what was labelled in each block of text, so that a killed run goes on."""
+"""The parts of an unfinished run: the result of each finished block of its input, so that a killed run goes on."""
 
 import shutil
 from pathlib import Path
@@ -8,13 +8,11 @@ import srsly
 
 from ..data.faults import NOT_WRITABLE, Faults
 from ..data.files import reason, write_files
-from ..fingerprints import Fingerprint
-
-RECORD = "fingerprint.json"
+from .record import RECORD, Fingerprint
 
 
 class Parts:
-    """Files beside an output, one for each block of text.
+    """Files beside an output, one for each block.
 
     output (Path): the output. The folder is `.<name>.parts` beside it.
     fingerprint (Fingerprint): the inputs of the run. Parts of a run with other inputs are removed.
@@ -42,6 +40,10 @@ class Parts:
     def write(self, number: int, part: Dict[str, Any]) -> None:
         """Write the part of a block, completely or not at all."""
         write_files({self.folder / f"{number}.msgpack": srsly.msgpack_dumps(part)})
+
+    def any_finished(self) -> bool:
+        """Return whether a block is finished."""
+        return any(self.folder.glob("*.msgpack"))
 
     def remove(self) -> None:
         """Remove the folder, if there is one."""
