@@ -2,8 +2,9 @@
 
 from copy import deepcopy
 from functools import lru_cache, partial
+from itertools import zip_longest
 from pathlib import Path
-from typing import Iterable, List, Sequence
+from typing import Iterable, Iterator, List, Sequence, Tuple
 
 import srsly
 from spacy.tokens import Doc, DocBin
@@ -41,15 +42,38 @@ def read_docbin(path: Path, vocab: Vocab) -> List[Doc]:
     RETURNS (List[Doc]): the docs in order.
     RAISES (DataError): the file is missing or is no DocBin.
     """
-    faults = Faults(Path(path))
+    return list(stream_docbin(path, vocab)[1])
+
+
+def stream_docbin(path: Path, vocab: Vocab) -> Tuple[int, Iterator[Doc]]:
+    """Read the docs of a DocBin one by one. The DocBin itself is in memory as a whole.
+
+    path (Path): the file.
+    vocab (Vocab): the vocabulary that the docs will share.
+    RETURNS (Tuple[int, Iterator[Doc]]): the number of docs, and the docs in order.
+    RAISES (DataError): the file is missing or is no DocBin. A damaged doc raises it when it is its turn.
+    """
+    path = Path(path)
     try:
-        packed = faults.path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
-        raise unreadable(faults.path, error) from error
+        raise unreadable(path, error) from error
     try:
-        return unpack_docs(DocBin().from_bytes(packed), vocab)
+        packed = DocBin().from_bytes(content)
+        return len(packed), _unpack_stream(packed, vocab, path)
     except Exception as error:  # a foreign file fails in zlib, in msgpack, at a missing key, at an array's shape ...
-        raise faults.error(NOT_DOCBIN, None, "a file that is no DocBin, or a damaged one") from error
+        raise _no_docbin(path) from error
+
+
+def _unpack_stream(packed: DocBin, vocab: Vocab, path: Path) -> Iterator[Doc]:
+    try:
+        yield from iterate_docs(packed, vocab)
+    except Exception as error:
+        raise _no_docbin(path) from error
+
+
+def _no_docbin(path: Path) -> DataError:
+    return Faults(path).error(NOT_DOCBIN, None, "a file that is no DocBin, or a damaged one")
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
@@ -75,16 +99,20 @@ def check_language(docs: Sequence[Doc], path: Path, lang: str) -> None:
 
 
 def unpack_docs(packed: DocBin, vocab: Vocab) -> List[Doc]:
-    """Return the docs. User data that many docs share, such as the domain mark, is unpacked once.
+    """Return the docs of a DocBin; see `iterate_docs`."""
+    return list(iterate_docs(packed, vocab))
+
+
+def iterate_docs(packed: DocBin, vocab: Vocab) -> Iterator[Doc]:
+    """Yield the docs of a DocBin. User data that many docs share, such as the domain mark, is unpacked once.
 
     For each call msgpack looks up its decoders among all entry points, which would take most of the time for a large
     DocBin.
     """
     packed_user_data, packed.user_data = packed.user_data, []
-    docs = list(packed.get_docs(vocab))
     unpack = lru_cache(CACHED_USER_DATA)(partial(srsly.msgpack_loads, use_list=False))
     # A DocBin may hold no user data.
-    for doc, packed_data in zip(docs, packed_user_data, strict=False):
+    for doc, packed_data in zip_longest(packed.get_docs(vocab), packed_user_data):
         if packed_data is not None:
             doc.user_data.update(deepcopy(unpack(packed_data)))
-    return docs
+        yield doc

@@ -55,7 +55,7 @@ def read_blocks(paths: Sequence[Path], *, block: int = BLOCK, label: str = "read
     with tqdm(total=total, unit="B", unit_scale=True, desc=label, disable=None, leave=False) as progress:
         for path in paths:
             try:
-                with path.open("rb") as stored, _unpacked(path, stored) as handle:
+                with path.open("rb") as stored, unpacked(path, stored) as handle:
                     before = 0
                     for text in _read_file(path, handle, block):
                         progress.update(stored.tell() - before)
@@ -88,7 +88,7 @@ def line_place(line: str) -> float:
     return int.from_bytes(hashlib.blake2b(sentence_key(line).encode(), digest_size=6).digest(), "big") / (1 << 48)
 
 
-def _unpacked(path: Path, stored: BinaryIO) -> ContextManager[BinaryIO]:
+def unpacked(path: Path, stored: BinaryIO) -> ContextManager[BinaryIO]:
     """Return the handle that reads the text of a file: unpacked for a gzip file."""
     return cast(ContextManager[BinaryIO], gzip.open(stored)) if path.suffix == ".gz" else nullcontext(stored)
 
