@@ -434,6 +434,33 @@ class Errors:
         "[C619] The name features have no names, because their lists are not read yet. Call nlp.initialize(), or load "
         "a trained pipeline with spacy.load."
     )
+    C630 = "[C630] {path}: the form of the output follows from its name. Expected a name that ends in {known}."
+    C631 = (
+        "[C631] {path}: a {suffix} file is not read. Give text with a text on each line (plain or .gz), JSON lines "
+        "(.jsonl, .jsonl.gz) or a DocBin (.spacy)."
+    )
+    C632 = (
+        "[C632] {path}: Parquet is written by pyarrow, which is not installed. Install it with "
+        '`pip install "spacy-crossner[parquet]"`, or write .jsonl.'
+    )
+    C633 = "[C633] {place}: found {found}; expected {expected}."
+    C634 = (
+        "[C634] {place}: found a text of {length:,} characters; the pipeline takes at most {most:,} "
+        "(`nlp.max_length`). Divide the text."
+    )
+    C635 = "[C635] {place}: the pipeline fails on the text: {error}."
+    C636 = (
+        "[C636] No text of {names} can be annotated: {count} were read. Nothing was written. The first fault: {error}"
+    )
+    C637 = (
+        "[C637] The pipeline fails on each of {count} texts, from {place} on: {error}. Finished blocks are kept: "
+        "run the command again when the cause is removed."
+    )
+    C638 = (
+        "[C638] A worker process has ended before its block was done: it was killed, perhaps for lack of memory. "
+        "Finished blocks are kept: run the command again, with fewer --processes or a smaller --block."
+    )
+    C639 = "[C639] {place}: the fields cannot be stored in a DocBin: {error}. Write .jsonl, or correct the row."
     C650 = (
         "[C650] The project's files (project.yml, configs) are neither in {folder}/template nor beside it. Install the "
         "package again with pip."

@@ -18,7 +18,7 @@ ROOMS = [
     ["core"],
     ["methods"],
     ["training"],
-    ["dapt", "silver", "evaluation"],
+    ["dapt", "silver", "evaluation", "inference"],
     ["self_training"],
     ["comparison", "projects"],
     ["cli"],

@@ -11,6 +11,7 @@ from ._app import app, main
 # Each import registers its command.
 from . import (  # noqa: F401  # isort: skip
     adapt,
+    annotate,
     assets,
     augment,
     bootstrap,

@@ -14,6 +14,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 # A call of each command that works, with the kind of each input in braces, `{kind:name}` where there are several.
 CALLS = {
     "adapt": "{folder} --output {new}/out --encoder {encoder}",
+    "annotate": "{model} {corpus} --output {new}/out.jsonl",
     "augment": "{docs:a} {docs:b} --output {new}/out.spacy",
     "bootstrap": "{model:a} {model:b} {docs} --samples 100 --output {new}/out.json",
     "calibrate": "{model} {docs} --output {new}/out",
@@ -47,6 +48,7 @@ def paths(good):
         "docs:seen": good / "seen.spacy",
         "folder": good / "files",
         "text": good / "text.txt",
+        "corpus": good / "text.txt",
         "names": good / "names.tsv",
         "labels": good / "labels.json",
         "known": good / "known.jsonl",

@@ -72,6 +72,8 @@ FILES = [missing, a_folder, an_empty_file, a_binary_file, unreadable]
 BAD = {
     "docs": FILES,
     "text": FILES,
+    # An empty corpus is one.
+    "corpus": [missing, a_folder, a_binary_file, unreadable],
     # An empty list of names, or of runs, is one.
     "names": [missing, a_folder, a_binary_file, unreadable],
     "known": [missing, a_folder, unreadable],

@@ -56,6 +56,7 @@ def test_a_gpu_that_is_not_there_is_named(command, good, tmp_path):
 
 
 VALUES = {
+    "annotate": ["--block 0", "--processes 0", "--block many", "--output out", "--output out.spacy.txt"],
     "augment": ["--source-times -1", "--source-sentences -1"],
     "bootstrap": ["--samples 3", "--samples many"],
     "compare": ["--seeds a", "--settings none", "--budget soon", "--var a", "--vary no_variable=3", "--methods ,"],

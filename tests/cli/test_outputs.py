@@ -9,6 +9,9 @@ from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import write_docbin
 
 COMMANDS = {
+    "annotate text": (["annotate", "MODEL", "lines.jsonl", "--output", "link/lines.jsonl"], "C131"),
+    "annotate record": (["annotate", "MODEL", "out.jsonl.json", "--output", "out.jsonl"], "C631"),
+    "annotate thesis": (["annotate", "MODEL", "raw.txt", "--output", "thesis.txt"], "C630"),
     "label text": (["label", "MODEL", "raw.txt", "--output", "raw.txt"], "C131"),
     "label docs": (["label", "MODEL", "a.spacy", "--output", "./a.spacy"], "C131"),
     "label excluded": (["label", "MODEL", "raw.txt", "--exclude", "a.spacy", "--output", "link/a.spacy"], "C131"),
@@ -42,7 +45,7 @@ def model(tmp_path_factory):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_inputs_and_files_of_other_kinds_stay(tmp_path, monkeypatch, model, name):
     monkeypatch.chdir(tmp_path)
-    for file in ("raw.txt", "thesis.txt", "text.spacy"):
+    for file in ("raw.txt", "thesis.txt", "text.spacy", "lines.jsonl"):
         (tmp_path / file).write_text("Ada met Bob .\n", encoding="utf8")
     docs = [Doc(Vocab(), words=["Ada", "ran"], ents=["B-PER", "O"])]
     for file in ("a.spacy", "a.tsv", "dev.spacy"):
