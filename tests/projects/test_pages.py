@@ -301,6 +301,18 @@ def test_the_quickstart_runs(workplace, shorten, monkeypatch):
     assert [words for words in ran if "spacy" in words]
 
 
+def test_a_corpus_is_annotated_as_deploy_says(workplace, monkeypatch):
+    monkeypatch.chdir(workplace.folder)
+    blocks = [block for block in blocks_of("bash") if block.page.name == "deploy.md"]
+    commands = [words for block in blocks for words in split_commands(block.text) if words[4:5] == ["annotate"]]
+    assert commands
+    for words in commands:
+        result = CliRunner().invoke(app, words[4:])
+        assert result.exit_code == 0, result.output
+        lines = Path(words[words.index("--output") + 1]).read_text(encoding="utf8").splitlines()
+        assert [srsly.json_loads(line)["text"] for line in lines] == Path(words[6]).read_text("utf8").splitlines()
+
+
 CODE_PAGES = list(dict.fromkeys(block.page for block in BLOCKS if block.lang in ("python", "ini")))
 
 
