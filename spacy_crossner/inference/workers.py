@@ -74,7 +74,7 @@ def annotate_blocks(
         pool.shutdown(cancel_futures=True)
 
 
-def _finished(waiting: Dict["Future[Packed]", Block]) -> Iterator[Tuple[Block, Packed]]:
+def _finished(waiting: Dict[Future[Packed], Block]) -> Iterator[Tuple[Block, Packed]]:
     """Wait for a block to finish. Finished blocks come before the error of another one."""
     done = wait(waiting, return_when=FIRST_COMPLETED).done
     for future in sorted(done, key=lambda future: future.exception() is not None):
