@@ -13,7 +13,7 @@ from ..fingerprints import Fingerprint, path_digest, record_path, text_digest, v
 from ..storage.installed import pipeline_package
 from ..storage.loading import load_pipeline
 from .forms import Form, form_of
-from .reading import check_form
+from .reading import input_form
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Corpus:
         """
         fingerprint = {"field": self.field, "block": str(self.block), "device": "GPU" if self.gpu_id >= 0 else "CPU"}
         fingerprint.update({f"input {i}": text_digest(path) for i, path in enumerate(self.inputs, 1)})
-        fingerprint["forms of the inputs"] = ", ".join(path.suffix for path in self.inputs)
+        fingerprint["forms of the inputs"] = ", ".join(map(input_form, self.inputs))
         fingerprint["pipeline"] = self._pipeline_digest()
         fingerprint.update(version_fingerprint())
         fingerprint.update(version_fingerprint(self.form.packages))
@@ -73,7 +73,7 @@ class Corpus:
                 raise CrossnerError(Errors.C609.format(name=name, value=value, expected="1 or more"))
         self.form.check(self.output)
         for path in self.inputs:
-            check_form(path)
+            input_form(path)
         outputs = [self.output, record_path(self.output.parent, self.output.name)]
         check_inputs(outputs, self.inputs)
         for path in outputs:

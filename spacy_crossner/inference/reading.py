@@ -3,8 +3,9 @@
 import json
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO, Iterator, List, NamedTuple, NoReturn, Sequence, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, NoReturn, Sequence, Tuple
 
+from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..annotations.domains import get_domain, get_language
@@ -37,10 +38,16 @@ class Block(NamedTuple):
     size: int
 
 
-def check_form(path: Path) -> None:
-    """Raise an error if an input is of a form that is not read."""
+def input_form(path: Path) -> str:
+    """Return the form of an input by its name: "docbin", "json" or "text".
+
+    RAISES (CrossnerError): files of this form are not read.
+    """
     if path.suffix in NOT_READ:
         raise CrossnerError(Errors.C631.format(path=path, suffix=path.suffix))
+    if path.suffix == ".spacy":
+        return "docbin"
+    return "json" if path.name.endswith((".jsonl", ".jsonl.gz")) else "text"
 
 
 def read_blocks(paths: Sequence[Path], *, field: str, size: int) -> Iterator[Block]:
@@ -68,10 +75,10 @@ def read_blocks(paths: Sequence[Path], *, field: str, size: int) -> Iterator[Blo
 
 
 def _read_file(path: Path, field: str) -> Iterator[Place]:
-    if path.suffix == ".spacy":
+    form = input_form(path)
+    if form == "docbin":
         yield from _read_docbin(path)
         return
-    is_json = path.name.endswith((".jsonl", ".jsonl.gz"))
     try:
         with path.open("rb") as stored, unpacked(path, stored) as handle:
             for number, raw in _read_lines(handle):
@@ -80,7 +87,7 @@ def _read_file(path: Path, field: str) -> Iterator[Place]:
                     text = _decode(raw, place)
                     if not text or text.isspace():
                         continue
-                    row = _read_json(text, field, place) if is_json else Row(text, place)
+                    row = _read_json(text, field, place) if form == "json" else Row(text, place)
                 except CrossnerError as error:
                     row = Row("", place, error=str(error))
                 yield row, len(raw), stored.tell()
@@ -99,7 +106,7 @@ def _read_docbin(path: Path) -> Iterator[Place]:
         row = Row(
             doc.text,
             f"{path}, doc {number}",
-            dict(doc.user_data.get(FIELDS, {})),
+            _fields_of(doc),
             words,
             spaces,
             get_domain(doc),
@@ -107,6 +114,16 @@ def _read_docbin(path: Path) -> Iterator[Place]:
             str(doc.user_data.get(ERROR, "")),
         )
         yield row, len(doc.text), size * number // n_docs
+
+
+def _fields_of(doc: Doc) -> Dict[str, Any]:
+    """Return the fields that `annotate` has kept on a doc. User data of another origin may have the same key."""
+    fields = doc.user_data.get(FIELDS)
+    try:
+        kept: Dict[str, Any] = json.loads(json.dumps(fields)) if isinstance(fields, dict) else {}
+    except (TypeError, ValueError):
+        return {}
+    return kept
 
 
 def _read_lines(handle: BinaryIO) -> Iterator[Tuple[int, bytes]]:

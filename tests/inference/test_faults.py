@@ -7,6 +7,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import DocBin
 
+from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.errors import CrossnerError, DataError
 from spacy_crossner.inference import reading
 from spacy_crossner.inference.annotate import annotate_records, annotate_rows
@@ -170,3 +171,12 @@ def test_a_pipeline_that_fails_on_every_text_is_named(fragile):
         annotate_rows(fragile, [Row("fail", "x.txt, line 1"), Row("fails", "x.txt, line 2")])
     (only,) = annotate_rows(fragile, [Row("fail", "x.txt, line 1")])
     assert only.doc is None
+
+
+def test_user_data_of_another_origin_is_no_field(nlp, tmp_path):
+    docs = [nlp.make_doc("Paris") for _ in range(4)]
+    for doc, value in zip(docs, ([1], {("a", 1): 2}, {"a": b"b"}, {"a": (1,)}), strict=True):
+        doc.user_data["fields"] = value
+    write_docbin(docs, tmp_path / "in.spacy")
+    ((_, rows, _),) = read_blocks([tmp_path / "in.spacy"], field="text", size=10)
+    assert [row.fields for row in rows] == [{}, {}, {}, {"a": [1]}]
