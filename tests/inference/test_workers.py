@@ -1,14 +1,17 @@
 """Several worker processes give the output of one, and a worker that is killed is named."""
 
 import multiprocessing
+import pickle
 import signal
 
 import pytest
 
-from spacy_crossner.errors import CrossnerError
+from spacy_crossner.errors import CrossnerError, DataError
 from spacy_crossner.inference import run
 from spacy_crossner.inference.corpus import Corpus
+from spacy_crossner.inference.forms import JsonLines
 from spacy_crossner.inference.run import annotate_corpus
+from spacy_crossner.inference.workers import Worker
 
 from .conftest import SHORT
 
@@ -48,9 +51,16 @@ def test_two_processes_give_the_output_of_one_and_a_killed_worker_costs_no_block
     assert not multiprocessing.active_children()
 
 
-def test_the_error_of_a_worker_is_that_of_the_pipeline(write, model, tmp_path):
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "config.cfg").write_text("[nlp")
-    with pytest.raises(CrossnerError, match=r"C203.*broken"):
-        annotate_corpus(Corpus(str(tmp_path / "broken"), [write("in.txt", SHORT)], tmp_path / "out.jsonl", processes=2))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "in.txt"]
+def test_an_error_in_a_worker_reaches_the_caller(model, monkeypatch):
+    monkeypatch.setattr(Worker, "arguments", (f"{model}/nowhere", JsonLines(), -1))
+    with pytest.raises(CrossnerError, match=r"C203.*nowhere"):
+        Worker.annotate([])
+
+    def fail(rows):
+        raise DataError("C101", "file", 3, "this", "that")
+
+    monkeypatch.setattr(Worker, "annotator", fail)
+    with pytest.raises(CrossnerError) as caught:
+        Worker.annotate([])
+    # As it comes from one process to the other, which fails for a DataError.
+    assert str(pickle.loads(pickle.dumps(caught.value))) == "[C101] file, line 3: found this; expected that."
