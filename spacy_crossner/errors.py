@@ -482,6 +482,11 @@ class Errors:
         "the command again to go on from there."
     )
     C656 = "[C656] {path} was given as {role}, but it is {found}."
+    C670 = (
+        "[C670] Cross-validation needs a component of this package with scores; the pipeline has {names}. Use `train` "
+        "with a dev set."
+    )
+    C671 = "[C671] {count} different sentences cannot be divided into {folds} folds. Label more, or set --folds."
 
 
 class Warnings:

@@ -19,7 +19,7 @@ ROOMS = [
     ["methods"],
     ["training"],
     ["dapt", "silver", "evaluation", "inference"],
-    ["self_training"],
+    ["self_training", "cross_validation"],
     ["comparison", "projects"],
     ["cli"],
 ]

@@ -18,6 +18,7 @@ from . import (  # noqa: F401  # isort: skip
     calibrate,
     compare,
     convert,
+    cross_validate,
     dapt,
     evaluate,
     export,

@@ -29,9 +29,12 @@ def draw_subset(rows: Sequence[Row], types: Sequence[Collection[str]], size: int
     """
     if size >= len(rows):
         return list(rows)
-    order = _draw_order([set(names) or {NO_TYPE} for names in types], random.Random(seed))
-    drawn = sorted(next(order) for _ in range(size))
-    return [rows[i] for i in drawn]
+    return [rows[i] for i in sorted(stratified_order(types, seed)[:size])]
+
+
+def stratified_order(types: Sequence[Collection[str]], seed: int) -> List[int]:
+    """Return the indices of all sentences in the order in which `draw_subset` draws them."""
+    return list(_draw_order([set(names) or {NO_TYPE} for names in types], random.Random(seed)))
 
 
 def _draw_order(types: Sequence[Collection[str]], rng: random.Random) -> Iterator[int]:

@@ -21,58 +21,78 @@ C206 = "[C206] The pipeline '{model}' has no component of spacy-crossner{named};
 C213 = "[C213] {data}: its {count} sentences have no entity to calibrate on. Give dev data with entities."
 
 
-def calibrate(nlp: Language, gold: Sequence[Doc], component: str, *, threshold: bool = True) -> Dict[str, Any]:
-    """Fit the temperature of a component, then its threshold, and set them.
+class Scorer:
+    """The scores that a component gives to its entities on docs that it was not trained on.
+
+    nlp (Language): the pipeline.
+    gold (Sequence[Doc]): annotated docs.
+    component (str): the component's name.
+    """
+
+    def __init__(self, nlp: Language, gold: Sequence[Doc], component: str) -> None:
+        pipe = nlp.get_pipe(component)
+        assert isinstance(pipe, SequenceNER)
+        self.pipe = pipe
+        self.batch_size = nlp.batch_size
+        docs = [without_annotation(doc, nlp.vocab) for doc in gold]
+        position = nlp.pipe_names.index(component)
+        with nlp.select_pipes(enable=nlp.pipe_names[:position]):
+            self.docs = list(nlp.pipe(docs))
+        self.expected = [{(ent.start, ent.end, ent.label_) for ent in doc.ents} for doc in gold]
+        # As in `evaluate`: an entity that overlaps an unannotated token is not counted.
+        self.is_annotated = [doc.to_array("ENT_IOB") > 0 for doc in gold]
+        self.n_gold = sum(len(spans) for spans in self.expected)
+
+    def judge(self, temperature: float) -> Judged:
+        """Return the scores of all entities at a temperature, without a threshold."""
+        pipe, judged = self.pipe, Judged([], [])
+        before = pipe.threshold, pipe.temperature
+        pipe.threshold, pipe.cfg["temperature"] = 0.0, temperature
+        try:
+            for first_doc in range(0, len(self.docs), self.batch_size):
+                predictions = pipe.predict(self.docs[first_doc : first_doc + self.batch_size])
+                for i, prediction in enumerate(predictions, first_doc):
+                    for start, end, label, value in prediction.spans:
+                        if self.is_annotated[i][start:end].all():
+                            judged.scores.append(value)
+                            judged.correct.append((start, end, label) in self.expected[i])
+        finally:
+            pipe.threshold, pipe.cfg["temperature"] = before
+        return judged
+
+    def f(self, temperature: float, threshold: float) -> float:
+        """Return F1 at a temperature and a threshold."""
+        (row,) = threshold_curve(*self.judge(temperature), self.n_gold, [threshold])
+        return row["f"]
+
+
+def fit_scores(scorers: Sequence[Scorer], *, threshold: bool = True) -> Dict[str, Any]:
+    """Fit one temperature and one threshold for the entities of all scorers together.
 
     The temperature minimizes the log-loss of the scores as probabilities that an entity is right. It does not change
     the predicted entities. The threshold maximizes F1 after entities with a lower score are dropped.
 
-    nlp (Language): the pipeline.
-    gold (Sequence[Doc]): annotated docs that the component was not trained on.
-    component (str): the component's name.
-    threshold (bool): fit the threshold. If False, it is 0. A threshold in the component's config takes precedence.
+    scorers (Sequence[Scorer]): one for each pipeline and its docs, at least one.
+    threshold (bool): fit the threshold. If False, it is 0.
     RETURNS (Dict[str, Any]): `entities`: the number of predicted entities; `temperature`, `log_loss`, `ece` and
         `f`, each with `before` and `after`; `threshold`. Without predicted entities the temperature stays and the
         scores are 0.
     """
-    pipe = nlp.get_pipe(component)
-    assert isinstance(pipe, SequenceNER)
-    docs = [without_annotation(doc, nlp.vocab) for doc in gold]
-    position = nlp.pipe_names.index(component)
-    with nlp.select_pipes(enable=nlp.pipe_names[:position]):
-        docs = list(nlp.pipe(docs))
-    expected = [{(ent.start, ent.end, ent.label_) for ent in doc.ents} for doc in gold]
-    # As in `evaluate`: an entity that overlaps an unannotated token is not counted.
-    is_annotated = [doc.to_array("ENT_IOB") > 0 for doc in gold]
-    n_gold = sum(len(spans) for spans in expected)
-    threshold_before, pipe.threshold = pipe.threshold, 0.0
 
-    def score(temperature: float) -> Judged:
-        pipe.cfg["temperature"] = temperature
-        judged = Judged([], [])
-        for first_doc in range(0, len(docs), nlp.batch_size):
-            predictions = pipe.predict(docs[first_doc : first_doc + nlp.batch_size])
-            for i, prediction in enumerate(predictions, first_doc):
-                for start, end, label, value in prediction.spans:
-                    if is_annotated[i][start:end].all():
-                        judged.scores.append(value)
-                        judged.correct.append((start, end, label) in expected[i])
-        return judged
+    def judge(temperature: float) -> Judged:
+        parts = [scorer.judge(temperature) for scorer in scorers]
+        return Judged([x for part in parts for x in part.scores], [x for part in parts for x in part.correct])
 
-    try:
-        start_temperature = pipe.temperature
-        judged_before = score(start_temperature)
-        temperature = start_temperature
-        if judged_before.scores:
-            temperature = fit_temperature(lambda value: log_loss(*score(value)))
-        judged_after = score(temperature)
-    finally:
-        pipe.threshold = threshold_before
+    start_temperature = scorers[0].pipe.temperature
+    judged_before = judge(start_temperature)
+    temperature = start_temperature
+    if judged_before.scores:
+        temperature = fit_temperature(lambda value: log_loss(*judge(value)))
+    judged_after = judge(temperature)
+    n_gold = sum(scorer.n_gold for scorer in scorers)
     curve = threshold_curve(*judged_after, n_gold, THRESHOLDS if threshold else THRESHOLDS[:1])
     best = max(curve, key=lambda row: row["f"])
-    pipe.cfg["threshold"] = best["threshold"]
     return {
-        "component": component,
         "entities": len(judged_before.scores),
         "threshold": best["threshold"],
         "f": {"before": curve[0]["f"], "after": best["f"]},
@@ -80,6 +100,22 @@ def calibrate(nlp: Language, gold: Sequence[Doc], component: str, *, threshold: 
         "log_loss": {"before": log_loss(*judged_before), "after": log_loss(*judged_after)},
         "ece": {"before": calibration(*judged_before)["ece"], "after": calibration(*judged_after)["ece"]},
     }
+
+
+def calibrate(nlp: Language, gold: Sequence[Doc], component: str, *, threshold: bool = True) -> Dict[str, Any]:
+    """Fit the temperature of a component and its threshold, and set them. See `fit_scores`.
+
+    nlp (Language): the pipeline.
+    gold (Sequence[Doc]): annotated docs that the component was not trained on.
+    component (str): the component's name.
+    threshold (bool): fit the threshold. If False, it is 0. A threshold in the component's config takes precedence.
+    RETURNS (Dict[str, Any]): `component`, and the result of `fit_scores`.
+    """
+    scorer = Scorer(nlp, gold, component)
+    fitted = fit_scores([scorer], threshold=threshold)
+    scorer.pipe.cfg["temperature"] = fitted["temperature"]["after"]
+    scorer.pipe.cfg["threshold"] = fitted["threshold"]
+    return {"component": component, **fitted}
 
 
 def calibrate_files(

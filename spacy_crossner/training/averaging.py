@@ -40,6 +40,7 @@ def train_average(
     use_gpu: int = -1,
     overrides: Optional[Dict[str, Any]] = None,
     resume: bool = True,
+    always_mean: bool = False,
     **settings: Any,
 ) -> None:
     """Train a pipeline with several seeds, and save the mean of their weights as `model-best` in a folder.
@@ -52,6 +53,7 @@ def train_average(
     output (Path): the output folder.
     seeds (int): number of trainings.
     use_gpu (int), overrides (Optional[Dict]), resume (bool): see `train`.
+    always_mean (bool): save the mean whatever the dev scores are, for a dev set that is no judge.
     settings (Any): further settings of `train`.
     RAISES (CrossnerError): the number of seeds is below 1; or see `train`.
     """
@@ -64,7 +66,7 @@ def train_average(
     with only_writer(output), named_errors(config_path, output):
         config = complete_config(config_path, overrides)
         check_config(config_path, config)
-        fingerprint = take_fingerprint(config, output, use_gpu, seeds=seeds, **settings)
+        fingerprint = take_fingerprint(config, output, use_gpu, seeds=seeds, always_mean=always_mean, **settings)
         if not (resume and is_up_to_date(output, fingerprint)):
             for name in (DIR_MODEL_BEST, DIR_MODEL_LAST):
                 check_pipeline(output / name)
@@ -74,7 +76,7 @@ def train_average(
                 path = members / str(i)
                 train(config_path, path, use_gpu=use_gpu, overrides=changes, resume=resume, **settings)
                 paths.append(path / DIR_MODEL_BEST)
-            scores = write_average(paths, output / DIR_MODEL_BEST, use_gpu)
+            scores = write_average(paths, output / DIR_MODEL_BEST, use_gpu, always_mean=always_mean)
             # It would be that of an earlier training with one seed.
             remove_folder(output / DIR_MODEL_LAST)
             # The commit of an encoder from the hub is only known after it is loaded.
@@ -101,12 +103,15 @@ def seed_overrides(config: Config, overrides: Dict[str, Any], seeds: int) -> Ite
         yield {"training.seed": first, **drawn_by, **overrides, "system.seed": seed}
 
 
-def write_average(paths: Sequence[Path], output: Path, use_gpu: int = -1) -> Dict[str, Any]:
+def write_average(
+    paths: Sequence[Path], output: Path, use_gpu: int = -1, *, always_mean: bool = False
+) -> Dict[str, Any]:
     """Save the mean of the weights of pipelines, or the best of them if its dev score is higher.
 
     paths (Sequence[Path]): the pipelines, from `train`. The config of the first one has the dev set.
     output (Path): the folder of the pipeline, which is replaced.
     use_gpu (int): GPU, -1 for the CPU.
+    always_mean (bool): see `train_average`.
     RETURNS (Dict[str, Any]): the dev scores of the pipelines, that of their mean, and which one was saved.
     RAISES (CrossnerError): see `average_pipelines`.
     """
@@ -115,7 +120,7 @@ def write_average(paths: Sequence[Path], output: Path, use_gpu: int = -1) -> Dic
     scores = [_kept_score(path, weights) for path in paths]
     mean_score, other_scores = evaluate()
     best = max(range(len(paths)), key=scores.__getitem__)
-    is_higher = mean_score >= scores[best]
+    is_higher = always_mean or mean_score >= scores[best]
     with new_folder(output) as folder:
         if is_higher:
             performance = nlp.meta["performance"]

@@ -1,0 +1,1 @@
+"""Cross-validation in place of a dev set: recipe, temperature, threshold and expected F1."""
