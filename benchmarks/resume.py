@@ -18,6 +18,7 @@ from killing import Results, study
 from spacy.util import load_config
 
 from spacy_crossner.fingerprints import RECORD
+from spacy_crossner.training.log import LOG
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "assets" / "sample" / "ai"
@@ -43,8 +44,8 @@ def read_results(output: Path, log: Path) -> Results:
     found: Results = {
         path.relative_to(output).as_posix(): srsly.read_json(path) if path.suffix == ".json" else path.read_bytes()
         for path in output.rglob("*")
-        # The fingerprint names the log file, which differs between the runs.
-        if path.is_file() and path.name != RECORD
+        # The fingerprint names the log file, which differs between the runs, and a log has times.
+        if path.is_file() and path.name not in (RECORD, LOG)
     }
     found[log.name] = [{**row, "seconds": 0} for row in srsly.read_jsonl(log)]
     return found

@@ -20,8 +20,8 @@ from spacy_crossner.annotations.domains import without_annotation
 from spacy_crossner.annotations.words import see_words
 from spacy_crossner.core.encoding import begin_words
 from spacy_crossner.data.docbin import read_docbin
-from spacy_crossner.evaluation.figures import new_figure, save_figure
 from spacy_crossner.methods.pdaln.mmd import squared_mmd
+from spacy_crossner.storage.figures import new_figure, save_figure
 
 
 def sentence_vectors(model: Path, sets: List[Path], sentences: int) -> Dict[str, NDArray[np.float32]]:

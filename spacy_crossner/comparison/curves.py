@@ -4,7 +4,7 @@ import statistics
 from pathlib import Path
 from typing import Mapping, Sequence, Tuple
 
-from ..evaluation.figures import new_figure, save_figure
+from ..storage.figures import new_figure, save_figure
 from .tables import Curve, Run, plain_groups
 
 MARKERS = "osD^vPX*"

@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from ..annotations.experts import get_experts
 from ..annotations.tags import OUTSIDE
 from ..errors import CrossnerError
-from .figures import new_figure
+from ..storage.figures import new_figure
 
 # Tokens in a row of the plot. Longer docs have several rows.
 TOKENS_A_ROW = 24

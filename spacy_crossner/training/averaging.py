@@ -25,6 +25,8 @@ from ..storage.locks import only_writer
 from ..storage.outputs import check_pipeline
 from .checkpoint import link_or_copy, new_folder, remove_folder
 from .configs import check_config, complete_config, named_errors
+from .curves import save_curve
+from .log import forget_log, read_log, write_log
 from .parameters import parameters
 from .train import train
 
@@ -47,7 +49,7 @@ def train_average(
 
     The seeds are `system.seed` and the numbers after it. If the mean has a lower dev score than the best of the
     pipelines, `model-best` is that pipeline. During training the folder contains them, in `seeds`; a killed run goes
-    on from them.
+    on from them. The log and the curve are of all seeds.
 
     config_path (Path): the config file.
     output (Path): the output folder.
@@ -70,15 +72,19 @@ def train_average(
         if not (resume and is_up_to_date(output, fingerprint)):
             for name in (DIR_MODEL_BEST, DIR_MODEL_LAST):
                 check_pipeline(output / name)
-            paths = []
+            paths, logs = [], {}
             for i, changes in enumerate(seed_overrides(config, overrides, seeds), start=1):
                 msg.divider(f"Seed {i} of {seeds}")
                 path = members / str(i)
                 train(config_path, path, use_gpu=use_gpu, overrides=changes, resume=resume, **settings)
                 paths.append(path / DIR_MODEL_BEST)
+                logs[changes["system.seed"]] = read_log(path)
             scores = write_average(paths, output / DIR_MODEL_BEST, use_gpu, always_mean=always_mean)
             # It would be that of an earlier training with one seed.
             remove_folder(output / DIR_MODEL_LAST)
+            forget_log(output)
+            write_log(output, [{"seed": seed, **row} for seed, rows in logs.items() for row in rows])
+            save_curve(output, {f"seed {seed}": rows for seed, rows in logs.items()}, scores["mean"])
             # The commit of an encoder from the hub is only known after it is loaded.
             fingerprint = {**take_fingerprint(config, output, use_gpu), **fingerprint}
             write_record(output, fingerprint, [DIR_MODEL_BEST], dev_scores=scores)

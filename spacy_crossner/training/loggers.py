@@ -11,6 +11,7 @@ from spacy.training.loggers import setup_table
 from wasabi import Printer
 
 from .first_evaluation import LEFT_OUT
+from .log import make_row, score_names
 
 LogStep = Callable[[Optional[Dict[str, Any]]], None]
 
@@ -38,8 +39,7 @@ class TermLogger:
             stream = open(self.output_file, "w", encoding="utf8")  # noqa: SIM115
             stream.writelines(self.lines)
             stream.flush()
-        weights = nlp.config["training"]["score_weights"]
-        score_names = [name for name, weight in weights.items() if weight]
+        names = score_names(nlp)
         bar = tqdm.tqdm(
             total=nlp.config["training"]["max_steps"] or None,
             initial=self.steps,
@@ -60,11 +60,11 @@ class TermLogger:
             bar.update(1)
             if info is None or LEFT_OUT in info["other_scores"]:
                 return
-            losses = {name: float(value) for name, value in info["losses"].items()}
-            scores = {name: float(info["other_scores"].get(name) or 0.0) for name in score_names}
+            row = make_row(info, names)
+            losses, scores = row["losses"], row["scores"]
             speed = info["words"] / max(1, info["seconds"])
             if table is None:
-                columns = ["E", "#", *(f"Loss {name}" for name in losses), *score_names, "Score", "words/s"]
+                columns = ["E", "#", *(f"Loss {name}" for name in losses), *names, "Score", "words/s"]
                 header, widths, aligns = setup_table(cols=columns, widths=[6] * len(columns), max_width=40)
                 table = {"header": header, "widths": widths, "aligns": aligns}
                 write(printer.row(table["header"], widths=table["widths"], aligns=table["aligns"], spacing=2))
@@ -74,13 +74,11 @@ class TermLogger:
                 str(info["step"]),
                 *(f"{value:.2f}" for value in losses.values()),
                 *(f"{100 * value:.2f}" for value in scores.values()),
-                f"{float(info['score']):.4f}",
+                f"{row['score']:.4f}",
                 f"{speed:.0f}",
             ]
             write(printer.row(cells, widths=table["widths"], aligns=table["aligns"], spacing=2))
-            line = {"epoch": info["epoch"], "step": info["step"], "losses": losses, "scores": scores}
-            line.update(score=float(info["score"]), seconds=info["seconds"], words=info["words"])
-            self.lines.append(srsly.json_dumps(line) + "\n")
+            self.lines.append(srsly.json_dumps(row) + "\n")
             if stream:
                 stream.write(self.lines[-1])
                 stream.flush()

@@ -14,6 +14,7 @@ from spacy.util import registry, resolve_dot_names
 from thinc.api import fix_random_seed, set_gpu_allocator
 
 from .divergence import Diverged, infinite_loss
+from .log import Row
 from .parameters import first_not_finite
 from .replay import Batches, Generators
 
@@ -43,6 +44,8 @@ class TrainingRun:
         self.evaluate = create_evaluation_callback(nlp, dev, self.settings["score_weights"])
         # The score and the step of each evaluation.
         self.results: List[Tuple[float, int]] = []
+        # A row for each evaluation, but for one that was left out.
+        self.log: List[Row] = []
         self.losses: Dict[str, float] = {}
         self.words = 0
         self.start = timer()

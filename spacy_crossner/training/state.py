@@ -55,6 +55,7 @@ def write_state(run: TrainingRun, folder: Path) -> None:
         "starts": list(run.batches.starts.items()),
         "random": run.generators.get(),
         "results": [(float(score), step) for score, step in run.results],
+        "log": run.log,
         "words": run.words,
         "seconds": run.seconds,
         "optimizer": optimizer,
@@ -103,6 +104,8 @@ def read_state(run: TrainingRun, folder: Path) -> None:
     if state["logger"] is not None:
         run.logger.training_state_from_bytes(state["logger"])
     run.results = [(score, step) for score, step in state["results"]]
+    # A checkpoint of an earlier version has no log.
+    run.log = state.get("log", [])
     run.words = state["words"]
     run.start = timer() - state["seconds"]
     run.batches.replay(state["drawn"], dict(state["starts"]))

@@ -30,8 +30,11 @@ from ..storage.locks import only_writer
 from ..storage.outputs import check_pipeline
 from .checkpoint import BEST, Checkpoints, check_checkpoints, link_or_copy, new_folder
 from .configs import check_config, complete_config, named_errors, named_sources
+from .curves import save_curve
 from .dev_set import why_all_scores_are_0
 from .divergence import Diverged, forget_divergence, note_divergence, refuse_divergence
+from .first_evaluation import LEFT_OUT
+from .log import forget_log, make_row, score_names, write_log
 from .parameters import first_not_finite
 from .presets import AUTO, apply_preset, check_preset
 from .run import TrainingRun
@@ -54,8 +57,9 @@ def train(
 ) -> None:
     """Train a pipeline and save `model-best` (with the best dev score) and `model-last` in a folder.
 
-    During training the folder also contains the last checkpoint. After a kill, the same call resumes from it and ends
-    with the same weights.
+    The folder also contains the log, `log.jsonl`, and, if matplotlib is installed, the curve, `curve.png`. During
+    training it contains the last checkpoint. After a kill, the same call resumes from the checkpoint and ends with the
+    same weights.
 
     config_path (Path): the config file.
     output (Path): the output folder.
@@ -142,6 +146,7 @@ def run_training(
     output.mkdir(parents=True, exist_ok=True)
     (output / RECORD).unlink(missing_ok=True)
     forget_divergence(output)
+    forget_log(output)
     msg.divider("Training pipeline")
     run = TrainingRun(nlp, use_gpu)
     checkpoints = Checkpoints(output / CHECKPOINT, fingerprint)
@@ -151,6 +156,7 @@ def run_training(
     saved = checkpoints.find() if resume and not problem else None
     if saved:
         read_state(run, saved)
+        write_log(output, run.log)
         # Discard results after the checkpoint: these steps are repeated.
         with new_folder(output / DIR_MODEL_BEST) as folder:
             shutil.copytree(saved / BEST, folder, copy_function=link_or_copy, dirs_exist_ok=True)
@@ -173,7 +179,9 @@ def run_training(
             kept = f"{DIR_MODEL_LAST} in {output} is from step {saved_step}; {DIR_MODEL_BEST} is the best until then"
         text = Errors.C070.format(step=error.step, what=error.what, value=error.value, kept=kept)
         note_divergence(output, fingerprint, text)
+        save_curve(output, {"": run.log})
         raise CrossnerError(text) from error
+    save_curve(output, {"": run.log})
     checkpoints.remove()
     write_record(output, fingerprint, [DIR_MODEL_BEST, DIR_MODEL_LAST])
     msg.good("Saved pipeline to output directory", output / DIR_MODEL_LAST)
@@ -186,7 +194,7 @@ def take_steps(run: TrainingRun, output: Path, checkpoints: Optional[Checkpoints
     output (Path): the folder for `model-last` and `model-best`.
     checkpoints (Optional[Checkpoints]): writes the checkpoints; None to write none.
     """
-    nlp, settings = run.nlp, run.settings
+    nlp, settings, names = run.nlp, run.settings, score_names(run.nlp)
     before_to_disk = create_before_to_disk_callback(settings["before_to_disk"])
 
     def save(name: str) -> None:
@@ -213,7 +221,13 @@ def take_steps(run: TrainingRun, output: Path, checkpoints: Optional[Checkpoints
                 with new_folder(output / DIR_MODEL_BEST) as folder:
                     shutil.copytree(output / DIR_MODEL_LAST, folder, dirs_exist_ok=True)
             info["output_path"] = str(output / DIR_MODEL_LAST)
-            log_step(info)
+            if LEFT_OUT in info["other_scores"]:
+                # Its scores are no measurements, which other loggers do not know.
+                log_step(None)
+            else:
+                run.log.append(make_row(info, names))
+                write_log(output, run.log)
+                log_step(info)
             if checkpoints:
                 checkpoints.write(run, output / DIR_MODEL_BEST)
     except Diverged:

@@ -123,9 +123,13 @@ def test_seeds_follow_the_first_one_and_share_a_subset(place):
 
 
 def test_the_result_is_one_pipeline_and_its_scores(trained, members):
-    assert sorted(path.name for path in trained.iterdir()) == ["fingerprint.json", "model-best"]
+    assert sorted(path.name for path in trained.iterdir()) == ["fingerprint.json", "log.jsonl", "model-best"]
     scores = json.loads((trained / "fingerprint.json").read_text())["dev_scores"]
     assert len(scores["pipelines"]) == SEEDS
+    log = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
+    # One evaluation a seed; a curve needs two.
+    assert [row["seed"] for row in log] == [4, 5, 6]
+    assert [row["score"] for row in log] == pytest.approx(scores["pipelines"], abs=1e-6)
     performance = json.loads((trained / "model-best" / "meta.json").read_text())["performance"]
     if scores["mean"] >= max(scores["pipelines"]):
         assert scores["saved"] == "the mean of their weights"

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import write_docbin
 from spacy_crossner.errors import CrossnerError
+from spacy_crossner.training.log import read_log
 from spacy_crossner.training.parameters import first_not_finite, parameters
 from spacy_crossner.training.run import TrainingRun
 from spacy_crossner.training.train import train
@@ -98,6 +99,9 @@ def test_a_loss_that_is_no_number_ends_training_in_one_sentence(config, tmp_path
     assert are_finite(tmp_path / "out" / "model-best")
     assert are_finite(tmp_path / "out" / "model-last")
     assert [path.name for path in (tmp_path / "out" / "checkpoint").iterdir()] == ["4"]
+    # The steps before show how it came to this.
+    assert [row["step"] for row in read_log(tmp_path / "out")] == [0, 3]
+    assert (tmp_path / "out" / "curve.png").is_file()
 
 
 def test_weights_that_are_no_numbers_are_not_scored_and_saved(config, tmp_path, monkeypatch):
@@ -115,6 +119,9 @@ def test_weights_that_are_no_numbers_are_not_scored_and_saved(config, tmp_path, 
     assert are_finite(tmp_path / "out" / "model-best")
     assert are_finite(tmp_path / "out" / "model-last")
     assert [path.name for path in (tmp_path / "out" / "checkpoint").iterdir()] == ["4"]
+    # The steps before show how it came to this.
+    assert [row["step"] for row in read_log(tmp_path / "out")] == [0, 3]
+    assert (tmp_path / "out" / "curve.png").is_file()
 
 
 def test_infinite_moments_are_found(config, tmp_path, monkeypatch):
@@ -143,7 +150,7 @@ def test_the_same_command_is_refused_and_other_settings_start(config, tmp_path, 
     train(config, tmp_path / "out", overrides={"training.optimizer.encoder_rate": 0.001})
     assert "training.optimizer.encoder_rate" in " ".join(capsys.readouterr().out.split())
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"model-best", "model-last", "fingerprint.json"}
+    assert names == {"model-best", "model-last", "fingerprint.json", "log.jsonl", "curve.png"}
 
 
 def test_no_resume_tries_it_again(config, tmp_path):
@@ -175,4 +182,4 @@ def test_training_goes_on_beside_a_mask_and_a_frozen_component(config, tmp_path)
     content["training"]["frozen_components"] = ["other"]
     content.to_disk(config)
     train(config, tmp_path / "out")
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"model-best", "model-last", "fingerprint.json"}
+    assert {"model-best", "model-last", "fingerprint.json"} < {path.name for path in (tmp_path / "out").iterdir()}

@@ -8,6 +8,7 @@ import spacy
 from spacy.tokens import Doc
 
 from spacy_crossner.data.docbin import write_docbin
+from spacy_crossner.training import train as train_module
 from spacy_crossner.training.train import train
 
 from .stages import STOPS, crf_config, run, stopped, write_config
@@ -34,6 +35,15 @@ def corpus(tmp_path_factory, annotated_docs, tiny_encoder):
 @pytest.fixture(autouse=True)
 def _no_stops():
     STOPS.clear()
+
+
+@pytest.fixture(autouse=True)
+def save_curve():
+    """Let no stage draw its curve, which takes longer than the stage. Give the function, for the tests of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        drawing = train_module.save_curve
+        patch.setattr(train_module, "save_curve", lambda *args: None)
+        yield drawing
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from thinc.api import Config
 
 from spacy_crossner.encoders.encoder import word_encoder
 from spacy_crossner.fingerprints import RECORD
+from spacy_crossner.training.log import CURVE, LOG
 from spacy_crossner.training.train import train
 
 CRF_CONFIG = Path(__file__).parents[3] / "configs" / "crf.cfg"
@@ -284,12 +285,12 @@ def results(config, output):
 def read_files(folder):
     """Return the content of all files; that of JSON as it is read, as the order of a set may be in it.
 
-    What the output was made of is left out: spaCy writes none.
+    What spaCy does not write is left out: what the output was made of, and our own log and curve.
     """
     return {
         path.relative_to(folder).as_posix(): srsly.read_json(path) if path.suffix == ".json" else path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != RECORD
+        if path.is_file() and path.name not in (RECORD, LOG, CURVE)
     }
 
 

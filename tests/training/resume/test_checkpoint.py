@@ -13,6 +13,7 @@ from spacy_crossner.cli import app
 from spacy_crossner.errors import CrossnerError
 from spacy_crossner.fingerprints import RECORD
 from spacy_crossner.training import train as module
+from spacy_crossner.training.log import LOG
 from spacy_crossner.training.train import train
 
 from .stages import (
@@ -34,7 +35,7 @@ def test_a_finished_stage_leaves_no_checkpoint(corpus, stopped_crf, tmp_path):
     _, output = stopped_crf
     assert [path.name for path in (output / "checkpoint").iterdir()] == ["7"]
     run(crf_config(corpus), tmp_path)
-    assert {path.name for path in output.iterdir()} == {"model-best", "model-last", RECORD}
+    assert {path.name for path in output.iterdir()} == {"model-best", "model-last", RECORD, LOG}
 
 
 def test_a_checkpoint_holds_no_pickle(corpus, tmp_path, monkeypatch):

@@ -11,6 +11,8 @@ from spacy.pipeline import Pipe
 from spacy.util import registry
 from thinc.api import HashEmbed, Model, Optimizer, Shim, chain, with_array
 
+from spacy_crossner.training.log import read_log
+
 from .stages import (
     CONFIGS,
     CRF,
@@ -102,12 +104,29 @@ def test_the_next_checkpoint_of_a_resumed_stage_is_that_of_an_unbroken_one(make,
         found = read_files(output / "checkpoint" / "10")
         state = srsly.msgpack_loads(found.pop("state.msgpack"))
         assert state.pop("seconds") > 0
+        state["log"] = [{**row, "seconds": 0} for row in state["log"]]
         state["logger"] = srsly.msgpack_loads(state["logger"])
         state["logger"]["lines"] = [{**json.loads(line), "seconds": 0} for line in state["logger"]["lines"]]
         del found["manifest.json"]["files"]["state.msgpack"]
         states.append({**found, **state})
     assert states[0].keys() == states[1].keys()
     assert [name for name in states[0] if states[0][name] != states[1][name]] == []
+
+
+def test_the_log_and_the_curve_of_a_resumed_stage_are_whole(corpus, save_curve, monkeypatch, tmp_path):
+    monkeypatch.setattr("spacy_crossner.training.train.save_curve", save_curve)
+    logs, curves = [], []
+    for name, stops in (("unbroken", []), ("stopped", [4, 8])):
+        (tmp_path / name).mkdir()
+        run(crf_config(corpus), tmp_path / name, *stops)
+        logs.append([{**row, "seconds": 0} for row in read_log(tmp_path / name / "out")])
+        curves.append((tmp_path / name / "out" / "curve.png").read_bytes())
+    assert [row["step"] for row in logs[0]] == [0, 3, 6, 9, 12]
+    assert logs[0] == logs[1]
+    assert curves[0] == curves[1]
+    # The same rows as those of the config's logger.
+    lines = srsly.read_jsonl(crf_config(corpus)["training"]["logger"]["output_file"])
+    assert [{**line, "seconds": 0} for line in lines] == logs[0]
 
 
 @registry.optimizers("test_checkpoint.Foreign.v1")

@@ -1,8 +1,10 @@
 """Plots with matplotlib, an optional dependency."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
 
+from ..data.files import write_files
 from ..errors import CrossnerError
 
 if TYPE_CHECKING:
@@ -25,9 +27,14 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save_figure(figure: "Figure", path: Path, formats: Sequence[str] = FORMATS) -> Sequence[Path]:
-    """Save a figure in each format and return the files. The format replaces the suffix of the path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files = [path.with_suffix(ending) for ending in formats]
-    for file in files:
-        figure.savefig(file, dpi=150)
-    return files
+    """Save a figure in each format, all or none, and return the files. The format replaces the suffix of the path.
+
+    RAISES (DataError): a file cannot be written.
+    """
+    contents = {}
+    for ending in formats:
+        content = BytesIO()
+        figure.savefig(content, format=ending[1:], dpi=150)
+        contents[path.with_suffix(ending)] = content.getvalue()
+    write_files(contents)
+    return list(contents)
