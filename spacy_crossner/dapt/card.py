@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import srsly
 
+from ..fingerprints import encoder_title
 from .log import perplexity
 from .masking import Masking
 from .settings import DaptSettings
@@ -31,8 +32,7 @@ def make_card(
     settings (DaptSettings): the training settings.
     held_out (Sequence[Tuple[int, float]]): number of steps and mean held-out loss of each evaluation.
     """
-    # Use the folder's name only: its path has no meaning on another machine.
-    base = Path(encoder).name if Path(encoder).exists() else encoder
+    base = encoder_title(encoder)
     lines = ["---", "library_name: transformers", "tags:", "- fill-mask", "- domain-adaptation", "---"]
     lines += [f"# {base}, adapted", ""]
     lines += [

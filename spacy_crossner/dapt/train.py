@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState
 from ..encoders.folders import find_encoder
 from ..encoders.opening import check_vocabulary
 from ..errors import CrossnerError
-from ..fingerprints import RECORD, Fingerprint, write_record
+from ..fingerprints import RECORD, Fingerprint, encoder_title, write_record
 from ..storage.locks import only_writer
 from ..training.checkpoint import new_folder
 from ..training.divergence import Diverged, forget_divergence, note_divergence
@@ -196,7 +196,7 @@ def adapt_encoder(
             made = [path.name for path in (output / WORK / "encoder").iterdir()]
             (output / RECORD).unlink(missing_ok=True)
             place_files(output / WORK / "encoder", output)
-            write_record(output, fingerprint, made)
+            write_record(output, fingerprint, made, base=encoder_title(encoder), corpus=corpus.counts)
             checkpoints.remove()
         accelerator.wait_for_everyone()
         if accelerator.is_local_main_process:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Sequence
 
-from ..fingerprints import RECORD, encoder_digest, is_up_to_date, version_fingerprint, write_record
+from ..fingerprints import RECORD, encoder_digest, encoder_title, is_up_to_date, version_fingerprint, write_record
 from ..storage.locks import only_writer
 from ..training.checkpoint import new_folder
 from ..training.divergence import forget_divergence
@@ -39,5 +39,6 @@ def save_unchanged(encoder: str, output: Path) -> None:
         forget_divergence(output)
         (output / LOG).unlink(missing_ok=True)
         place_files(output / WORK / "encoder", output)
-        write_record(output, {**fingerprint, "the encoder": encoder_digest(encoder)}, made)
+        fingerprint["the encoder"] = encoder_digest(encoder)
+        write_record(output, fingerprint, made, base=encoder_title(encoder))
         shutil.rmtree(output / WORK, ignore_errors=True)

@@ -10,11 +10,14 @@ from ..annotations.domains import without_annotation
 from ..core.component import SequenceNER
 from ..data.docbin import read_docbin
 from ..errors import CrossnerError
+from ..fingerprints import path_digest
 from ..storage.loading import load_pipeline
 from ..storage.outputs import check_new, check_outside, write_pipeline
 from .calibration import Judged, calibration, fit_temperature, log_loss, threshold_curve
 from .predicting import check_annotated
 
+# The key of the results in meta.json, for the model card.
+CALIBRATION_KEY = "spacy_crossner_calibration"
 THRESHOLDS = tuple(i / 100 for i in range(100))
 
 C206 = "[C206] The pipeline '{model}' has no component of spacy-crossner{named}; it has {names}."
@@ -128,7 +131,7 @@ def calibrate_files(
     force: bool = False,
     gpu_id: int = -1,
 ) -> List[Dict[str, Any]]:
-    """Load a pipeline, calibrate its components on a DocBin and save the pipeline.
+    """Load a pipeline, calibrate its components on a DocBin and save the pipeline, with the results in its meta data.
 
     model (str): the folder of a pipeline or the name of an installed one. It is not changed.
     data (Path): the annotated DocBin.
@@ -154,5 +157,10 @@ def calibrate_files(
     if not any(doc.ents for doc in gold):
         raise CrossnerError(C213.format(data=data, count=len(gold)))
     results = [calibrate(nlp, gold, name, threshold=threshold) for name in names]
+    nlp.meta[CALIBRATION_KEY] = {
+        "pipeline": path_digest(Path(model)),
+        "data": {"file": data.name, "sentences": len(gold)},
+        "components": results,
+    }
     write_pipeline(nlp, output)
     return results

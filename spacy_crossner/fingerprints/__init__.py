@@ -5,7 +5,7 @@ its inputs are the same. A finished output stores its fingerprint in `fingerprin
 """
 
 from .contents import file_digest, path_digest, text_digest
-from .encoders import encoder_digest, is_adapted_encoder
+from .encoders import encoder_digest, encoder_title, is_adapted_encoder
 from .packages import PACKAGES, version_fingerprint, versions
 from .record import RECORD, Fingerprint, differences, in_words, is_up_to_date, record_path, write_record
 from .settings import named_contents, take_fingerprint
@@ -16,6 +16,7 @@ __all__ = [
     "Fingerprint",
     "differences",
     "encoder_digest",
+    "encoder_title",
     "file_digest",
     "in_words",
     "is_adapted_encoder",

@@ -32,6 +32,12 @@ def encoder_digest(name: str, folder: Path = WORKING_FOLDER, without: Sequence[P
     return _encoder_folder_digest(packaged, without) if packaged else _hub_commit(name)
 
 
+def encoder_title(name: str) -> str:
+    """Return the name of an encoder to show: without the folders of its path, which mean nothing on another machine."""
+    is_path = os.path.exists(name) or not HUB_NAME.fullmatch(name)
+    return Path(name).name if is_path else name
+
+
 def is_adapted_encoder(path: Path) -> bool:
     """Return whether a path is the folder of an encoder adapted by `dapt`."""
     return (path / "config.json").is_file() and (path / RECORD).is_file()
