@@ -461,6 +461,10 @@ class Errors:
         "Finished blocks are kept: run the command again, with fewer --processes or a smaller --block."
     )
     C639 = "[C639] {place}: the fields cannot be stored in a DocBin: {error}. Write .jsonl, or correct the row."
+    C640 = (
+        "[C640] The model card goes without scores on test: {path} {found}; expected those of {model}. Run `spacy "
+        "crossner evaluate FOLDER TEST --all --output METRICS`, and package again."
+    )
     C650 = (
         "[C650] The project's files (project.yml, configs) are neither in {folder}/template nor beside it. Install the "
         "package again with pip."

@@ -1,7 +1,8 @@
 """Build a wheel from a saved pipeline, with a module name that the user chooses: `spacy.load("crossner_ai")`.
 
-`spacy package` always puts the language before the name (`en_crossner_ai`). Requirements and description of the
-pipeline come from spaCy's functions; the files of the package come from our own templates.
+`spacy package` always puts the language before the name (`en_crossner_ai`). The requirements of the pipeline come from
+spaCy's functions. The files of the package come from our own templates, and its README is the model card of
+`evaluation/card/`, in place of the README that `spacy package` generates.
 """
 
 import keyword
@@ -13,12 +14,12 @@ import sys
 import tempfile
 from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 from zipfile import ZipFile
 
 import srsly
 from packaging.version import InvalidVersion, Version
-from spacy.cli.package import generate_readme, get_meta
+from spacy.cli.package import get_meta
 from spacy.schemas import ModelMetaSchema, validate
 
 from ..errors import CrossnerError
@@ -40,18 +41,23 @@ C089 = (
 C091 = "[C091] The wheel would contain '{file}', which lies outside the package {name}. Nothing was written."
 C306 = "[C306] The output folder {output_dir} lies in the pipeline's own folder {model}. Give a folder outside it."
 
+MakeCard = Callable[[Path, Dict[str, Any]], Tuple[Dict[str, Any], str]]
 # Suffixes of files that run when they are imported or opened. No component saves such a file.
 CODE_SUFFIXES = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".sh", ".bat", ".exe", ".pth")
 # First bytes of pickles, and of archives with pickles, such as PyTorch's files. File names are no evidence.
 PICKLES = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
 
 
-def package_pipeline(model: Path, output_dir: Path, name: str, *, version: str = "0.1.0", force: bool = False) -> Path:
+def package_pipeline(
+    model: Path, output_dir: Path, name: str, make_card: MakeCard, *, version: str = "0.1.0", force: bool = False
+) -> Path:
     """Build a wheel from a saved pipeline; it needs no network.
 
     model (Path): the folder of the pipeline.
     output_dir (Path): the folder for the wheel, created if needed. The wheel is moved there when it is complete.
     name (str): the name of the distribution and of its module: `spacy.load(name)`.
+    make_card (MakeCard): takes the pipeline's folder and its meta data, and returns the meta data of the package and
+        the model card. A README.md in the pipeline's folder is taken in place of the card.
     version (str): the version of the package.
     force (bool): replace a wheel of the same name and version.
     RETURNS (Path): the wheel.
@@ -71,13 +77,13 @@ def package_pipeline(model: Path, output_dir: Path, name: str, *, version: str =
     if output_dir.resolve().is_relative_to(model.resolve()):
         raise CrossnerError(C306.format(output_dir=output_dir, model=model))
     _check_files(model)
-    meta = _package_meta(model, name, version)
+    meta, card = make_card(model, _package_meta(model, name, version))
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
         # Built inside the output folder, so that the last step is a rename on the same file system.
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=output_dir) as folder:
             source = Path(folder) / "source"
-            _write_source(source, model, meta, wheel_name)
+            _write_source(source, model, meta, _readme(model, meta, card, wheel_name))
             built = _build_wheel(source, Path(folder) / "wheel")
             _check_members(built, name, version)
             os.replace(built, wheel)
@@ -149,13 +155,12 @@ def _package_meta(model: Path, name: str, version: str) -> Dict[str, Any]:
     return meta
 
 
-def _write_source(source: Path, model: Path, meta: Dict[str, Any], wheel_name: str) -> None:
+def _write_source(source: Path, model: Path, meta: Dict[str, Any], readme: str) -> None:
     module = source / meta["name"]
     # The name that `load_model_from_init_py` looks for.
     data = module / f"{meta['lang']}_{meta['name']}-{meta['version']}"
     module.mkdir(parents=True)
     shutil.copytree(model, data)
-    readme = _readme(model, meta, wheel_name)
     for folder in (source, module, data):
         srsly.write_json(folder / "meta.json", meta)
     for path, text in {
@@ -168,16 +173,14 @@ def _write_source(source: Path, model: Path, meta: Dict[str, Any], wheel_name: s
         path.write_text(text, encoding="utf8")
 
 
-def _readme(model: Path, meta: Dict[str, Any], wheel_name: str) -> str:
+def _readme(model: Path, meta: Dict[str, Any], card: str, wheel_name: str) -> str:
     readme = model / "README.md"
-    # spaCy's description puts the language before the name, which is not how this package is loaded.
-    generated = generate_readme(meta).replace(f"`{meta['lang']}_{meta['name']}`", f"`{meta['name']}`")
     needs_ours = any(requirement.startswith("spacy-crossner") for requirement in meta["requirements"])
     return README.format(
         name=meta["name"],
         install="pip install spacy-crossner\n" if needs_ours else "",
         wheel=wheel_name,
-        description=readme.read_text(encoding="utf8") if readme.is_file() else generated,
+        description=readme.read_text(encoding="utf8") if readme.is_file() else card,
     )
 
 

@@ -31,6 +31,8 @@ from .parameters import parameters
 from .train import train
 
 MEMBERS = "seeds"
+# What was saved, in the record.
+MEAN = "the mean of their weights"
 DOMAIN_READER = "spacy_crossner.DomainReader.v1"
 
 
@@ -134,7 +136,7 @@ def write_average(
             nlp.to_disk(folder)
         else:
             shutil.copytree(paths[best], folder, copy_function=link_or_copy, dirs_exist_ok=True)
-    saved = "the mean of their weights" if is_higher else f"number {best + 1} of them"
+    saved = MEAN if is_higher else f"number {best + 1} of them"
     listed = ", ".join(f"{100 * score:.2f}" for score in scores)
     msg.good(f"{output}: dev scores {listed}; the mean of their weights {100 * mean_score:.2f}. Saved: {saved}")
     return {"pipelines": scores, "mean": mean_score, "saved": saved}

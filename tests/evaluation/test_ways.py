@@ -130,6 +130,10 @@ def test_the_best_on_dev_is_packaged_and_said(calibrated):
     command = f"package {other / 'calibrated'} {calibrated / 'wheels'} --name crossner_ai --force"
     assert f"To package another way: python -m spacy crossner {command}" in output
     assert (calibrated / "wheels" / "crossner_ai-0.1.0-py3-none-any.whl").is_file()
+    # The other way's scores are in the same folder.
+    code, output = run(*words, "--force", "--metrics", calibrated / "scores")
+    assert code == 0, output
+    assert f"{command} --metrics {calibrated / 'scores'}" in output
 
 
 def test_nothing_is_packaged_that_is_not_compared_fairly(calibrated):
