@@ -227,7 +227,10 @@ def take_steps(run: TrainingRun, output: Path, checkpoints: Optional[Checkpoints
             else:
                 run.log.append(make_row(info, names))
                 write_log(output, run.log)
+                # A logger may draw random numbers, as one that loads the pipeline does. The next steps must not change.
+                states = run.generators.get()
                 log_step(info)
+                run.generators.set(states)
             if checkpoints:
                 checkpoints.write(run, output / DIR_MODEL_BEST)
     except Diverged:
