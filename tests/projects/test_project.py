@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from zipfile import ZipFile
 
 import pytest
 import spacy
@@ -59,7 +60,10 @@ def test_the_ways_do_not_overwrite_each_other(project):
 
 
 def test_the_best_way_is_packaged_and_named(project):
-    assert (project.folder / "packages" / "crossner_ai-0.1.0-py3-none-any.whl").is_file()
+    with ZipFile(project.folder / "packages" / "crossner_ai-0.1.0-py3-none-any.whl") as wheel:
+        card = wheel.read("crossner_ai/en_crossner_ai-0.1.0/README.md").decode("utf8")
+    assert "| test, strict |" in card
+    assert "| 1 | train | `train.spacy` |" in card
     assert "Packaging dapt, the best of 1" in project.outputs["all"]
     assert re.search(r"Packaging .*, the best of 3 by F1 on dev after calibration: .*\d", project.outputs["direct"])
 

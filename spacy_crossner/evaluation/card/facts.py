@@ -3,9 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional
-
-from spacy import util
+from typing import Any, Dict, Iterator, List, Optional
 
 from ...fingerprints import encoder_title, is_adapted_encoder, record_path
 from ..export import META_KEY as EXPORT_KEY
@@ -14,6 +12,8 @@ from .stages import AUTOMATIC, GIVEN, DataSet, Stage, read_stages
 
 # Components of which the labels are types of entities.
 FACTORIES = ("crf_ner", "label_aware_ner", "moee_ner", "param_gen_ner", "ner", "entity_ruler")
+# Layers with a pre-trained encoder, which they name.
+ENCODERS = tuple(f"spacy_crossner.{name}.v1" for name in ("Encoder", "TransformerModel", "Tok2VecTransformer"))
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,12 @@ class Facts:
         if self.stages[0].sources or any(each.labels == "" for each in sets) or not sets:
             return []
         domains = {domain for each in sets for domain in each.domains}
+        # A list may have selected the raw text. Without an encoder, the origin of word vectors is not known.
+        is_adapted = not self.encoders or any(encoder.is_adapted is not False for encoder in self.encoders)
         is_unused = {
             "a source set": len(self.stages) == 1 and len(domains) == 1,
-            "raw text": all(encoder.is_adapted is False for encoder in self.encoders)
-            and all(each.labels == GIVEN for each in sets),
-            "a list of names": not self.lists and all(each.labels != AUTOMATIC for each in sets),
+            "raw text": not is_adapted and all(each.labels == GIVEN for each in sets),
+            "a list of names": not is_adapted and not self.lists and all(each.labels != AUTOMATIC for each in sets),
         }
         return [name for name, value in is_unused.items() if value]
 
@@ -111,20 +112,29 @@ def collect_facts(model: Path, meta: Dict[str, Any], metrics: Optional[Path] = N
     stages = read_stages(model, find_training(model, calibration))
     components = stages[-1].config["components"]
     names = [name for name, settings in components.items() if settings.get("factory") in FACTORIES]
-    settings = util.dict_to_dot({"components": components})
-    encoders = {name: str(value) for name, value in settings.items() if name.endswith(".tok2vec.name") and value}
-    encoders.update({name: str(value) for name, value in settings.items() if name.endswith(".transformer.model.name")})
-    lists = [value for name, value in settings.items() if name.endswith(".tok2vec.names") and value]
+    # The encoder of an exported pipeline has no name; that of the stage before has.
+    layers = [layer for stage in stages for layer in find_layers(stage.config["components"])]
+    encoders = [layer["name"] for layer in layers if layer["@architectures"] in ENCODERS]
+    lists = [layer["names"] for layer in find_layers(components) if layer.get("names")]
     return Facts(
         meta,
         list(dict.fromkeys(label for name in names for label in meta.get("labels", {}).get(name, []))),
         stages,
-        [read_encoder(name, stages) for name in dict.fromkeys(encoders.values())],
+        [read_encoder(name, stages) for name in dict.fromkeys(encoders)],
         [Path(path).name for value in lists for path in ([value] if isinstance(value, str) else value)],
         calibration,
         meta.get(EXPORT_KEY),
         read_scores(model, metrics),
     )
+
+
+def find_layers(config: Any) -> Iterator[Dict[str, Any]]:
+    """Yield the blocks of a config that describe a layer."""
+    if isinstance(config, dict):
+        if "@architectures" in config:
+            yield config
+        for value in config.values():
+            yield from find_layers(value)
 
 
 def read_encoder(name: str, stages: List[Stage]) -> Encoder:

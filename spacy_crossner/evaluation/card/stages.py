@@ -72,7 +72,7 @@ def read_stages(model: Path, record: Dict[str, Any]) -> List[Stage]:
     """
     fingerprint = record.get("fingerprint", {})
     config = util.load_config(model / "config.cfg", interpolate=True)
-    sources = sorted({json.loads(value) for name, value in fingerprint.items() if SOURCE.fullmatch(name)})
+    sources = sorted({json.loads(value) for name, value in fingerprint.items() if SOURCE.fullmatch(name)} - {None})
     before: List[Stage] = []
     for source in sources:
         # An installed pipeline has no record beside it.
@@ -90,7 +90,7 @@ def read_sets(config: Config, use: str, fingerprint: Fingerprint) -> List[DataSe
     use (str): the name of the corpus, "train" or "dev".
     fingerprint (Fingerprint): the inputs of the stage.
     """
-    corpus = config.get("corpora", {}).get(use, {})
+    corpus = config.get("corpora", {}).get(use) or {}
     if corpus.get("@readers") != DOMAIN_READER:
         return [DataSet(Path(corpus["path"]).name, use)] if corpus.get("path") else []
     blocks = {name: block for name, block in corpus["domains"].items() if block.get("path")}
