@@ -1,6 +1,6 @@
 """Digests of encoders: in a folder, in a package, on the hub."""
 
-from spacy_crossner.fingerprints import encoder_digest, named_contents, path_digest
+from spacy_crossner.fingerprints import encoder_digest, encoder_title, named_contents, path_digest
 
 
 def test_one_weight_of_an_encoder_counts(encoder, change_one_weight):
@@ -62,3 +62,11 @@ def test_an_encoder_on_the_hub_is_known_by_its_commit(tmp_path, monkeypatch):
     assert digests == ["commit a1", "commit b2"]
     assert encoder_digest("another/encoder") == ""
     assert encoder_digest("x" * 300) == encoder_digest("a/b/c") == encoder_digest("") == ""
+
+
+def test_a_title_has_no_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own" / "mini").mkdir(parents=True)
+    titles = {"an-author/a-model": "an-author/a-model", "bert": "bert", "own/mini": "mini", "../gone/mini": "mini"}
+    titles[str(tmp_path / "elsewhere" / "base")] = "base"
+    assert {name: encoder_title(name) for name in titles} == titles
