@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SHORT = {"ents_f": "F1", "ents_p": "precision", "ents_r": "recall"}
 # One evaluation is a point and no curve.
 LEAST_ROWS = 2
+# Ratio of the highest to the lowest loss from which the axis is logarithmic.
+LOGARITHMIC = 10
 
 # The steps and values of a line.
 Line = Tuple[List[int], List[float]]
@@ -62,7 +64,8 @@ def draw_curve(logs: Mapping[str, Sequence[Row]], mean: Optional[float] = None) 
         best = max(rows, key=lambda row: row["score"])
         right.plot(best["step"], 100 * best["score"], "*", color="black", markersize=9, zorder=3)
     _draw_lines(left, losses, "loss per step, mean since the last evaluation")
-    if losses and all(value > 0 for _, values in losses.values() for value in values):
+    values = [value for _, values in losses.values() for value in values]
+    if values and min(values) > 0 and max(values) >= LOGARITHMIC * min(values):
         left.set_yscale("log")
     if mean is not None:
         right.axhline(100 * mean, linestyle="--", color="grey", label="mean of the weights")
@@ -97,6 +100,7 @@ def _draw_lines(axis: "Axes", lines: Mapping[str, Line], title: str) -> None:
         axis.plot(steps, values, marker="o", markersize=3, label=name)
     axis.set_title(title, fontsize=10)
     axis.set_xlabel("step")
+    axis.locator_params(axis="x", integer=True)
     axis.grid(alpha=0.3)
     if lines:
         axis.legend(fontsize=8)

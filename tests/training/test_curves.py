@@ -45,14 +45,21 @@ def test_an_evaluation_at_step_0_follows_one_step():
 def test_a_training_has_a_line_for_each_term_and_score():
     losses, scores = draw_curve({"": LOG}).axes
     assert lines_of(losses) == {"ner.nll": [3.0, 1.5, 0.5], "ner.mmd": [1.0, 0.5, 0.5]}
-    assert losses.get_yscale() == "log"
     assert lines_of(scores) == {"F1": [25.0, 75.0, 50.0], "speed": [50.0, 150.0, 100.0]}
     (star,) = [line for line in scores.get_lines() if line.get_marker() == "*"]
     assert (star.get_xdata()[0], star.get_ydata()[0]) == (20, 75.0)
 
 
-def test_a_loss_below_0_has_no_logarithm():
-    assert draw_curve({"": [row(2, ner=1.0), row(4, ner=-1.0)]}).axes[0].get_yscale() == "linear"
+@pytest.mark.parametrize(("last", "scale"), [(0.1, "log"), (0.11, "linear"), (0.0, "linear"), (-1.0, "linear")])
+def test_the_axis_is_logarithmic_where_it_shows_more(last, scale):
+    losses, scores = draw_curve({"": [row(1, ner=1.0), row(2, ner=last)]}).axes
+    assert losses.get_yscale() == scale
+    assert scores.get_yscale() == "linear"
+
+
+def test_steps_are_whole_numbers():
+    figure = draw_curve({"": [row(2, ner=1.0), row(4, ner=0.9)]})
+    assert all(float(step).is_integer() for axis in figure.axes for step in axis.get_xticks())
 
 
 def test_several_seeds_have_a_line_each_and_their_mean():

@@ -75,7 +75,7 @@ def read_scores(model: Path, metrics: Optional[Path]) -> Optional[Dict[str, Any]
     """
     if metrics is None:
         return None
-    path = metrics / f"{model.parent.name}.json"
+    path = metrics / f"{model.resolve().parent.name}.json"
     scores = read_json(path)
     if scores.get("fingerprint", {}).get(PIPELINE) == path_digest(model):
         return scores
