@@ -19,7 +19,7 @@ SCORES = [0.2, 0.5, 0.4, 0.45, 0.5, 0.3, 0.9, 0.9, 0.8]
 BATCHES = 3
 
 
-@pytest.mark.parametrize(("patience", "steps"), [(0, 24), (6, 9), (7, 10), (9, 12), (99, 24)])
+@pytest.mark.parametrize(("patience", "steps"), [(0, 24), (7, 10), (9, 12)])
 def test_training_ends_when_the_score_has_not_risen_for_that_many_steps(
     patience, steps, tmp_path, annotated_docs, tiny_encoder, monkeypatch
 ):
