@@ -20,6 +20,8 @@ CALLS = {
     "calibrate": "{model} {docs} --output {new}/out",
     "compare": "{project} --settings one --methods crf --domains ai --seeds 1 --known {known} --output {new}/out",
     "convert": "{text} {new}/out.spacy --domain ai --raw --labels-out {new}/labels.json",
+    "cross-validate": f"{CONFIGS}/finetune.cfg --output {{new}}/out --folds 2 --epochs 0.1 --min-steps 1 --seeds 1 "
+    "--nlp.lang xx --paths.train {docs} --paths.labels {labels} --paths.pretrained {model}",
     "dapt": "{encoder} {text} --output {new}/out --max-steps 1 --block-size 16 --batch-size 2 -g -1",
     "evaluate": "{model} {docs} --drop-seen {docs:seen} --output {new}/out.json",
     "export": "{model:encoder} {new}/out --backend onnx --data {docs}",

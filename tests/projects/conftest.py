@@ -15,6 +15,7 @@ OURS = ["python", "-m", "spacy", "crossner"]
 # What makes each command quick: options with other values; None leaves an option out.
 QUICK = {
     "train": {"--epochs": None, "--min-steps": None, "--training.max_steps": "2", "--training.eval_frequency": "2"},
+    "cross-validate": {"--folds": "2", "--epochs": "0.1", "--min-steps": "2", "--seeds": "1"},
     "dapt": {
         "--epochs": None,
         "--max-steps": "2",
