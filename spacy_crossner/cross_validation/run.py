@@ -3,10 +3,12 @@
 import json
 import shutil
 import statistics
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence
 
 from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
+from thinc.api import Config
 from wasabi import msg
 
 from ..core.component import SequenceNER
@@ -14,13 +16,14 @@ from ..data.docbin import read_docbin
 from ..data.files import write_files
 from ..errors import CrossnerError, Errors
 from ..evaluation.temperature import Scorer, fit_scores
-from ..fingerprints import is_up_to_date, take_fingerprint, write_record
+from ..fingerprints import RECORD, is_up_to_date, take_fingerprint, write_record
 from ..storage.loading import load_pipeline
 from ..storage.locks import only_writer
 from ..storage.outputs import check_pipeline, write_pipeline
 from ..training.averaging import train_average
 from ..training.checkpoint import remove_folder
 from ..training.configs import check_config, complete_config, named_errors
+from ..training.domain_labels import read_domain_labels
 from ..training.train import train
 from .folds import write_folds
 from .settings import Recipe, Validation
@@ -81,9 +84,17 @@ def cross_validate(output: Path, validation: Validation, *, use_gpu: int = -1) -
         fingerprint = take_fingerprint(config, output, use_gpu, folds=validation.folds, recipes=recipes, **settings)
         if not is_up_to_date(output, fingerprint):
             check_pipeline(output / DIR_MODEL_BEST)
-            seed, corpus = config["system"]["seed"], config["corpora"].get("train", {})
-            places = write_folds(Path(config["paths"]["train"]), steps, validation.folds, seed, corpus.get("limit", 0))
-            judged = [_judge(recipe, validation, overrides, places, use_gpu) for recipe in validation.recipes]
+            check_inputs(config, use_gpu)
+            try:
+                places = _write_folds(config, steps, validation.folds)
+                judged = [_judge(recipe, validation, overrides, places, use_gpu) for recipe in validation.recipes]
+            except (CrossnerError, OSError):
+                if not any(steps.glob(f"*/*/{RECORD}")):
+                    # Nothing is finished from which the next call could go on.
+                    shutil.rmtree(steps, ignore_errors=True)
+                    with suppress(OSError):
+                        output.rmdir()
+                raise
             best = max(judged, key=lambda each: each.f)
             _train_last(best, validation, overrides, output, use_gpu)
             remove_folder(output / DIR_MODEL_LAST)
@@ -92,6 +103,23 @@ def cross_validate(output: Path, validation: Validation, *, use_gpu: int = -1) -
             write_record(output, fingerprint, [DIR_MODEL_BEST, TABLE], taken=_row(best))
         remove_folder(steps)
     return _read_best(output)
+
+
+def check_inputs(config: Config, use_gpu: int) -> None:
+    """Check the pipeline and the labels of a config before the first training.
+
+    RAISES (CrossnerError): the pipeline cannot be loaded, or the labels cannot be read.
+    """
+    paths = config["paths"]
+    if paths.get("pretrained"):
+        load_pipeline(paths["pretrained"], use_gpu)
+    if paths.get("labels"):
+        read_domain_labels(Path(paths["labels"]))
+
+
+def _write_folds(config: Config, folder: Path, folds: int) -> List[Path]:
+    seed, corpus = config["system"]["seed"], config["corpora"].get("train", {})
+    return write_folds(Path(config["paths"]["train"]), folder, folds, seed, corpus.get("limit", 0))
 
 
 def _judge(

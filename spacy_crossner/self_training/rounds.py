@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence
 
-import srsly
 from spacy.vocab import Vocab
 from wasabi import msg
 
@@ -19,7 +18,7 @@ from ..data.docbin import read_docbin
 from ..data.files import write_files
 from ..errors import CrossnerError, Errors
 from ..evaluation.ways import CALIBRATED, TRAINED, calibrate_ways, rank_ways
-from ..fingerprints import RECORD, is_up_to_date, path_digest, text_digest, version_fingerprint, write_record
+from ..fingerprints import RECORD, is_up_to_date, path_digest, version_fingerprint, write_record
 from ..methods.crf.component import CRFEntityRecognizer
 from ..methods.laner.component import LabelAwareEntityRecognizer
 from ..silver.make import is_finished, make_silver
@@ -34,6 +33,7 @@ from ..text.raw import check_files, read_blocks
 from ..training.averaging import average_pipelines, seed_overrides
 from ..training.checkpoint import new_folder
 from ..training.configs import complete_config
+from ..training.domain_labels import read_domain_labels
 from ..training.train import train
 from .settings import RoundSettings, StageSettings
 
@@ -144,21 +144,6 @@ def check_inputs(stages: StageSettings, rounds: RoundSettings) -> RoundSettings:
         if not isinstance(pipe, (CRFEntityRecognizer, LabelAwareEntityRecognizer)):
             raise CrossnerError(Errors.C525.format(model=model, factory=type(pipe).__name__))
     return rounds
-
-
-def read_domain_labels(path: Path) -> List[str]:
-    """Read the labels that `convert` has written.
-
-    RAISES (CrossnerError): the file cannot be read, or is no list of labels.
-    """
-    text_digest(path)
-    try:
-        labels = srsly.read_json(path)
-    except ValueError as error:
-        raise CrossnerError(Errors.C527.format(path=path, found="a file that is no JSON")) from error
-    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
-        raise CrossnerError(Errors.C527.format(path=path, found=f"{labels!r:.60}"))
-    return labels
 
 
 class SelfTraining:
