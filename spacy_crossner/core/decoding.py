@@ -110,18 +110,18 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
         """Run the model on docs. The results are not read yet; see `finish`."""
         words = see_words(docs)
         begun = Begun(words, [])
-        if not len(words.columns):
-            return begun
-        require_module(self.model, self.name)
-        require_upstream(self.model, docs, self.name)
         with use_ops_of(self.model), torch.inference_mode():
-            for rows, output, decoding in self._run(words):
+            for rows, output, decoding in self._run(docs, words):
                 results = begin_fetch(self.decode_windows(output, decoding))
                 begun.parts.append(Part(rows, output, decoding, results))
         return begun
 
-    def _run(self, words: WordBatch) -> Iterator[Tuple[Rows, HeadOutput, Decoding]]:
+    def _run(self, docs: List[Doc], words: WordBatch) -> Iterator[Tuple[Rows, HeadOutput, Decoding]]:
         """Yield chunks of the windows of a batch, with the output of the head and the rules of decoding."""
+        if not len(words.columns):
+            return
+        require_module(self.model, self.name)
+        require_upstream(self.model, docs, self.name)
         vectors = predict_words(self.model.get_ref("tok2vec"), words, get_device(self.model))
         for chunk in chunk_windows(plan_windows(words, self.window, self.overlap)):
             rows = Rows(words, chunk)
@@ -143,16 +143,26 @@ class PredictingComponent(LabelledComponent, DecodingSettings):
         RETURNS (List[NDArray]): for each doc, shape (n_words, n_tags). The tags are those of `label_tags(self.labels)`.
         """
         words = see_words(docs)
+        with use_ops_of(self.model), torch.inference_mode():
+            return self._read_tag_probabilities(words, self._run(list(docs), words))
+
+    def annotate(self, docs: List[Doc]) -> List[NDArray[np.float64]]:
+        """Annotate docs, and return their tag probabilities from the same run of the model; see `tag_probabilities`."""
+        begun = self.begin(docs)
+        with use_ops_of(self.model), torch.inference_mode():
+            found = self._read_tag_probabilities(begun.words, (part[:3] for part in begun.parts))
+        self.set_annotations(docs, self.finish(begun))
+        return found
+
+    def _read_tag_probabilities(
+        self, words: WordBatch, chunks: Iterable[Tuple[Rows, HeadOutput, Decoding]]
+    ) -> List[NDArray[np.float64]]:
         found = [np.zeros((len(of_doc), 1 + 2 * len(self.labels))) for of_doc in words]
-        if len(words.columns):
-            require_module(self.model, self.name)
-            require_upstream(self.model, list(docs), self.name)
-            with use_ops_of(self.model), torch.inference_mode():
-                for rows, output, decoding in self._run(words):
-                    chunk = get_module(self.model).tag_probabilities(output, decoding).cpu().numpy()
-                    for window, of_row in zip(rows.windows, chunk, strict=True):
-                        core = of_row[window.core_start - window.start : window.core_end - window.start]
-                        found[window.doc][window.core_start : window.core_end] = core
+        for rows, output, decoding in chunks:
+            chunk = get_module(self.model).tag_probabilities(output, decoding).cpu().numpy()
+            for window, of_row in zip(rows.windows, chunk, strict=True):
+                core = of_row[window.core_start - window.start : window.core_end - window.start]
+                found[window.doc][window.core_start : window.core_end] = core
         return found
 
     def decode_windows(self, output: HeadOutput, decoding: Decoding) -> Dict[str, Tensor]:

@@ -65,3 +65,21 @@ def test_blank_tokens_are_left_out_and_windows_are_put_together(component, learn
     (found,) = ner.tag_probabilities([text])
     ner.window = 100
     assert found == pytest.approx(ner.tag_probabilities([text])[0], abs=0.02)
+
+
+def test_a_component_annotates_and_gives_them_in_one_run(component, learned):
+    nlp = learned(component)
+    ner = nlp.get_pipe("ner")
+
+    def make():
+        return [Doc(nlp.vocab, words=WORDS), Doc(nlp.vocab), Doc(nlp.vocab, words=["\n", *WORDS[3:5]])]
+
+    docs, expected = make(), list(nlp.pipe(make()))
+    for found, alone in zip(ner.annotate(docs), ner.tag_probabilities(make()), strict=True):
+        assert found == pytest.approx(alone, abs=1e-6)
+    for doc, other in zip(docs, expected, strict=True):
+        assert [(ent.start, ent.end, ent.label_) for ent in doc.ents] == [
+            (ent.start, ent.end, ent.label_) for ent in other.ents
+        ]
+        assert [ent._.score for ent in doc.ents] == pytest.approx([ent._.score for ent in other.ents])
+    assert docs[0].ents
