@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from typing import Collection, Dict, Iterator, List, Sequence, TypeVar
+from typing import Collection, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple, TypeVar
 
 Row = TypeVar("Row")
 
@@ -49,9 +49,7 @@ def _draw_order(types: Sequence[Collection[str]], rng: random.Random) -> Iterato
     drawn: Counter[str] = Counter()
     used: set[int] = set()
     while left:
-        n_next = len(used) + 1
-        # (False, ...) is before (True, ...): types without a sentence come first.
-        name = min(left, key=lambda name: (drawn[name] > 0, _urgency(drawn[name], shares[name], n_next), name))
+        name = neediest_type(left, drawn, shares, len(used) + 1)
         i = left[name].pop()
         if not left[name]:
             del left[name]
@@ -61,6 +59,18 @@ def _draw_order(types: Sequence[Collection[str]], rng: random.Random) -> Iterato
             yield i
 
 
-def _urgency(drawn: int, share: float, n_next: int) -> float:
-    """Return a number that is lowest for the type to draw next."""
-    return share if not drawn else drawn - share * n_next
+def neediest_type(names: Iterable[str], drawn: Mapping[str, int], shares: Mapping[str, float], n_next: int) -> str:
+    """Return the type that needs a sentence most; see `draw_subset`.
+
+    names (Iterable[str]): the types that have a sentence left.
+    drawn (Mapping[str, int]): the number of sentences drawn so far, by type.
+    shares (Mapping[str, float]): the share of each type.
+    n_next (int): the number of all sentences drawn so far and the next one.
+    """
+
+    def need(name: str) -> Tuple[bool, float, str]:
+        # (False, ...) is before (True, ...): types without a sentence come first, the rarest before the others.
+        n_drawn = drawn.get(name, 0)
+        return n_drawn > 0, n_drawn - shares[name] * n_next if n_drawn else shares[name], name
+
+    return min(names, key=need)
