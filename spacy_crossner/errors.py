@@ -486,6 +486,16 @@ class Errors:
         "the command again to go on from there."
     )
     C656 = "[C656] {path} was given as {role}, but it is {found}."
+    C660 = "[C660] {option} does not fit {other}. Leave one of them out."
+    C661 = "[C661] There is no import form for '{tool}'. Give --to one of {known}."
+    C662 = "[C662] {path}: a file for {tool} has a name that ends in {suffix}, so that the tool and `convert` know it."
+    C663 = "[C663] No sentence of {names} is left to choose from: {count} were read, and {reasons}."
+    C664 = (
+        "[C664] The pipeline cannot say of which sentences it is unsure: it has no component of spacy-crossner, and "
+        "found no entity with a score. It has {names}. Give another pipeline."
+    )
+    C665 = "[C665] {name} is {value}; expected {expected}."
+    C666 = "[C666] --uncertain needs --to, the tool that the sentences are for: one of {known}."
     C670 = (
         "[C670] Cross-validation needs a component of this package with scores; the pipeline has {names}. Use `train` "
         "with a dev set."
