@@ -35,8 +35,12 @@ class LabelledText:
     n_excluded: int = 0
 
 
-def read_texts(path: Path, nlp: Language) -> List[Doc]:
-    """Read docs without annotation from a DocBin or from text (plain or .gz) with one sentence per line."""
+def read_texts(paths: Sequence[Path], nlp: Language) -> List[Doc]:
+    """Read docs without annotation from DocBins or from text (plain or .gz) with one sentence per line."""
+    return [doc for path in paths for doc in _read_text(path, nlp)]
+
+
+def _read_text(path: Path, nlp: Language) -> List[Doc]:
     if path.suffix == ".spacy":
         return [without_annotation(doc, nlp.vocab) for doc in read_docbin(path, nlp.vocab)]
     # Not `nlp.make_doc`, which rejects texts of a million characters.
@@ -71,7 +75,7 @@ def label_docs(nlp: Language, docs: Iterable[Doc], threshold: float) -> Iterator
 
 def label_files(
     nlp: Language,
-    text: Path,
+    text: Sequence[Path],
     output: Path,
     *,
     threshold: float = 0.9,
@@ -83,7 +87,7 @@ def label_files(
     Sentences without an entity that reaches the threshold are left out.
 
     nlp (Language): the pipeline.
-    text (Path): see `read_texts`.
+    text (Sequence[Path]): see `read_texts`.
     output (Path): the DocBin to write.
     threshold (float): see `label_docs`.
     domain (Optional[str]): domain of the docs. If not given, the docs keep their own domain.
@@ -91,8 +95,8 @@ def label_files(
     RAISES (CrossnerError): a file cannot be read or written, or no sentence is left; or see `label_docs` and
         `check_output`.
     """
-    check_output(Path(output), [Path(path) for path in (text, *exclude)], docbin=True)
-    docs = read_texts(Path(text), nlp)
+    check_output(Path(output), [Path(path) for path in (*text, *exclude)], docbin=True)
+    docs = read_texts([Path(path) for path in text], nlp)
     result = LabelledText([], len(docs))
     if exclude:
         excluded_rows = set(read_excluded([Path(path) for path in exclude]).holding([doc.text for doc in docs]))
@@ -108,6 +112,7 @@ def label_files(
         # `ent_iob` is 0 for a token without annotation.
         result.n_uncertain += sum(not token.ent_iob and (not token.i or doc[token.i - 1].ent_iob > 0) for token in doc)
     if not result.docs:
-        raise CrossnerError(Errors.C053.format(text=text, threshold=threshold))
+        names = ", ".join(map(str, text))
+        raise CrossnerError(Errors.C053.format(text=names, threshold=threshold))
     write_docbin(result.docs, Path(output))
     return result

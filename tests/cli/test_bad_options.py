@@ -75,7 +75,7 @@ VALUES = {
         "--batch-size 0",
     ],
     "evaluate": ["--batch-size 0"],
-    "label": ["--threshold 2", "--threshold -1", "--threshold nan"],
+    "label": ["--threshold 2", "--threshold -1", "--threshold nan", "--uncertain 0", "--to prodigy", "--min-words 3"],
     "package": ["--name 3", "--version one"],
     "report": ["--batch-size 0"],
     "select": ["--share 2", "--share 0", "--filter-size 0", "--upsample 0", "--level all", "--min-entities -1"],

@@ -16,6 +16,10 @@ COMMANDS = {
     "label docs": (["label", "MODEL", "a.spacy", "--output", "./a.spacy"], "C131"),
     "label excluded": (["label", "MODEL", "raw.txt", "--exclude", "a.spacy", "--output", "link/a.spacy"], "C131"),
     "label thesis": (["label", "MODEL", "raw.txt", "--output", "thesis.txt"], "C133"),
+    "label for a tool": (
+        ["label", "MODEL", "lines.jsonl", "--uncertain", "1", "--to", "prodigy", "--output", "link/lines.jsonl"],
+        "C131",
+    ),
     "augment source": (["augment", "a.spacy", "a.spacy", "--output", "a.spacy"], "C131"),
     "augment thesis": (["augment", "a.spacy", "a.spacy", "--output", "thesis.txt"], "C133"),
     "augment listing": (["augment", "a.tsv", "a.spacy", "--output", "a.spacy"], "C131"),

@@ -62,13 +62,13 @@ def test_text_comes_out_as_training_data(nlp, tmp_path, name):
         for doc in docs:
             set_domain(doc, "ai")
         write_docbin(docs, tmp_path / name)
-    found = label_files(nlp, tmp_path / name, tmp_path / "out.spacy", domain="law" if name.endswith("txt") else None)
+    found = label_files(nlp, [tmp_path / name], tmp_path / "out.spacy", domain="law" if name.endswith("txt") else None)
     assert (found.n_read, len(found.docs), found.n_certain, found.n_uncertain) == (4, 2, 2, 2)
     docs = read_docbin(tmp_path / "out.spacy", nlp.vocab)
     assert [doc[0].text for doc in docs] == ["Ada", "In"]
     assert {get_domain(doc) for doc in docs} == {"law" if name.endswith("txt") else "ai"}
     with pytest.raises(CrossnerError, match=r"C053.*0\.99"):
-        label_files(nlp, tmp_path / name, tmp_path / "none.spacy", threshold=0.99)
+        label_files(nlp, [tmp_path / name], tmp_path / "none.spacy", threshold=0.99)
     assert not (tmp_path / "none.spacy").exists()
 
 
@@ -92,6 +92,6 @@ def test_sentences_of_the_test_set_are_left_out_whatever_their_spelling(nlp, tmp
     lines = ["Ada left Oslo today.", "Nobody came.", "ADA left\u00a0Oslo to\u00adday .", "In Oslo Ada slept."]
     (tmp_path / "raw.txt").write_text("\n".join(lines), encoding="utf8")
     write_docbin([Doc(nlp.vocab, words=["Ada", "left", "Oslo", "today", "."])], tmp_path / "test.spacy")
-    found = label_files(nlp, tmp_path / "raw.txt", tmp_path / "out.spacy", exclude=[tmp_path / "test.spacy"])
+    found = label_files(nlp, [tmp_path / "raw.txt"], tmp_path / "out.spacy", exclude=[tmp_path / "test.spacy"])
     assert (found.n_read, found.n_excluded, [doc.text for doc in found.docs]) == (4, 2, ["In Oslo Ada slept."])
     assert [get_language(doc) for doc in read_docbin(tmp_path / "out.spacy", nlp.vocab)] == ["en"]
