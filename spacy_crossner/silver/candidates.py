@@ -73,4 +73,6 @@ def suggest(doc: Doc, uncertainty: float) -> Suggestion:
         spans.append(
             SuggestedSpan(ent.start_char, ent.end_char, ent.label_, None if score is None else round(score, DIGITS))
         )
-    return Suggestion(doc.text, [(token.idx, token.idx + len(token)) for token in doc], spans, uncertainty)
+    # Words without their blanks have one after each of them, which the last one does not need.
+    text = doc.text.removesuffix(" ") if doc.has_unknown_spaces else doc.text
+    return Suggestion(text, [(token.idx, token.idx + len(token)) for token in doc], spans, uncertainty)

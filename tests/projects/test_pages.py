@@ -313,6 +313,18 @@ def test_a_corpus_is_annotated_as_deploy_says(workplace, monkeypatch):
         assert [srsly.json_loads(line)["text"] for line in lines] == Path(words[6]).read_text("utf8").splitlines()
 
 
+def test_sentences_to_label_next_are_chosen_as_your_data_says(workplace, monkeypatch):
+    monkeypatch.chdir(workplace.folder)
+    blocks = [block for block in blocks_of("bash") if block.page.name == "your-data.md"]
+    commands = [words for block in blocks for words in split_commands(block.text) if "--uncertain" in words]
+    assert commands
+    for words in commands:
+        result = CliRunner().invoke(app, words[4:])
+        assert result.exit_code == 0, result.output
+        tasks = srsly.read_json(words[words.index("--output") + 1])
+        assert len(tasks) == int(words[words.index("--uncertain") + 1])
+
+
 CODE_PAGES = list(dict.fromkeys(block.page for block in BLOCKS if block.lang in ("python", "ini")))
 
 

@@ -138,6 +138,7 @@ def test_docs_keep_their_words_and_hide_their_annotation(nlp, tmp_path):
     report = choose(nlp, tmp_path / "pool.spacy", 5)
     (found,) = report.suggestions
     assert [found.text[start:end] for start, end in found.tokens] == words
+    assert found.text == " ".join(words)
     assert "secret" not in report.types
     # The empty doc is too short.
     assert (report.n_read, report.n_lengths) == (2, 1)
