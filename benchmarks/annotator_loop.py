@@ -48,9 +48,9 @@ def choose(model: Path, pool: Sequence[Doc], labelled: Sequence[int], number: in
     path = folder / "left.spacy"
     write_docbin([pool[place] for place in left.values()], path)
     # All lengths: the random way takes them, too.
-    settings = UncertainSettings(number, least_words=1, most_words=10_000)
+    settings = UncertainSettings(number, min_words=1, max_words=10_000)
     report = choose_uncertain(load_pipeline(model), [path], settings)
-    return [left[suggestion.text] for suggestion in report.suggestions]
+    return [left[suggestion.text.removesuffix(" ")] for suggestion in report.suggestions]
 
 
 def score(model: Path, test: Path) -> float:

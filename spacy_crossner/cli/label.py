@@ -62,8 +62,8 @@ def label_cli(
 ) -> None:
     """Label text with the entities whose score reaches a threshold, for self-training.
 
-    With --uncertain, choose sentences to label next: the pipeline is unsure of them, no two are alike, and each type
-    has its share. Its entities and their scores are suggestions for the annotator.
+    With --uncertain, choose sentences to label next: the pipeline is unsure of them, they differ from one another, and
+    each type has its share. The pipeline's entities and their scores are suggestions for the annotator.
     """
     of_silver = {"--threshold": threshold, "--domain": domain}
     of_choice = {"--to": to, "--split/--lines": split, "--min-words": min_words, "--max-words": max_words}
@@ -73,9 +73,9 @@ def label_cli(
             _label(model, text, output, THRESHOLD if threshold is None else threshold, domain, exclude or [], gpu_id)
         else:
             _refuse(of_silver, "--uncertain")
-            settings = {"split": split, "least_words": min_words, "most_words": max_words}
+            settings = {"number": uncertain, "split": split, "min_words": min_words, "max_words": max_words}
             given = {name: value for name, value in settings.items() if value is not None}
-            _choose(model, text, output, to, {"number": uncertain, **given}, exclude or [], gpu_id)
+            _choose(model, text, output, to, given, exclude or [], gpu_id)
 
 
 def _refuse(options: Mapping[str, Any], other: str) -> None:

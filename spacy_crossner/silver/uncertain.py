@@ -37,24 +37,24 @@ class UncertainSettings:
     """Settings of the choice.
 
     number (int): how many sentences to choose.
-    least_words (int): sentences with fewer words are left out. Punctuation does not count.
-    most_words (int): sentences with more words are left out.
+    min_words (int): sentences with fewer words are left out. Punctuation does not count.
+    max_words (int): sentences with more words are left out.
     split (bool): split lines into sentences. Otherwise, each line is a sentence. A doc of a DocBin always is one.
     """
 
     number: int
-    least_words: int = 4
-    most_words: int = 100
+    min_words: int = 4
+    max_words: int = 100
     split: bool = True
 
     def __post_init__(self) -> None:
         """Check the ranges of the settings."""
-        for name in ("number", "least_words"):
+        for name in ("number", "min_words"):
             if getattr(self, name) < 1:
                 raise CrossnerError(Errors.C665.format(name=name, value=getattr(self, name), expected="1 or more"))
-        if self.most_words < self.least_words:
-            expected = f"{self.least_words} or more, as least_words"
-            raise CrossnerError(Errors.C665.format(name="most_words", value=self.most_words, expected=expected))
+        if self.max_words < self.min_words:
+            expected = f"{self.min_words} or more, as min_words"
+            raise CrossnerError(Errors.C665.format(name="max_words", value=self.max_words, expected=expected))
 
 
 @dataclass
@@ -150,7 +150,7 @@ class Pool:
                 self.tokenize(sentences[i]) if docs is None else without_annotation(docs[i], self.nlp.vocab)
                 for i in kept.nonzero()[0]
             ]
-            fitting = [doc for doc in found if self.settings.least_words <= _words(doc) <= self.settings.most_words]
+            fitting = [doc for doc in found if self.settings.min_words <= _words(doc) <= self.settings.max_words]
             self.n_lengths += len(found) - len(fitting)
             is_new = self.near.first_seen([doc.text for doc in fitting])
             self.n_near += int((~is_new).sum())
@@ -166,7 +166,7 @@ class Pool:
         if not self.candidates.count:
             reasons = (
                 f"{counts[1]} are in files to exclude, {counts[2]} are repetitions, and {counts[3]} have fewer than "
-                f"{self.settings.least_words} or more than {self.settings.most_words} words"
+                f"{self.settings.min_words} or more than {self.settings.max_words} words"
             )
             names = ", ".join(map(str, raw))
             raise CrossnerError(Errors.C663.format(names=names, count=counts[0], reasons=reasons))

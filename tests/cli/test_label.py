@@ -3,11 +3,13 @@
 import json
 
 import pytest
+import spacy
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
 from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import read_docbin
+from spacy_crossner.projects.inspection import Labelled, inspect
 
 from .calls import listing, refused
 
@@ -38,12 +40,36 @@ def test_the_sentences_come_back_as_training_data(good, tmp_path, tool):
         records = [json.loads(line) for line in text.splitlines()]
         written = {record["text"]: len(record["spans" if tool == "prodigy" else "label"]) for record in records}
     assert len(written) == 5
+    # `init` and `adapt` know it, too.
+    (found,) = inspect(tmp_path)
+    assert isinstance(found, Labelled)
+    assert (found.sizes, sum(found.entities.values())) == ({"train": 5}, sum(written.values()))
     assert set(written) <= set((good / "text.txt").read_text(encoding="utf8").splitlines())
     result = CliRunner().invoke(app, ["convert", str(out), str(tmp_path / "next.spacy"), "--domain", "x"])
     assert result.exit_code == 0, result.output
     docs = read_docbin(tmp_path / "next.spacy", Vocab())
     assert {doc.text.strip(): len(doc.ents) for doc in docs} == written
     assert sum(written.values())
+
+
+@pytest.mark.parametrize("tool", ["label-studio", "prodigy", "doccano"])
+def test_offsets_after_emoji_and_combining_marks(good, tmp_path, tool):
+    texts = ["😀 Ada Lovelace wrote notes 👩‍👩‍👧 in London .", "Zoe\u0308 ! Konrad Zuse showed the Z3 🧮 in Berlin ."]
+    (tmp_path / "raw.txt").write_text("\n".join(texts), encoding="utf8")
+    out = tmp_path / f"next.{'json' if tool == 'label-studio' else 'jsonl'}"
+    words = ["label", good / "model", tmp_path / "raw.txt", "--uncertain", 2, "--lines", "--to", tool, "--output", out]
+    result = CliRunner().invoke(app, list(map(str, words)))
+    assert result.exit_code == 0, result.output
+    if tool == "label-studio":
+        tasks = json.loads(out.read_text(encoding="utf8"))
+        out.write_text(json.dumps(list(map(submit, tasks))), encoding="utf8")
+    result = CliRunner().invoke(app, ["convert", str(out), str(tmp_path / "next.spacy"), "--domain", "x"])
+    assert result.exit_code == 0, result.output
+    nlp = spacy.load(good / "model")
+    expected = {doc.text: [(ent.text, ent.label_) for ent in doc.ents] for doc in nlp.pipe(texts)}
+    docs = read_docbin(tmp_path / "next.spacy", Vocab())
+    assert {doc.text: [(ent.text, ent.label_) for ent in doc.ents] for doc in docs} == expected
+    assert all(expected.values())
 
 
 def test_a_new_choice_leaves_out_the_old_one(good, tmp_path):

@@ -118,7 +118,7 @@ def test_repetitions_short_and_long_ones_are_never_chosen(nlp, tmp_path):
     report = choose(nlp, tmp_path / "raw.txt", 5)
     assert texts(report) == ["Ada wrote a long letter about engines in London ."]
     assert (report.n_read, report.n_repeated, report.n_lengths) == (5, 2, 2)
-    assert len(choose(nlp, tmp_path / "raw.txt", 5, least_words=3, most_words=121).suggestions) == 3
+    assert len(choose(nlp, tmp_path / "raw.txt", 5, min_words=3, max_words=121).suggestions) == 3
 
 
 def test_excluded_sentences_are_never_chosen(nlp, raw, sentences, tmp_path):
@@ -162,7 +162,7 @@ def test_a_pipeline_without_entities(raw):
         choose(spacy.blank("xx"), raw, 5)
 
 
-@pytest.mark.parametrize("settings", [{"number": 0}, {"number": 1, "least_words": 0}, {"number": 1, "most_words": 3}])
+@pytest.mark.parametrize("settings", [{"number": 0}, {"number": 1, "min_words": 0}, {"number": 1, "max_words": 3}])
 def test_settings_out_of_range(settings):
     with pytest.raises(CrossnerError, match="C665"):
         UncertainSettings(**settings)

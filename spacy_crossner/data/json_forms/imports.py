@@ -3,13 +3,15 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 from xml.sax.saxutils import quoteattr
 
 from ...errors import CrossnerError, Errors
 
 # Names of the labels and of the text in the labelling interface of Label Studio.
 LABELS_NAME, TEXT_NAME = "label", "text"
+# The name under which Label Studio lists the predictions.
+MODEL_VERSION = "spacy-crossner"
 
 
 class SuggestedSpan(NamedTuple):
@@ -67,12 +69,10 @@ def to_label_studio(suggestions: Sequence[Suggestion]) -> str:
             }
             for span in suggestion.spans
         ]
-        tasks.append(
-            {
-                "data": {TEXT_NAME: suggestion.text, "uncertainty": suggestion.uncertainty},
-                "predictions": [{"score": round(1 - suggestion.uncertainty, 4), "result": results}],
-            }
-        )
+        score = round(1 - suggestion.uncertainty, 4)
+        prediction = {"model_version": MODEL_VERSION, "score": score, "result": results}
+        data = {TEXT_NAME: suggestion.text, "uncertainty": suggestion.uncertainty}
+        tasks.append({"data": data, "predictions": [prediction]})
     return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -173,5 +173,4 @@ def _utf16_length(text: str) -> int:
 
 
 def _json_lines(records: Iterable[Dict[str, Any]]) -> str:
-    lines: List[str] = [json.dumps(record, ensure_ascii=False) for record in records]
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records)

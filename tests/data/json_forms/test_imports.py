@@ -62,6 +62,16 @@ def test_a_confirmed_text_has_the_suggested_entities(read, tool, chosen):
     assert read(records, f"x{form.suffix}") == ENTITIES[chosen]
 
 
+@pytest.mark.parametrize("tool", FORMS)
+def test_a_text_whose_entities_were_removed_has_none(read, tool):
+    first, *others = exported(tool, FORMS[tool].write(SUGGESTIONS))
+    if tool == "label-studio":
+        first["annotations"][0]["result"] = []
+    else:
+        first["spans" if tool == "prodigy" else "label"] = []
+    assert read([first, *others], f"x{FORMS[tool].suffix}") == [(ENTITIES[0][0], []), *ENTITIES[1:]]
+
+
 def test_a_prediction_that_nobody_confirmed_is_no_annotation(read):
     tasks = json.loads(FORMS["label-studio"].write(SUGGESTIONS))
     tasks[0]["annotations"] = [{"id": 1, "result": tasks[0]["predictions"][0]["result"]}]
