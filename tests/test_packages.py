@@ -46,6 +46,7 @@ def imported(folder):
     [
         ("spacy_crossner", ["plots", "parquet"]),
         ("benchmarks", ["plots", "sample", "test"]),
+        ("examples", ["serve"]),
         ("docs", ["docs"]),
         ("tests", ["sample", "test", "docs"]),
     ],
@@ -66,7 +67,7 @@ def test_what_is_declared_has_a_version_that_the_tests_have_passed_with():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf8").splitlines()
     pinned = {normalised(line.partition("==")[0]) for line in lines if "==" in line}
     # Not every machine has the types of a checker.
-    assert declared("sample", "plots", "parquet", "test", "docs", "dev") - pinned <= {"types-setuptools"}
+    assert declared("sample", "plots", "parquet", "serve", "test", "docs", "dev") - pinned <= {"types-setuptools"}
 
 
 def test_every_asset_has_a_checksum():
