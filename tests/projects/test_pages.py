@@ -28,7 +28,8 @@ from spacy_crossner.cli import app
 pytestmark = pytest.mark.docs
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md"))]
+PAGES += [page for folder in ("docs", "examples") for page in sorted((ROOT / folder).rglob("*.md"))]
 FENCE = re.compile(r"^(?P<indent> *)```(?P<lang>\w*)[^\n]*\n(?P<body>.*?)^(?P=indent)```", re.S | re.M)
 NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\s*\Z")
 INLINE = re.compile(r"`((?:python -m spacy|spacy crossner|spacy-crossner|make) [^`]+)`")
