@@ -48,7 +48,7 @@ def imported(folder):
         ("benchmarks", ["plots", "sample", "test"]),
         ("examples", ["serve"]),
         ("docs", ["docs"]),
-        ("tests", ["sample", "test", "docs"]),
+        ("tests", ["sample", "test", "docs", "loggers"]),
     ],
 )
 def test_what_is_imported_is_declared(folder, extras):

@@ -45,7 +45,7 @@ def test_commands_read_lines_of_any_length(tmp_path):
     assert [doc.text.replace(" ", "") for doc in docs] == [line.replace(" ", ""), "Itrained."]
     # More than spaCy's `nlp.max_length` of a million characters.
     (tmp_path / "raw.txt").write_text("Oslo " * 250_000 + "\n")
-    (doc,) = read_texts(tmp_path / "raw.txt", spacy.blank("en"))
+    (doc,) = read_texts([tmp_path / "raw.txt"], spacy.blank("en"))
     assert len(doc) == 250_000
     assert time.process_time() - begun < 30
 
