@@ -6,7 +6,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist w
 
 FIVE := .venv-transformers5/bin
 
-.PHONY: run test transformers5 data fuzz lint types docs wheel clean
+.PHONY: run test transformers5 pythons data fuzz lint types docs wheel clean
 
 $(READY): constraints.txt setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -73,6 +73,22 @@ wheel: $(READY)
 	build/clean/bin/python -m pip install --quiet --constraint constraints.txt torch
 	build/clean/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
 	cd build/clean && bin/python -c 'import spacy; nlp = spacy.blank("en"); nlp.add_pipe("crf_ner"); print(nlp.pipe_names)'
+
+# Test the wheel and the components on other versions of Python: make pythons PYTHONS="python3.12 python3.13". torch has no
+# pin there, since the index of each version has its own build.
+PYTHONS ?= python3.12
+pythons: $(READY)
+	rm -rf build/pythons
+	$(BIN)/python -m build --wheel --no-isolation --outdir build/pythons/dist
+	git ls-files tests configs assets project.yml | xargs cp --parents -t build/pythons
+	grep -vE "^(torch|triton|nvidia-.*|cuda-.*)==" constraints.txt > build/pythons/constraints.txt
+	set -e; for python in $(PYTHONS); do \
+		$$python -m venv --clear build/pythons/$$python; \
+		build/pythons/$$python/bin/python -m pip install --quiet --constraint build/pythons/constraints.txt \
+			"$$(echo build/pythons/dist/*.whl)[sample,test]"; \
+		(cd build/pythons && OMP_NUM_THREADS=1 $$python/bin/python -m pytest --numprocesses auto --dist worksteal \
+			-c ../../pyproject.toml --rootdir . tests/core tests/methods tests/encoders); \
+	done
 
 clean:
 	rm -rf .venv .venv-transformers5 build dist corpus training metrics packages project.lock

@@ -1,6 +1,7 @@
 """`adapt`: from a user's files to a pipeline in one call, by the steps of the project that `init` writes."""
 
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Type, TypeVar, Union
 
@@ -12,7 +13,6 @@ from weasel.util import load_project_config
 
 from ..errors import CrossnerError, Errors
 from ..evaluation.report import report_files
-from ..evaluation.ways import CALIBRATED, rank_ways
 from ..storage.locks import only_writer
 from ..storage.outputs import check_pipeline
 from ..training.checkpoint import new_folder
@@ -23,6 +23,8 @@ from .plan import Plan, domain_name
 # Steps that change the environment of the user: `adapt` leaves them out.
 LEFT_OUT = ("install",)
 REPORT = "report.html"
+# That of the template.
+VERSION = "0.1.0"
 KINDS: Dict[Type[object], str] = {Labelled: "labelled text", RawText: "raw text", Names: "a list of names"}
 PathLike = Union[str, Path]
 Kind = TypeVar("Kind", Labelled, RawText, Names)
@@ -49,9 +51,10 @@ def adapt(
     the same inputs goes on where a killed one stopped, and keeps what is finished.
 
     train (PathLike): labelled text in any format that `convert` reads: a file, or a folder with train, dev and test.
-    output (PathLike): the folder of the pipeline, for `spacy.load`. It has the report page, too. `OUTPUT.project` is
+    output (PathLike): the folder of the pipeline, for `spacy.load`, with the report page. `OUTPUT.project` is
         the project, with the wheel in `packages/`.
-    dev, test (Optional[PathLike]): labelled files; each is drawn from train if it is missing, a fifth of it.
+    dev, test (Optional[PathLike]): labelled files. Without dev, cross-validation takes its place. With dev and without
+        test, a fifth of the sentences is drawn for it. Without both there is no report page.
     source (Optional[PathLike]): labelled text of a general domain.
     raw (Union[PathLike, Sequence[PathLike], None]): raw text of the domain.
     names (Optional[PathLike]): a list of names in it.
@@ -92,7 +95,7 @@ def project_of(output: Path) -> Path:
 
 
 def run_project(plan: Plan, output: Path) -> Path:
-    """Run the steps of a project that `write_project` has written, and copy the best pipeline with its report page.
+    """Run the steps of a project that `write_project` has written, and unpack the packaged pipeline with a report page.
 
     A step whose inputs have not changed is skipped, and a killed run goes on.
 
@@ -110,15 +113,25 @@ def run_project(plan: Plan, output: Path) -> Path:
         except SystemExit as error:
             if error.code:
                 raise CrossnerError(Errors.C655.format(step=step, folder=folder, code=error.code)) from error
-    best = next(iter(rank_ways(folder / "training" / plan.domain / plan.method))) / CALIBRATED
+    name, test = package_name(plan), folder / "corpus" / plan.domain / "test.spacy"
+    wheel = folder / "packages" / f"{name}-{VERSION}-py3-none-any.whl"
     with new_folder(output) as copy:
-        shutil.copytree(best, copy, dirs_exist_ok=True)
-        report_files(
-            str(best), folder / "corpus" / plan.domain / "test.spacy", copy / REPORT, drop_seen=[], gpu_id=plan.gpu_id
-        )
-    wheel = folder / "packages" / f"{package_name(plan)}-0.1.0-py3-none-any.whl"
-    msg.good(f"Pipeline: {output}, with {REPORT}. Wheel: {wheel}")
+        # The packaged pipeline: it has the model card, too.
+        unpack(wheel, f"{name}/{plan.lang}_{name}-{VERSION}/", copy)
+        if test.is_file():
+            report_files(str(copy), test, copy / REPORT, drop_seen=[], gpu_id=plan.gpu_id)
+    msg.good(f"Pipeline: {output}. Wheel: {wheel}")
     return wheel
+
+
+def unpack(wheel: Path, inside: str, folder: Path) -> None:
+    """Unpack the files of a wheel that are below a folder in it."""
+    with zipfile.ZipFile(wheel) as packed:
+        for name in packed.namelist():
+            if name.startswith(inside) and not name.endswith("/"):
+                path = folder / name.removeprefix(inside)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(packed.read(name))
 
 
 def _gather(train: Path, dev: Optional[PathLike], test: Optional[PathLike], folder: Path) -> Path:

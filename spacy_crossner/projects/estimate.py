@@ -16,7 +16,7 @@ SENTENCES, WORDS = 8, 28
 # The settings of the steps in project.yml: passes, least steps, sentences in a batch.
 SOURCE_EPOCHS, SOURCE_STEPS, SOURCE_BATCH = 2, 150, 32
 TARGET_EPOCHS, TARGET_STEPS = 24, 120
-DAPT_EPOCHS = 3
+DAPT_EPOCHS, FOLDS = 3, 5
 # Sentences that the integrated level of `select` keeps, relative to the text, and sentences that the list labels.
 SELECTED, LISTED = 1.3, 4000
 # A prediction takes a third of a training step. dev is predicted four times in each training, and twice after it.
@@ -72,6 +72,8 @@ def estimate_minutes(plan: Plan, step_seconds: float, width: int, raw_words: int
         minutes["target stage, 3 seeds"] = 3 * target
     else:
         minutes["target stage"] = target
+    if not plan.has_dev:
+        minutes["folds"] = FOLDS * target
     minutes["scores"] = 2 * dev + PREDICTION * by_word * WORDS * _sentences(plan.labelled, "test")
     return {name: seconds / 60 for name, seconds in minutes.items()}
 
@@ -88,10 +90,9 @@ def describe_time(plan: Plan, raw_words: int) -> str:
 
 
 def _sentences(labelled: Labelled, split: str) -> float:
-    """Return the number of sentences of a set; of one that will be drawn, a fifth of train."""
+    """Return the number of sentences of a set; a test set that will be drawn is a fifth of train."""
     sizes = labelled.sizes
-    drawn = [name for name in ("dev", "test") if name not in sizes]
-    train = sizes.get("train", 0)
+    drawn = 0.2 * sizes.get("train", 0) if "dev" in sizes and "test" not in sizes else 0.0
     if split == "train":
-        return train * (1 - 0.2 * len(drawn))
-    return sizes.get(split, 0.2 * train)
+        return sizes.get("train", 0) - drawn
+    return sizes.get(split, drawn if split == "test" else 0.0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Dict, List, Set, Tuple
 
 from ..data.files import write_files
+from .no_dev import without_dev
 from .plan import Plan
 from .template import template_folder
 
@@ -55,6 +56,8 @@ def project_page(plan: Plan, folder: Path) -> str:
         # The source stage then reads the domain's own sentences.
         steps = [step for step in steps if step != "convert-source"]
     commands = _commands(tail)
+    if not plan.has_dev:
+        steps = without_dev(plan, commands, steps)
     body = "\n".join(commands[step] for step in steps)
     for path, name in PATHS.items():
         # In `deps` the template has a slash at the end, which a file cannot have.

@@ -43,9 +43,14 @@ class Plan:
     @property
     def workflow(self) -> str:
         """The workflow of the project's template that uses all of this."""
-        if self.raw or self.names:
+        if self.raw or self.names or (self.source and not self.has_dev):
             return "all"
         return "no-dapt" if self.source else "direct"
+
+    @property
+    def has_dev(self) -> bool:
+        """Whether there is a dev set. Otherwise, cross-validation takes its place."""
+        return "dev" in self.labelled.sizes
 
     @property
     def type_map(self) -> Dict[str, str]:

@@ -98,10 +98,12 @@ def _details(name: str, labelled: Labelled) -> List[str]:
 def describe_plan(plan: Plan) -> str:
     """Return what the project will use, one line for each part."""
     sizes = plan.labelled.sizes
-    drawn = [split for split in ("dev", "test") if split not in sizes]
+    drawn = ["test"] if plan.has_dev and "test" not in sizes else []
     lines = [f"domain       {plan.domain}: {plan.labelled.path}"]
     if drawn:
-        lines.append(f"             {' and '.join(drawn)}: a fifth of the sentences each, drawn")
+        lines.append("             test: a fifth of the sentences, drawn")
+    if not plan.has_dev:
+        lines.append("             dev: none; five folds of the sentences take its place")
     lines.append(f"source       {plan.source.path if plan.source else 'none'}")
     lines.append(f"raw text     {', '.join(map(str, plan.raw)) or 'none'}")
     lines.append(f"names        {plan.names.path if plan.names else 'none'}")

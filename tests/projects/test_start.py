@@ -76,7 +76,7 @@ WORKFLOWS = {
 
 @pytest.mark.parametrize("without", WORKFLOWS)
 def test_the_page_has_the_commands_of_one_workflow_of_the_template(without, files, tmp_path):
-    plan = plan_of(files, without=without)
+    plan = plan_of(with_dev(files), without=without)
     (tmp_path / "project.yml").write_text(project_page(plan, tmp_path), encoding="utf8")
     page, template = load_project_config(tmp_path), load_project_config(ROOT)
     steps = [step for step in template["workflows"][WORKFLOWS[without]] if plan.source or step != "convert-source"]
@@ -85,14 +85,60 @@ def test_the_page_has_the_commands_of_one_workflow_of_the_template(without, file
     theirs = {command["name"]: command for command in template["commands"]}
     for command in page["commands"]:
         # The same commands and options, with other values.
-        ours = [word for line in command["script"] for word in split_command(line) if word.startswith("-")]
-        assert ours == [
-            w for line in theirs[command["name"]]["script"] for w in split_command(line) if w.startswith("-")
-        ]
-    used = (tmp_path / "project.yml").read_text(encoding="utf8")
+        assert options_of(command) == options_of(theirs[command["name"]])
+    check_variables(tmp_path / "project.yml", page)
+    assert page["vars"]["labelled"] == "my files/letters"
+
+
+def options_of(command):
+    return [word for line in command["script"] for word in split_command(line) if word.startswith("-")]
+
+
+def check_variables(path, page):
+    text = path.read_text(encoding="utf8")
     for name in page["vars"]:
-        assert f"${{vars.{name}}}" in used, f"{name} is not used"
-    assert page["vars"]["labelled"] == "my files/letters.txt"
+        assert f"${{vars.{name}}}" in text, f"{name} is not used"
+
+
+def with_dev(files):
+    """Make a folder with train and dev of the labelled file."""
+    (files / "letters").mkdir()
+    (files / "letters.txt").rename(files / "letters" / "train.txt")
+    (files / "letters" / "dev.txt").write_text(markup())
+    return files
+
+
+@pytest.mark.parametrize("without", WORKFLOWS)
+@pytest.mark.parametrize("has_test", [True, False])
+def test_without_a_dev_set_no_command_names_one(without, has_test, files, tmp_path):
+    if has_test:
+        (files / "letters").mkdir()
+        (files / "letters.txt").rename(files / "letters" / "train.txt")
+        (files / "letters" / "test.txt").write_text(markup())
+    plan = plan_of(files, without=without)
+    text = project_page(plan, tmp_path)
+    (tmp_path / "project.yml").write_text(text, encoding="utf8")
+    page = load_project_config(tmp_path)
+    steps = page["workflows"]["all"]
+    assert "cross-validate" in steps
+    assert not {"calibrate", "train", "train-direct", "train-no-dapt"} & set(steps)
+    assert ("evaluate" in steps) is has_test
+    assert "${vars.domain}/dev.spacy" not in text
+    assert ("test.spacy" in text) is has_test
+    assert ("--metrics" in text) is has_test
+    if not plan.source:
+        assert f"corpus/{plan.domain}/dev.spacy" not in str(page["commands"])
+    check_variables(tmp_path / "project.yml", page)
+    # Each command reads what one before it has written, or a file of the user.
+    made = {"my files"}
+    for name in steps[:-1]:
+        (command,) = [each for each in page["commands"] if each["name"] == name]
+        for path in command["deps"]:
+            known = [
+                each for each in made if f"{path}/".startswith(f"{each}/") or each.startswith(f"{path.rstrip('/')}/")
+            ]
+            assert known or path.startswith(("configs/", "my files")), (name, path, made)
+        made |= set(command["outputs"])
 
 
 def test_several_files_of_raw_text_are_all_used(files, tmp_path):
@@ -112,11 +158,22 @@ def test_all_from_files_to_a_pipeline(files, tmp_path, tiny_encoder, quick):
     words = ["adapt", str(files), "--output", str(output), "--encoder", str(tiny_encoder)]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
-    assert quick[:3] == ["convert", "convert", "select"]
+    assert quick == [
+        "convert",
+        "convert",
+        "select",
+        "dapt",
+        "silver",
+        "train",
+        "cross-validate",
+        "package",
+    ]
     assert load_project_config(tmp_path / "letters.project")["workflows"]["all"][-1] == "install"
     nlp = spacy.load(output)
     assert {"person", "place"} <= set(nlp.get_pipe("ner").labels)
-    assert "<html" in (output / "report.html").read_text(encoding="utf8")
+    # There is no test set on which mistakes could be shown.
+    assert not (output / "report.html").exists()
+    assert (output / "README.md").is_file()
     assert (tmp_path / "letters.project" / "packages" / "letters_ner-0.1.0-py3-none-any.whl").is_file()
     # A second time, only the steps that decide for themselves run, and the pipeline is the same.
     before = (output / "ner" / "model").read_bytes()
@@ -132,7 +189,7 @@ def test_a_single_file_through_python(name, tmp_path, tiny_encoder, quick):
     (tmp_path / file).write_text(content())
     nlp = spacy_crossner.adapt(tmp_path / file, output=tmp_path / "out", encoder=str(tiny_encoder), method="crf")
     assert set(nlp.get_pipe("ner").labels) == {"person", "place"}
-    assert quick.count("train") == 1
+    assert quick.count("cross-validate") == 1
     assert (tmp_path / "out.project" / "training").is_dir()
 
 
@@ -142,6 +199,8 @@ def test_dev_and_test_of_their_own(files, tmp_path, tiny_encoder, quick):
     spacy_crossner.adapt(files / "letters.txt", output=tmp_path / "out", **given)
     folder = tmp_path / "out.project"
     assert sorted(path.name for path in (folder / "files" / "mail").iterdir()) == ["dev.txt", "train.txt"]
+    assert "<html" in (tmp_path / "out" / "report.html").read_text(encoding="utf8")
+    assert "calibrate" in quick
     assert (folder / "corpus" / "mail" / "dev.spacy").is_file()
 
 
@@ -191,13 +250,14 @@ def test_a_project_that_is_there_is_kept(files, tmp_path, quick):
 
 
 def test_the_estimate_counts_the_steps_of_the_project(files):
-    plan = plan_of(files)
+    plan = plan_of(with_dev(files))
     minutes = estimate_minutes(plan, 1.0, 384, 420)
     # 48 sentences: 150 steps of 32 sentences at the least, which take four times as long as those of 8.
     assert minutes["source stage"] == pytest.approx(150 * 4 / 60)
     assert minutes["target stage, 3 seeds"] == pytest.approx(3 * 120 / 60, rel=0.1)
     # The preset of a large encoder makes 600 steps.
     assert estimate_minutes(plan, 1.0, 768, 420)["target stage, 3 seeds"] == pytest.approx(3 * 600 / 60, rel=0.1)
+    assert "folds" not in minutes
     direct = plan_of(files, without=("raw.txt", "names.tsv", "general"))
     assert "source stage" not in estimate_minutes(direct, 1.0, 384, 0)
 
