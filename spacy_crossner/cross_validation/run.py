@@ -85,6 +85,8 @@ def cross_validate(output: Path, validation: Validation, *, use_gpu: int = -1) -
         if not is_up_to_date(output, fingerprint):
             check_pipeline(output / DIR_MODEL_BEST)
             check_inputs(config, use_gpu)
+            # Until the end, `evaluate` takes a pipeline of an earlier run for unfinished.
+            (output / RECORD).unlink(missing_ok=True)
             try:
                 places = _write_folds(config, steps, validation.folds)
                 judged = [_judge(recipe, validation, overrides, places, use_gpu) for recipe in validation.recipes]

@@ -19,7 +19,7 @@ from torch import Tensor
 from wasabi import msg
 
 from ..errors import CrossnerError, Errors
-from ..fingerprints import is_up_to_date, take_fingerprint, write_record
+from ..fingerprints import RECORD, is_up_to_date, take_fingerprint, write_record
 from ..storage.loading import load_pipeline
 from ..storage.locks import only_writer
 from ..storage.outputs import check_pipeline
@@ -74,6 +74,8 @@ def train_average(
         if not (resume and is_up_to_date(output, fingerprint)):
             for name in (DIR_MODEL_BEST, DIR_MODEL_LAST):
                 check_pipeline(output / name)
+            # Until the end, `calibrate` and `evaluate` take a pipeline of an earlier run for unfinished.
+            (output / RECORD).unlink(missing_ok=True)
             paths, logs = [], {}
             for i, changes in enumerate(seed_overrides(config, overrides, seeds), start=1):
                 msg.divider(f"Seed {i} of {seeds}")

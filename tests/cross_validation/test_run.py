@@ -1,6 +1,7 @@
 """Cross-validation: what is trained, what is chosen, and what the last pipeline gets."""
 
 import json
+import shutil
 
 import pytest
 import spacy
@@ -169,6 +170,19 @@ def count_calls(ran):
         raise StopIteration
 
     return run_training
+
+
+def test_an_earlier_result_is_unfinished_while_a_new_run_goes_on(done, place, tmp_path, monkeypatch):
+    shutil.copytree(done[0], tmp_path / "out")
+
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(tmp_path / "out", validation(place, seeds=1))
+    assert (tmp_path / "out" / "model-best").is_dir()
+    assert not (tmp_path / "out" / "fingerprint.json").exists()
 
 
 def test_dev_of_the_user_is_not_needed_and_not_used(place, tmp_path, monkeypatch):

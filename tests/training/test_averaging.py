@@ -1,6 +1,7 @@
 """The mean of the weights of several trainings: what it is, what is saved, and what a killed run goes on from."""
 
 import json
+import shutil
 
 import pytest
 import spacy
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from spacy_crossner.cli import app
 from spacy_crossner.data.docbin import read_docbin, write_docbin
 from spacy_crossner.errors import CrossnerError
+from spacy_crossner.evaluation.ways import find_ways
 from spacy_crossner.fingerprints import path_digest
 from spacy_crossner.training import averaging
 from spacy_crossner.training.averaging import average_pipelines, seed_overrides, train_average, write_average
@@ -184,6 +186,20 @@ def test_a_killed_run_goes_on(trained, place, tmp_path, monkeypatch):
     ours, theirs = weights(tmp_path / "out" / "model-best"), weights(trained / "model-best")
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert not (tmp_path / "out" / "seeds").exists()
+
+
+def test_an_earlier_result_is_unfinished_while_a_new_run_goes_on(trained, place, tmp_path, monkeypatch):
+    shutil.copytree(trained, tmp_path / "out")
+
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(averaging, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(place, tmp_path / "out", seeds=SEEDS - 1)
+    assert (tmp_path / "out" / "model-best").is_dir()
+    with pytest.raises(CrossnerError, match="C210"):
+        find_ways(tmp_path)
 
 
 def test_one_seed_is_an_ordinary_training_and_can_be_replaced(place, tmp_path):
