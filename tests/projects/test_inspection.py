@@ -155,7 +155,12 @@ def test_two_sets_of_one_size_are_not_guessed(tmp_path):
 
 def test_the_workflow_follows_from_what_there_is(tmp_path):
     assert make_plan(sets(tmp_path, mine=1), tmp_path).workflow == "direct"
-    assert make_plan(sets(tmp_path, mine=1, news=1), tmp_path).workflow == "no-dapt"
+    # Without a dev set, the source stage is that of `all`, which cross-validation follows.
+    assert make_plan(sets(tmp_path, mine=1, news=1), tmp_path).workflow == "all"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine.txt").rename(tmp_path / "mine" / "train.txt")
+    (tmp_path / "mine" / "dev.txt").write_text(markup())
+    assert make_plan(inspect(tmp_path), tmp_path).workflow == "no-dapt"
     (tmp_path / "raw.txt").write_text("Ada saw Grace .\n")
     assert make_plan(inspect(tmp_path), tmp_path).workflow == "all"
     (tmp_path / "news.txt").unlink()
