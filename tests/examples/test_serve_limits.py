@@ -6,7 +6,10 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +17,8 @@ import uvicorn
 
 from .service import ENTERED, OPEN, check, post, serving, wait_until
 
+ROOT = Path(__file__).parents[2]
+SIGNALS = "CROSSNER_TEST_SIGNALS"
 WRONG = {
     "texts": ({"texts": ["a"] * 9}, 422, "The request has 9 texts. The limit is 8."),
     "characters": ({"texts": ["a", "b" * 5001]}, 422, r"texts\[1\] has 5001 characters. The limit is 5000."),
@@ -60,7 +65,19 @@ def test_a_full_queue(serve, model, texts):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a signal")
-def test_a_signal_ends_the_requests_that_wait(serve, model, texts, nlp, monkeypatch):
+def test_a_signal_ends_the_requests_that_wait():
+    # In a process of its own: a signal that is not caught would end the worker, and all of its tests.
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    words += [f"{__file__}::test_signal_in_this_process"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment[SIGNALS] = "1"
+    done = subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "1 passed" in done.stdout
+
+
+@pytest.mark.skipif(SIGNALS not in os.environ, reason="sends a signal to its own process; run by the test above")
+def test_signal_in_this_process(serve, model, texts, nlp, monkeypatch):
     # uvicorn raises the signal again at its end.
     ends = []
     own = signal.signal(signal.SIGTERM, lambda *args: ends.append(args[0]))
