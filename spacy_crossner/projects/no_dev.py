@@ -12,7 +12,6 @@ HELP = "Train on all labelled sentences; folds of them choose, calibrate and sco
 # The commands of the template that train the target stage, by workflow. Without a dev set there are two workflows.
 TARGET_STAGES = {"all": "train", "direct": "train-direct"}
 SET = r'"corpus/\$\{vars\.domain\}/%s\.spacy"'
-OF_SOURCE = '"corpus/${vars.source}/dev.spacy"'
 
 
 def without_dev(plan: Plan, commands: Dict[str, str], steps: List[str]) -> List[str]:
@@ -33,9 +32,6 @@ def without_dev(plan: Plan, commands: Dict[str, str], steps: List[str]) -> List[
         commands[name] = re.sub(rf"\s*--(exclude|check) {SET % 'dev'}", "", commands[name])
         if not has_test:
             commands[name] = re.sub(rf"\s*--exclude {SET % 'test'}", "", commands[name])
-    if not plan.source:
-        # The domain's own sentences; with passes so few nothing is chosen.
-        commands["train-source"] = commands["train-source"].replace(OF_SOURCE, OF_SOURCE.replace("dev", "train"))
     kept = [step for step in steps if step != "calibrate" and (has_test or step != "evaluate")]
     return [CROSS_VALIDATE if step == target_stage else step for step in kept]
 

@@ -104,6 +104,8 @@ def describe_plan(plan: Plan) -> str:
         lines.append("             test: a fifth of the sentences, drawn")
     if not plan.has_dev:
         lines.append("             dev: none; five folds of the sentences take its place")
+        if not plan.source and (plan.raw or plan.names):
+            lines.append("             raw text and names are not used: without a dev set they need a source")
     lines.append(f"source       {plan.source.path if plan.source else 'none'}")
     lines.append(f"raw text     {', '.join(map(str, plan.raw)) or 'none'}")
     lines.append(f"names        {plan.names.path if plan.names else 'none'}")

@@ -126,8 +126,11 @@ def test_without_a_dev_set_no_command_names_one(without, has_test, files, tmp_pa
     assert "${vars.domain}/dev.spacy" not in text
     assert ("test.spacy" in text) is has_test
     assert ("--metrics" in text) is has_test
-    if not plan.source:
-        assert f"corpus/{plan.domain}/dev.spacy" not in str(page["commands"])
+    # No stage before the folds learns from the labelled sentences.
+    before = [each for each in page["commands"] if each["name"] == "train-source"]
+    assert all(f"corpus/{plan.domain}/" not in line for each in before for line in each["script"])
+    assert bool(before) is bool(plan.source)
+    assert plan.workflow == ("all" if plan.source else "direct")
     check_variables(tmp_path / "project.yml", page)
     # Each command reads what one before it has written, or a file of the user.
     made = {"my files"}
