@@ -32,6 +32,9 @@ def without_dev(plan: Plan, commands: Dict[str, str], steps: List[str]) -> List[
         commands[name] = re.sub(rf"\s*--(exclude|check) {SET % 'dev'}", "", commands[name])
         if not has_test:
             commands[name] = re.sub(rf"\s*--exclude {SET % 'test'}", "", commands[name])
+    # The names of the labelled sentences would be those of each fold: the list alone labels.
+    gold = rf"--gold ({SET % 'train'})\s+--limit \S+\s+--seed \S+"
+    commands["label-names"] = re.sub(gold, r"--exclude \1", commands["label-names"])
     kept = [step for step in steps if step != "calibrate" and (has_test or step != "evaluate")]
     return [CROSS_VALIDATE if step == target_stage else step for step in kept]
 

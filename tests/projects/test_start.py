@@ -126,7 +126,8 @@ def test_without_a_dev_set_no_command_names_one(without, has_test, files, tmp_pa
     assert "${vars.domain}/dev.spacy" not in text
     assert ("test.spacy" in text) is has_test
     assert ("--metrics" in text) is has_test
-    # No stage before the folds learns from the labelled sentences.
+    # No stage before the folds learns from the labelled sentences, or from their names.
+    assert "--gold" not in text
     before = [each for each in page["commands"] if each["name"] == "train-source"]
     assert all(f"corpus/{plan.domain}/" not in line for each in before for line in each["script"])
     assert bool(before) is bool(plan.source)
