@@ -131,10 +131,8 @@ def _judge(
     scorers: List[Scorer] = []
     for number, place in enumerate(places, start=1):
         msg.divider(f"{recipe.name}: fold {number} of {len(places)}")
-        changes = {**_with(recipe, overrides), "corpora.train.limit": 0}
+        changes = _with(recipe, overrides)
         changes |= {"paths.train": str(place / "train.spacy"), "paths.dev": str(place / "dev.spacy")}
-        if not overrides.get("corpora.train.limit"):
-            del changes["corpora.train.limit"]
         train(
             validation.config,
             place / recipe.name,

@@ -41,7 +41,7 @@ def without_dev(plan: Plan, commands: Dict[str, str], steps: List[str]) -> List[
 
 def _convert(plan: Plan, text: str) -> str:
     """Return the command without the sets that it would draw."""
-    text = re.sub(r"\s*--dev 0\.2\s+--test 0\.2", "", text).replace(" --dev 0.2", "")
+    text = re.sub(r"\s*--dev 0\.2\s+--test 0\.2", "", text)
     if plan.labelled.path.is_file():
         text = text.replace('"corpus/${vars.domain}"\n', '"corpus/${vars.domain}/train.spacy"\n', 1)
     return text
@@ -50,9 +50,7 @@ def _convert(plan: Plan, text: str) -> str:
 def _cross_validate(text: str) -> str:
     """Return the command that cross-validates, from that of the target stage."""
     text = re.sub(r"^  - name: \S+", f"  - name: {CROSS_VALIDATE}", text)
-    text = re.sub(
-        r'help: ".*"', 'help: "Train on all labelled sentences; folds of them choose, calibrate and score"', text
-    )
+    text = re.sub(r'help: ".*"', f'help: "{HELP}"', text)
     text = text.replace("crossner train ", f"crossner {CROSS_VALIDATE} ")
     text = re.sub(rf"\s*--paths\.dev {SET % 'dev'}", "", text)
     if "--seeds" not in text:
