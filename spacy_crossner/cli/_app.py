@@ -60,3 +60,10 @@ TYPE_MAP = typer.Option(
     metavar="PATH",
     help="Types of the lists to labels, one per line: type<TAB>label, or type<TAB>",
 )
+
+# What `init` and `adapt` take.
+FILES = typer.Argument(help="Folder with your files: labelled text, raw text, a list of names")
+TARGET = typer.Option("--target", help="Labelled text of the domain, if there is more than one")
+SOURCE = typer.Option("--source", help="Labelled text of a general domain")
+DOMAIN = typer.Option("--domain", "-d", help="Name of the domain")
+ENCODER = typer.Option("--encoder", help="Encoder, as in project.yml")

@@ -7,20 +7,18 @@ import typer
 from wasabi import msg
 
 from ..storage.locks import only_writer
-from ._app import app, user_errors
+from ._app import DOMAIN, ENCODER, FILES, SOURCE, TARGET, app, user_errors
 
 
 @app.command("init")
 def init_cli(
-    folder: Annotated[Path, typer.Argument(help="Folder with your files: labelled text, raw text, a list of names")],
+    folder: Annotated[Path, FILES],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the project")] = Path("."),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask no question")] = False,
-    target: Annotated[
-        Optional[Path], typer.Option("--target", help="Labelled text of the domain, if there is more than one")
-    ] = None,
-    source: Annotated[Optional[Path], typer.Option("--source", help="Labelled text of a general domain")] = None,
-    domain: Annotated[str, typer.Option("--domain", "-d", help="Name of the domain")] = "",
-    encoder: Annotated[str, typer.Option("--encoder", help="Encoder, as in project.yml")] = "",
+    target: Annotated[Optional[Path], TARGET] = None,
+    source: Annotated[Optional[Path], SOURCE] = None,
+    domain: Annotated[str, DOMAIN] = "",
+    encoder: Annotated[str, ENCODER] = "",
     lang: Annotated[str, typer.Option("--lang", "-l", help="Language of the text")] = "en",
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, -1 for the CPU")] = -1,
     force: Annotated[bool, typer.Option("--force", help="Replace project.yml and configs in the folder")] = False,
